@@ -1,0 +1,562 @@
+"""The search space and the child network: build, train and evaluate one architecture in Paddle.
+
+    result = train_child(tokens, adjvec, subset, ChildConfig(), seed=0)
+
+An architecture is a vector of tokens (the operation of every node) and an adjacency vector (which
+earlier nodes feed it), for a normal cell and a reduction cell (see `decode`).
+
+The network is a static-graph program in Paddle's older (pre-PIR) form, because that form alone lets a
+single operator choose its kernel: on CPUs the convolutions run in oneDNN, about twice as fast as
+Paddle's own kernels, and everything else stays in Paddle, where it is faster. On GPUs the same program
+runs on cuDNN. Whatever is random about a model (initial weights, batch order, crops, flips, dropout)
+is drawn from one NumPy generator on the host and fed to the program, so a model's result depends on its
+seed alone.
+"""
+
+import contextlib
+import dataclasses
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import paddle
+import paddle.nn.functional as F
+from paddle import static
+
+IMAGE_SIZE = 32
+NUM_CLASSES = 10
+CROP_PADDING = 4
+EVALUATION_BATCH = 100
+
+Variable = Any  # a variable of a static program; Paddle's class for it has no public name
+Feed = dict[str, np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class ChildConfig:
+    """Size of the child network and recipe of its training. The defaults are those of the search."""
+
+    width: int = 64  # channels of the first stage
+    num_stages: int = 3  # each stage after the first halves the image and doubles the channels
+    num_cells: int = 3  # cells in a stage
+    ratio: int = 4  # channels of a cell / channels of its nodes
+    early_stop: int = 20  # epochs of training
+    train_batch_size: int = 32
+    lr_max: float = 0.05
+    lr_min: float = 0.0001
+    T_0: float = 20.0  # epochs in which the cosine goes from lr_max to lr_min
+    warmup: float = 2.0  # epochs of linear warm-up before it
+    momentum: float = 0.9
+    weight_decay: float = 1e-4
+    bn_decay: float = 0.9  # share of the old value in BN's moving statistics
+    bn_shift: float = 2.0  # initial shift of every BN that a convolution or a pooling follows
+    dropout_rate: float = 0.5
+    random_flip_left_right: bool = True
+
+    @property
+    def features(self) -> int:
+        """Channels of the last stage, which the classifier sees."""
+        return self.width * 2 ** (self.num_stages - 1)
+
+
+# --- The search space -------------------------------------------------------------------------------
+
+
+class Cell(NamedTuple):
+    """One cell as data: `operations[i]` names node i's operation, `inputs[i]` the nodes that feed it."""
+
+    operations: tuple[str, ...]
+    inputs: tuple[tuple[int, ...], ...]
+
+    @property
+    def leaves(self) -> list[int]:
+        """The nodes that feed no other node; their outputs make the cell's output."""
+        used = {j for inputs in self.inputs for j in inputs}
+        return [i for i in range(len(self.operations)) if i not in used]
+
+
+def decode(tokens: Sequence[int], adjvec: Sequence[int]) -> tuple[Cell, Cell]:
+    """The normal and the reduction cell of an architecture.
+
+    tokens: ints [2N], the normal cell's first; token t is the t-th operation of OPERATIONS.
+    adjvec: 0/1 [N(N-1)], the normal cell's first; within a cell node i owns the i entries from
+        i(i-1)/2 on, and entry j of them says whether node j feeds node i.
+
+    Raises ValueError where the lengths do not fit each other or a value is out of range.
+    """
+    num_nodes, odd = divmod(len(tokens), 2)
+    if odd or num_nodes < 1:
+        raise ValueError(f"tokens must be two cells of the same size, not {len(tokens)} numbers")
+    if len(adjvec) != num_nodes * (num_nodes - 1):
+        raise ValueError(
+            f"{len(tokens)} tokens need an adjvec of {num_nodes * (num_nodes - 1)}, not {len(adjvec)}"
+        )
+    names = list(OPERATIONS)
+    if not all(0 <= token < len(names) for token in tokens):
+        raise ValueError(f"tokens must lie in 0 .. {len(names) - 1}: {list(tokens)}")
+    if not all(edge in (0, 1) for edge in adjvec):
+        raise ValueError(f"adjvec must hold 0 and 1 only: {list(adjvec)}")
+
+    def cell(tokens: Sequence[int], edges: Sequence[int]) -> Cell:
+        starts = [i * (i - 1) // 2 for i in range(num_nodes)]
+        inputs = (
+            tuple(j for j in range(i) if edges[start + j]) for i, start in enumerate(starts)
+        )
+        return Cell(tuple(names[token] for token in tokens), tuple(inputs))
+
+    half = len(adjvec) // 2
+    return cell(tokens[:num_nodes], adjvec[:half]), cell(tokens[num_nodes:], adjvec[half:])
+
+
+# An operation maps x of C channels to C channels at stride 1 and, in a reduction cell's source nodes,
+# to 2C channels of half the size at stride 2. Nothing normalises between the parts of one.
+# Convolutions carry no bias: the original's feed only sums, concatenations and 1x1 convolutions that
+# end in a BN, which takes a constant per channel away again (bar the border pixels of a pair).
+
+
+def _conv(kernel: int, dilation: int = 1) -> Callable:
+    def operation(x: Variable, stride: int) -> Variable:
+        dilated = dilation if stride == 1 else 1
+        return conv2d(x, stride * x.shape[1], (kernel, kernel), (stride, stride), dilated)
+
+    return operation
+
+
+def _conv_pair(kernel: int) -> Callable:
+    def operation(x: Variable, stride: int) -> Variable:
+        channels = x.shape[1]
+        x = conv2d(x, channels, (1, kernel), (1, stride))
+        x = conv2d(x, channels, (kernel, 1), (stride, 1))
+        return conv2d(x, 2 * channels, (1, 1)) if stride == 2 else x
+
+    return operation
+
+
+def _max_pool(kernel: int) -> Callable:
+    def operation(x: Variable, stride: int) -> Variable:
+        channels = x.shape[1]
+        padding = same_padding(x, (kernel, kernel), (stride, stride))
+        x = F.max_pool2d(x, kernel, stride, padding)
+        return conv2d(x, 2 * channels, (1, 1)) if stride == 2 else x
+
+    return operation
+
+
+def _avg_pool(kernel: int) -> Callable:
+    def operation(x: Variable, stride: int) -> Variable:
+        channels = x.shape[1]
+        padding = same_padding(x, (kernel, kernel), (stride, stride))
+        if stride == 1:  # padded pixels are left out of the mean
+            return F.avg_pool2d(x, kernel, stride, padding, exclusive=True)
+        top, bottom, left, right = padding  # here they count as zeros
+        x = F.avg_pool2d(F.pad(x, [left, right, top, bottom]), kernel, stride)
+        return conv2d(x, 2 * channels, (1, 1))
+
+    return operation
+
+
+OPERATIONS: dict[str, Callable[[Variable, int], Variable]] = {
+    "conv_1x1": _conv(1),
+    "conv_3x3": _conv(3),
+    "conv_5x5": _conv(5),
+    "dilated_3x3": _conv(3, dilation=2),
+    "conv_1x3_3x1": _conv_pair(3),
+    "conv_1x5_5x1": _conv_pair(5),
+    "maxpool_3x3": _max_pool(3),
+    "maxpool_5x5": _max_pool(5),
+    "avgpool_3x3": _avg_pool(3),
+    "avgpool_5x5": _avg_pool(5),
+}
+
+
+# --- The network ------------------------------------------------------------------------------------
+
+
+def same_padding(
+    x: Variable, kernel: tuple[int, int], stride: tuple[int, int], dilation: int = 1
+) -> list[int]:
+    """TensorFlow's "SAME" padding of x [B, C, H, W] as [top, bottom, left, right]; the smaller half
+    goes to the top and to the left."""
+    padding = []
+    for size, k, s in zip(x.shape[2:], kernel, stride, strict=True):
+        total = max((k - 1) * dilation + 1 - (s if size % s == 0 else size % s), 0)
+        padding += [total // 2, total - total // 2]
+    return padding
+
+
+def conv2d(
+    x: Variable,
+    channels: int,
+    kernel: tuple[int, int],
+    stride: tuple[int, int] = (1, 1),
+    dilation: int = 1,
+) -> Variable:
+    """Convolution of x [B, C, H, W] to `channels` with "same" padding and no bias."""
+    weight = _parameter("weight", [channels, x.shape[1], *kernel])
+    padding = same_padding(x, kernel, stride, dilation)
+    return F.conv2d(x, weight, None, list(stride), padding, dilation)
+
+
+def bn_relu(x: Variable, config: ChildConfig, training: bool) -> Variable:
+    name = paddle.utils.unique_name.generate("bn")
+    x = static.nn.batch_norm(
+        x,
+        is_test=not training,
+        momentum=config.bn_decay,
+        epsilon=1e-3,
+        param_attr=paddle.ParamAttr(f"{name}.scale"),
+        bias_attr=paddle.ParamAttr(f"{name}.shift"),
+        moving_mean_name=f"{name}.mean",
+        moving_variance_name=f"{name}.variance",
+    )
+    return F.relu(x)
+
+
+def _parameter(kind: str, shape: Sequence[int]) -> Variable:
+    name = paddle.utils.unique_name.generate(kind)
+    return static.create_parameter(list(shape), "float32", name=name, is_bias=kind == "bias")
+
+
+def build_cell(x: Variable, cell: Cell, stride: int, config: ChildConfig, training: bool):
+    """x [B, F, H, W] -> [B, F, H, W] for the normal cell (stride 1), [B, 2F, H/2, W/2] for the
+    reduction cell (stride 2)."""
+    channels = x.shape[1]
+    outputs: list[Variable] = []
+    for name, inputs in zip(cell.operations, cell.inputs, strict=True):
+        if inputs:
+            total = paddle.add_n([outputs[j] for j in inputs])
+            node = OPERATIONS[name](bn_relu(total, config, training), 1)
+        else:
+            source = conv2d(bn_relu(x, config, training), channels // config.ratio, (1, 1))
+            node = OPERATIONS[name](bn_relu(source, config, training), stride)
+        outputs.append(node)
+    leaves = paddle.concat([outputs[i] for i in cell.leaves], axis=1)
+    return conv2d(leaves, stride * channels, (1, 1))
+
+
+def build_network(
+    images: Variable,
+    cells: tuple[Cell, Cell],
+    config: ChildConfig,
+    training: bool,
+    dropout_mask: Variable | None = None,
+) -> Variable:
+    """Logits [B, 10] of images [B, 3, H, W], within the current program.
+
+    Parameters are named in the order of construction: weight_0, weight_1, ... (rank >= 2),
+    bn_0.scale, bn_0.shift, bn_0.mean, bn_0.variance, bn_1.scale, ...; the final bias is bias_0.
+    dropout_mask: [B, C], what the pooled features are multiplied by in training.
+    """
+    normal, reduction = cells
+    x = conv2d(images, config.width, (3, 3))
+    for stage in range(config.num_stages):
+        for index in range(config.num_cells):
+            if stage > 0 and index == 0:
+                x = build_cell(x, reduction, 2, config, training)
+            else:
+                x = build_cell(x, normal, 1, config, training)
+    features = paddle.flatten(F.adaptive_avg_pool2d(bn_relu(x, config, training), 1), 1)
+    if dropout_mask is not None:
+        features = features * dropout_mask
+    weight = _parameter("weight", [features.shape[1], NUM_CLASSES])
+    return F.linear(features, weight, _parameter("bias", [NUM_CLASSES]))
+
+
+# --- The program ------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def static_programs() -> Iterator[None]:
+    """Within it, static programs are built and run in the pre-PIR form (see the top of the file)."""
+    guard = getattr(getattr(paddle, "pir_utils", None), "OldIrGuard", None)
+    was_dynamic = paddle.in_dynamic_mode()
+    with guard() if guard else contextlib.nullcontext():
+        paddle.enable_static()
+        # Without this flag the executor keeps twice the memory and on CPUs runs no faster.
+        paddle.set_flags({"FLAGS_new_executor_serial_run": not _on_gpu()})
+        try:
+            yield
+        finally:
+            if was_dynamic:
+                paddle.disable_static()
+
+
+def _on_gpu() -> bool:
+    return paddle.is_compiled_with_cuda() and paddle.device.cuda.device_count() > 0
+
+
+def _place():
+    return paddle.CUDAPlace(0) if _on_gpu() else paddle.CPUPlace()
+
+
+def new_executor() -> static.Executor:
+    return static.Executor(_place())
+
+
+def set_variables(values: dict[str, np.ndarray]) -> None:
+    """Set variables of the current scope."""
+    for name, value in values.items():
+        static.global_scope().find_var(name).get_tensor().set(value, _place())
+
+
+def get_variable(name: str) -> np.ndarray:
+    return np.array(static.global_scope().find_var(name).get_tensor())
+
+
+def count_parameters(program: static.Program) -> int:
+    """Number of trainable parameters (BN's moving statistics are not)."""
+    return sum(math.prod(p.shape) for p in program.all_parameters() if p.trainable)
+
+
+def use_onednn_convolutions(program: static.Program) -> None:
+    """Let the convolutions of a finished program run in oneDNN; without effect on GPUs."""
+    for op in program.global_block().ops:
+        if op.type in ("conv2d", "conv2d_grad"):
+            op._set_attr("use_mkldnn", True)
+
+
+def draw_parameters(
+    program: static.Program, config: ChildConfig, rng: np.random.Generator
+) -> dict[str, np.ndarray]:
+    """Initial values, by name, of every parameter of a network built by `build_network`.
+
+    Weights: normal, truncated at two standard deviations, of std sqrt(2 / fan-in) (He et al. 2015,
+    eq. 10). BN scales 1; BN shifts `config.bn_shift`, but for the last BN, whose is 0; bias 0.
+
+    A positive shift keeps most of ReLU's inputs positive, so the untrained network is nearly linear.
+    With shifts of 0 the 50 and more BN-ReLU layers of a dense network take a small change of an image
+    to an unrelated output (and blow up gradients alike; Yang et al. 2019, "A mean field theory of batch
+    normalization"), and 20 epochs on 900 images then teach it next to nothing.
+    """
+    parameters = program.all_parameters()
+    shifts = [p.name for p in parameters if p.name.endswith(".shift")]
+    values = {}
+    for parameter in parameters:
+        name, shape = parameter.name, list(parameter.shape)
+        if len(shape) >= 2:
+            fan_in = math.prod(shape[1:]) if len(shape) == 4 else shape[0]
+            value = math.sqrt(2 / fan_in) * _truncated_normal(rng, shape)
+        elif name in shifts[:-1]:
+            value = np.full(shape, config.bn_shift)
+        elif name.endswith((".scale", ".variance")):
+            value = np.ones(shape)
+        else:
+            value = np.zeros(shape)
+        values[name] = value.astype(np.float32)
+    return values
+
+
+def _truncated_normal(rng: np.random.Generator, shape: Sequence[int]) -> np.ndarray:
+    """Standard normal values, those beyond 2 drawn again."""
+    values = rng.standard_normal(shape)
+    while (outside := np.abs(values) > 2).any():
+        values[outside] = rng.standard_normal(outside.sum())
+    return values
+
+
+# --- Training and evaluation ------------------------------------------------------------------------
+
+
+class Subset(NamedTuple):
+    """Images as uint8 [n, 3072] in CIFAR's order, labels as int64 [n]."""
+
+    train_images: np.ndarray
+    train_labels: np.ndarray
+    validation_images: np.ndarray
+    validation_labels: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainResult:
+    status: str  # "ok", or "nan" where the loss left the finite numbers
+    accuracy: float  # on the validation images, after the last epoch
+    validation_loss: float
+    train_loss: float  # mean over the last epoch's batches
+    num_params: int  # trainable ones
+    seconds: float
+
+
+def standardise(images: np.ndarray) -> np.ndarray:
+    """uint8 [n, 3072] -> float32 [n, 3, 32, 32]: each image minus its mean, divided by
+    max(its standard deviation, 1/sqrt(3072)); the floor keeps a flat image finite."""
+    x = images.astype(np.float32)
+    std = np.maximum(x.std(axis=1, keepdims=True), 1 / math.sqrt(x.shape[1]))
+    x = (x - x.mean(axis=1, keepdims=True)) / std
+    return x.reshape(-1, 3, IMAGE_SIZE, IMAGE_SIZE)
+
+
+def pixel_table(images: np.ndarray) -> np.ndarray:
+    """float32 [n, 3, 32, 32] -> [n * 40 * 40, 3]: the pixels of the images, padded by 4 zeros on every
+    side, one a row, so that a crop or a flip is a choice of rows."""
+    border = (CROP_PADDING, CROP_PADDING)
+    padded = np.pad(images, ((0, 0), (0, 0), border, border))
+    return np.ascontiguousarray(padded.transpose(0, 2, 3, 1)).reshape(-1, 3)
+
+
+def augmented_rows(
+    image_indices: np.ndarray, random_flip: bool, rng: np.random.Generator
+) -> np.ndarray:
+    """Rows of the pixel table, int64 [n, 32 * 32], of a random 32x32 crop of each padded image,
+    flipped left to right with probability 1/2 if `random_flip`."""
+    padded = IMAGE_SIZE + 2 * CROP_PADDING
+    n = len(image_indices)
+    top, left = rng.integers(0, 2 * CROP_PADDING + 1, size=(2, n, 1))
+    line = np.arange(IMAGE_SIZE)
+    y, x = top + line, left + line
+    if random_flip:
+        flipped = rng.random((n, 1)) < 0.5
+        x = np.where(flipped, x[:, ::-1], x)
+    rows = image_indices[:, None, None] * padded**2 + y[:, :, None] * padded + x[:, None, :]
+    return rows.reshape(n, -1)
+
+
+def learning_rate(config: ChildConfig, epoch: float) -> float:
+    """Learning rate after `epoch` epochs (fractions allowed): linear from lr_max / 10 to lr_max during
+    `warmup`, then a cosine from lr_max to lr_min that ends at epoch T_0 and starts over there
+    (SGDR, Loshchilov & Hutter 2017, eq. 5)."""
+    if epoch < config.warmup:
+        return config.lr_max * (0.1 + 0.9 * epoch / config.warmup)
+    period = config.T_0 - config.warmup
+    phase = math.pi * (((epoch - config.warmup) % period) / period)
+    return config.lr_min + (config.lr_max - config.lr_min) * (1 + math.cos(phase)) / 2
+
+
+def dropout_mask(
+    shape: tuple[int, int], config: ChildConfig, rng: np.random.Generator
+) -> np.ndarray:
+    """float32 of `shape`: 0 with probability dropout_rate, else 1 / (1 - dropout_rate)."""
+    kept = rng.random(shape) >= config.dropout_rate
+    return (kept / (1 - config.dropout_rate)).astype(np.float32)
+
+
+class _Training(NamedTuple):
+    program: static.Program
+    startup: static.Program
+    schedule: paddle.optimizer.lr.LRScheduler
+    num_params: int
+
+
+def _build_training(
+    cells: tuple[Cell, Cell], config: ChildConfig, num_rows: int, lr_at_step: Callable[[int], float]
+) -> _Training:
+    """The program of one update. It is fed `rows` [B, 32 * 32] of the pixel table, `labels` [B, 1] and
+    `dropout_mask` [B, C], and adds to the persistable `loss_sum` and `correct_sum`, so that nothing has
+    to be read back from the device after an update."""
+    program, startup = static.Program(), static.Program()
+    with static.program_guard(program, startup), paddle.utils.unique_name.guard():
+        table = static.create_global_var([num_rows, 3], 0, "float32", True, name="pixel_table")
+        rows = static.data("rows", [-1, IMAGE_SIZE**2], "int64")
+        labels = static.data("labels", [-1, 1], "int64")
+        mask = static.data("dropout_mask", [-1, config.features])
+
+        pixels = paddle.gather(table, paddle.reshape(rows, [-1]))  # [B * 32 * 32, 3]
+        pixels = paddle.reshape(pixels, [-1, IMAGE_SIZE, IMAGE_SIZE, 3])
+        logits = build_network(paddle.transpose(pixels, [0, 3, 1, 2]), cells, config, True, mask)
+        loss = F.cross_entropy(logits, labels)
+        correct = static.accuracy(F.softmax(logits), labels)
+        for name, value in {"loss_sum": loss, "correct_sum": correct}.items():
+            total = static.create_global_var([1], 0, "float32", True, name=name)
+            paddle.assign(total + paddle.reshape(value, [1]), total)
+
+        num_params = count_parameters(program)
+        schedule = paddle.optimizer.lr.LambdaDecay(1.0, lr_at_step)
+        decay = paddle.regularizer.L2Decay(config.weight_decay)
+        paddle.optimizer.Momentum(
+            schedule, config.momentum, use_nesterov=True, weight_decay=decay
+        ).minimize(loss)
+    use_onednn_convolutions(program)
+    return _Training(program, startup, schedule, num_params)
+
+
+def _evaluate(
+    executor: static.Executor,
+    cells: tuple[Cell, Cell],
+    config: ChildConfig,
+    images: np.ndarray,
+    labels: np.ndarray,
+) -> tuple[float, float]:
+    """Accuracy and mean loss of the current scope's parameters on images [n, 3, 32, 32]."""
+    program = static.Program()
+    with static.program_guard(program, static.Program()), paddle.utils.unique_name.guard():
+        inputs = static.data("images", [-1, *images.shape[1:]])
+        targets = static.data("labels", [-1, 1], "int64")
+        logits = build_network(inputs, cells, config, training=False)
+        loss = F.cross_entropy(logits, targets, reduction="none")
+    use_onednn_convolutions(program)
+
+    predictions, losses = [], []
+    for i in range(0, len(images), EVALUATION_BATCH):
+        part = slice(i, i + EVALUATION_BATCH)
+        feed = {"images": images[part], "labels": labels[part, None]}
+        batch_logits, batch_losses = executor.run(program, feed, [logits, loss])
+        predictions.append(batch_logits.argmax(axis=1))
+        losses.append(batch_losses)
+    accuracy = float(np.mean(np.concatenate(predictions) == labels))
+    return accuracy, float(np.mean(np.concatenate(losses)))
+
+
+def train_child(
+    tokens: Sequence[int],
+    adjvec: Sequence[int],
+    subset: Subset,
+    config: ChildConfig,
+    seed: int | Sequence[int],
+    on_epoch: Callable[[int, float, float], None] | None = None,
+) -> TrainResult:
+    """Train one architecture from scratch and evaluate it on the validation images.
+
+    seed: an int or a sequence of ints, as numpy.random.default_rng takes it.
+    on_epoch: called after every epoch with its number (from 1) and the training loss and accuracy,
+        both means over the epoch's batches.
+
+    Raises ValueError where tokens and adjvec are no architecture.
+    """
+    start = time.perf_counter()
+    cells = decode(tokens, adjvec)
+    rng = np.random.default_rng(seed)
+    num_images = len(subset.train_images)
+    batch_size = min(config.train_batch_size, num_images)
+    steps = num_images // batch_size  # an epoch leaves out the incomplete last batch
+    table = pixel_table(standardise(subset.train_images))
+
+    with static_programs(), static.scope_guard(static.Scope()):
+        executor = new_executor()
+        training = _build_training(
+            cells, config, len(table), lambda step: learning_rate(config, step / steps)
+        )
+        executor.run(training.startup)
+        set_variables(draw_parameters(training.program, config, rng))
+        set_variables({"pixel_table": table})
+
+        for epoch in range(1, config.early_stop + 1):
+            set_variables({name: np.zeros(1, np.float32) for name in ("loss_sum", "correct_sum")})
+            order = rng.permutation(num_images)[: steps * batch_size]
+            for batch in order.reshape(steps, batch_size):
+                feed = {
+                    "rows": augmented_rows(batch, config.random_flip_left_right, rng),
+                    "labels": subset.train_labels[batch, None],
+                    "dropout_mask": dropout_mask((batch_size, config.features), config, rng),
+                }
+                executor.run(training.program, feed)
+                training.schedule.step()
+            train_loss = get_variable("loss_sum").item() / steps
+            if on_epoch:
+                on_epoch(epoch, train_loss, get_variable("correct_sum").item() / steps)
+            if not math.isfinite(train_loss):
+                break
+        accuracy, validation_loss = _evaluate(
+            executor, cells, config, standardise(subset.validation_images), subset.validation_labels
+        )
+        executor.close()
+
+    finite = math.isfinite(train_loss) and math.isfinite(validation_loss)
+    return TrainResult(
+        status="ok" if finite else "nan",
+        accuracy=accuracy,
+        validation_loss=validation_loss,
+        train_loss=train_loss,
+        num_params=training.num_params,
+        seconds=time.perf_counter() - start,
+    )
