@@ -25,6 +25,8 @@ import paddle
 import paddle.nn.functional as F
 from paddle import static
 
+from dataset_maker import Subset
+
 IMAGE_SIZE = 32
 NUM_CLASSES = 10
 CROP_PADDING = 4
@@ -52,7 +54,7 @@ class ChildConfig:
     weight_decay: float = 1e-4
     bn_decay: float = 0.9  # share of the old value in BN's moving statistics
     bn_shift: float = 2.0  # initial shift of every BN that a convolution or a pooling follows
-    dropout_rate: float = 0.5
+    dropout_rate: float = 0.2
     random_flip_left_right: bool = True
 
     @property
@@ -357,15 +359,6 @@ def _truncated_normal(rng: np.random.Generator, shape: Sequence[int]) -> np.ndar
 
 
 # --- Training and evaluation ------------------------------------------------------------------------
-
-
-class Subset(NamedTuple):
-    """Images as uint8 [n, 3072] in CIFAR's order, labels as int64 [n]."""
-
-    train_images: np.ndarray
-    train_labels: np.ndarray
-    validation_images: np.ndarray
-    validation_labels: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True)

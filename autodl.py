@@ -1,0 +1,196 @@
+"""The agent, the search loop and the flags that simple_main.py and main.py share.
+
+    agent = AutoDLAgent.from_flags(advantage_power=3)
+    for step in search(agent, FLAGS.batch_size, evaluate):
+        ...
+
+`evaluate` is the source of rewards: a function of a step's number and its architectures. The loop
+knows nothing else about where rewards come from.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import paddle
+from absl import flags
+
+from nn_paddle import OPERATIONS, ChildConfig
+from parl_backend import parl
+from policy_model import PolicyModel
+from reinforce_policy_gradient import LearnResult, ReinforcePolicyGradient
+
+FLAGS = flags.FLAGS
+
+# step, tokens int64 [B, 2N], adjvec int64 [B, N(N-1)] -> rewards [B]
+Evaluate = Callable[[int, np.ndarray, np.ndarray], np.ndarray]
+
+
+class SearchStep(NamedTuple):
+    step: int
+    tokens: np.ndarray
+    adjvec: np.ndarray
+    rewards: np.ndarray
+    learned: LearnResult
+
+
+class AutoDLAgent(parl.Agent):
+    """Converts between NumPy and Paddle, and makes every step's randomness a function of the seed and
+    the step's number alone, so that a search can go on from any step without a generator's state."""
+
+    def __init__(self, algorithm: ReinforcePolicyGradient, seed: int):
+        super().__init__(algorithm)
+        self.seed = seed
+
+    @classmethod
+    def from_flags(cls, advantage_power: int) -> "AutoDLAgent":
+        """The agent that the command line asks for; its initial weights follow from --seed too."""
+        _seed_paddle(FLAGS.seed, 0)
+        model = PolicyModel(
+            FLAGS.num_nodes,
+            FLAGS.num_tokens,
+            FLAGS.hidden_size,
+            FLAGS.num_layers,
+            FLAGS.input_size,
+        )
+        algorithm = ReinforcePolicyGradient(
+            model, FLAGS.learning_rate, FLAGS.bl_decay, advantage_power
+        )
+        return cls(algorithm, FLAGS.seed)
+
+    def sample(self, step: int, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
+        """The step's architectures: tokens int64 [B, 2N], adjvec int64 [B, N(N-1)]."""
+        _seed_paddle(self.seed, 1 + step)
+        sample = self.alg.model.sample(batch_size)
+        return sample.tokens.numpy(), sample.adjvec.numpy()
+
+    def learn(self, tokens: np.ndarray, adjvec: np.ndarray, rewards: np.ndarray) -> LearnResult:
+        """One update of the policy on the rewards [B] of the architectures it sampled."""
+        return self.alg.learn(
+            paddle.to_tensor(tokens),
+            paddle.to_tensor(adjvec),
+            paddle.to_tensor(rewards, dtype="float32"),
+        )
+
+    def state(self) -> dict[str, Any]:
+        """All that learning has changed, as NumPy arrays and plain numbers."""
+        adam = self.alg.optimizer.state_dict()
+        tensors = {}
+        for name, parameter in self.alg.model.named_parameters():
+            tensors[name] = parameter.numpy()
+            for kind in ADAM_STATE:
+                if f"{parameter.name}_{kind}" in adam:
+                    tensors[f"{name}/{kind}"] = adam[f"{parameter.name}_{kind}"].numpy()
+        return {"baseline": self.alg.baseline, "tensors": tensors}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on from a `state` of an agent of the same sizes; raises KeyError or ValueError where it is
+        of other sizes."""
+        adam = {}
+        for name, parameter in self.alg.model.named_parameters():
+            parameter.set_value(state["tensors"][name])
+            for kind in ADAM_STATE:
+                if f"{name}/{kind}" in state["tensors"]:
+                    value = paddle.to_tensor(state["tensors"][f"{name}/{kind}"])
+                    adam[f"{parameter.name}_{kind}"] = value
+        self.alg.optimizer.set_state_dict(adam)
+        self.alg.baseline = state["baseline"]
+
+
+ADAM_STATE = ("moment1_0", "moment2_0", "beta1_pow_acc_0", "beta2_pow_acc_0")
+
+
+def _seed_paddle(seed: int, stream: int) -> None:
+    paddle.seed(int(np.random.SeedSequence([seed, stream]).generate_state(1)[0]))
+
+
+def search(
+    agent: AutoDLAgent, batch_size: int, evaluate: Evaluate, first_step: int = 0
+) -> Iterator[SearchStep]:
+    """Sample, evaluate, learn, for as long as the caller asks for another step."""
+    step = first_step
+    while True:
+        tokens, adjvec = agent.sample(step, batch_size)
+        rewards = evaluate(step, tokens, adjvec)
+        yield SearchStep(step, tokens, adjvec, rewards, agent.learn(tokens, adjvec, rewards))
+        step += 1
+
+
+def define_agent_flags() -> None:
+    """The flags of the policy, the agent and the length of a run."""
+    flags.DEFINE_integer("num_nodes", 10, "Nodes in a cell.", lower_bound=2)
+    flags.DEFINE_integer("num_tokens", 10, "Operations to choose from.", lower_bound=1)
+    flags.DEFINE_integer(
+        "input_size", None, "Width of the LSTM's input; by default as wide as it has to be.", lower_bound=1
+    )
+    flags.DEFINE_integer("hidden_size", 64, "Hidden size of the LSTM.", lower_bound=1)
+    flags.DEFINE_integer("num_layers", 2, "Layers of the LSTM.", lower_bound=1)
+    flags.DEFINE_float("learning_rate", 2e-3, "Adam's learning rate for the policy.", lower_bound=0)
+    flags.DEFINE_float("bl_decay", 0.9, "Decay of the moving-average baseline.", 0, 1)
+    flags.DEFINE_integer("batch_size", 10, "Architectures sampled for one update.", lower_bound=1)
+    flags.DEFINE_integer("num_models", 10000, "Another step starts while so many are done.", lower_bound=0)
+    flags.DEFINE_integer("seed", 0, "Decides everything that is random.", 0, 2**32 - 1)
+    flags.register_multi_flags_validator(
+        ["input_size", "num_nodes", "num_tokens"],
+        lambda f: f["input_size"] is None or f["input_size"] >= max(f["num_nodes"] - 1, f["num_tokens"]),
+        "--input_size must be at least num_nodes - 1 and num_tokens",
+    )
+
+
+def define_search_flags() -> None:
+    """The flags that only the full search has: the child network, its training, trainers and files."""
+    flags.DEFINE_string("data_path", "cifar/pickle-cifar-10", "Where dataset_maker.py wrote the images.")
+    flags.DEFINE_integer("chunk_size", 100, "Images in each of its ten files.", lower_bound=1)
+    FLAGS.set_default("log_dir", "log")
+    flags.DEFINE_integer("advantage_power", 3, "The advantage is (reward - baseline) to this odd power.", 1)
+    flags.register_validator("advantage_power", lambda power: power % 2 == 1, "must be odd")
+    flags.DEFINE_string("trainers", "auto", "auto, or cpu:2 for two on CPUs, or gpu:1,2 for GPUs 1 and 2.")
+    flags.DEFINE_integer("retries", 2, "How often a model whose trainer was lost is tried again.", 0)
+    flags.DEFINE_float("model_timeout", float("inf"), "Seconds after which a model counts as lost.", 0)
+    flags.DEFINE_float("failed_reward", 0.1, "Reward of a model that could not be trained.", 0, 1)
+
+    child = {field.name: field.default for field in dataclasses.fields(ChildConfig)}
+    for name, text, low, high in CHILD_FLAGS:
+        default = child.pop(name)
+        if isinstance(default, bool):
+            flags.DEFINE_boolean(name, default, text)
+        elif isinstance(default, int):
+            flags.DEFINE_integer(name, default, text, low, high)
+        else:
+            flags.DEFINE_float(name, default, text, low, high)
+    assert not child, f"no flag for {sorted(child)}"
+    flags.register_multi_flags_validator(
+        ["T_0", "warmup"], lambda f: f["warmup"] < f["T_0"], "--warmup must be less than --T_0"
+    )
+    flags.register_multi_flags_validator(
+        ["width", "ratio"], lambda f: f["width"] % f["ratio"] == 0, "--width must be a multiple of --ratio"
+    )
+    flags.register_validator(
+        "num_tokens", lambda n: n <= len(OPERATIONS), f"there are {len(OPERATIONS)} operations"
+    )
+
+
+# name in ChildConfig, which also gives type and default; help; lowest and highest value
+CHILD_FLAGS = (
+    ("width", "Channels of the child network's first stage.", 1, None),
+    ("num_stages", "Its stages; each further one halves the image and doubles the channels.", 1, 5),
+    ("num_cells", "Cells in a stage.", 1, None),
+    ("ratio", "Channels of a cell / channels of its nodes.", 1, None),
+    ("early_stop", "Epochs for which a child network is trained.", 1, None),
+    ("train_batch_size", "Images in one of its updates (--batch_size is the agent's).", 1, None),
+    ("lr_max", "Its highest learning rate.", 0, None),
+    ("lr_min", "Its lowest learning rate.", 0, None),
+    ("T_0", "Epochs in which the learning rate goes from highest to lowest along a cosine.", 0, None),
+    ("warmup", "The first of those epochs, in which it rises to the highest.", 0, None),
+    ("momentum", "Nesterov momentum.", 0, 1),
+    ("weight_decay", "L2 regularisation of every parameter.", 0, None),
+    ("bn_decay", "Share of the old value in the moving statistics of batch normalisation.", 0, 1),
+    ("bn_shift", "Initial shift of the batch normalisations inside the network.", None, None),
+    ("dropout_rate", "Dropout before the classifier.", 0, 0.99),
+    ("random_flip_left_right", "Whether training images are flipped at random.", None, None),
+)
+
+
+def child_config_from_flags() -> ChildConfig:
+    return ChildConfig(**{name: FLAGS[name].value for name, *_ in CHILD_FLAGS})

@@ -1,0 +1,58 @@
+"""Categorical and Bernoulli distributions given by logits: sample, log-probability, entropy.
+
+Pure functions of Paddle tensors. A sample is a function of the logits and of noise drawn beforehand, so
+that a policy that takes many small decisions one after another asks the random generator only once:
+argmax(logits + Gumbel noise) is distributed as softmax(logits) (the Gumbel-max trick: Maddison et al.
+2014, "A* sampling", section 2), and logit + logistic noise > 0 has probability sigmoid(logit).
+"""
+
+import paddle
+import paddle.nn.functional as F
+from paddle import Tensor
+
+
+def gumbel_noise(shape: list[int]) -> Tensor:
+    return -paddle.log(-paddle.log(_open_uniform(shape)))
+
+
+def logistic_noise(shape: list[int]) -> Tensor:
+    uniform = _open_uniform(shape)
+    return paddle.log(uniform) - paddle.log1p(-uniform)
+
+
+def categorical_sample(logits: Tensor, noise: Tensor) -> Tensor:
+    """logits, Gumbel noise [..., K] -> int64 [...]."""
+    return paddle.argmax(logits + noise, axis=-1)
+
+
+def categorical_log_prob(logits: Tensor, actions: Tensor) -> Tensor:
+    """logits [..., K], int64 actions [...] -> [...]."""
+    return -F.cross_entropy(logits, actions.unsqueeze(-1), reduction="none").squeeze(-1)
+
+
+def categorical_entropy(logits: Tensor) -> Tensor:
+    """logits [..., K] -> [...], in nats."""
+    log_probs = F.log_softmax(logits, axis=-1)
+    return -(log_probs.exp() * log_probs).sum(axis=-1)
+
+
+def bernoulli_sample(logits: Tensor, noise: Tensor) -> Tensor:
+    """logits, logistic noise [...] -> 0/1 [...] of the logits' type."""
+    return (logits + noise > 0).astype(logits.dtype)
+
+
+def bernoulli_log_prob(logits: Tensor, actions: Tensor) -> Tensor:
+    """logits [...], 0/1 actions [...] of any numeric type -> [...]."""
+    return -F.binary_cross_entropy_with_logits(
+        logits, actions.astype(logits.dtype), reduction="none"
+    )
+
+
+def bernoulli_entropy(logits: Tensor) -> Tensor:
+    """logits [...] -> [...], in nats."""
+    return F.binary_cross_entropy_with_logits(logits, F.sigmoid(logits), reduction="none")
+
+
+def _open_uniform(shape: list[int]) -> Tensor:
+    """Uniform numbers strictly between 0 and 1, so that their logarithms are finite."""
+    return paddle.clip(paddle.rand(shape), 1e-7, 1 - 1e-7)

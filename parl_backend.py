@@ -1,0 +1,28 @@
+"""Imports PARL, with Paddle as its backend, for every other module: `from parl_backend import parl`.
+
+PARL 2.2.1 looks for Paddle through `paddle.fluid`, gone since Paddle 2.5, unless PARL_BACKEND is set
+before its first import. That import prints two lines and some deprecation warnings of no use to a
+user, makes fork the default start method of multiprocessing (so ask for a spawn context where one is
+wanted), and leaves out `paddle.disable_signal_handler()`, without which Paddle answers a signal with
+a native stack trace.
+"""
+
+import logging
+import os
+import warnings
+
+os.environ["PARL_BACKEND"] = "paddle"
+
+_disabled = logging.root.manager.disable
+logging.disable(logging.INFO)
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    # Paddle first: PARL's import forks a process that imports Paddle to see whether it is there, a
+    # second saved if it already is.
+    import paddle
+    import parl
+logging.disable(_disabled)
+
+paddle.disable_signal_handler()
+
+__all__ = ["parl"]

@@ -1,0 +1,175 @@
+"""The policy: an LSTM that writes an architecture down, decision by decision.
+
+For the normal cell and then, with the LSTM's state carried over, for the reduction cell:
+
+    the last token ------------------> token of node 0
+    node i = 1 .. N-1:
+        the last token --------------> i edges: which earlier nodes feed node i
+        the edges just taken --------> token of node i
+
+An arrow is one LSTM step followed by that decision's own fully connected head. So every step's input
+is the action of the step before it: a token as one-hot, edges as 0/1, and zeros before the first step.
+
+`sample` goes step by step; `score` knows all actions, so it knows the LSTM's whole input and runs it
+once over the sequence and all heads in one batched product. Both walk through the same parameters.
+
+Shapes: B architectures, N nodes a cell, K tokens, E = N(N-1) edges, H hidden size; T = 2(2N - 1)
+steps; D the width of the LSTM's input and of a head's output, at least that of the widest action. Where
+a step's action is narrower, the rest is padding: zero as an action, and left out of every sum.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import paddle
+import paddle.nn.functional as F
+from paddle import ParamAttr, Tensor
+from paddle.nn.initializer import Constant, TruncatedNormal, Uniform
+
+import distribute_generator as dist
+from parl_backend import parl
+
+
+class Sample(NamedTuple):
+    tokens: Tensor  # int64 [B, 2N]
+    adjvec: Tensor  # int64 [B, E]
+    log_prob: Tensor  # [B], of the actions as they were drawn
+
+
+class Score(NamedTuple):
+    log_prob: Tensor  # [B]
+    token_entropy: Tensor  # [B], nats, summed over the 2N token decisions
+    edge_entropy: Tensor  # [B], nats, summed over the E edge decisions
+
+
+class PolicyModel(parl.Model):
+    """input_size is D, by default max(N - 1, K); a smaller one raises ValueError."""
+
+    def __init__(
+        self,
+        num_nodes: int = 10,
+        num_tokens: int = 10,
+        hidden_size: int = 64,
+        num_layers: int = 2,
+        input_size: int | None = None,
+    ):
+        super().__init__()
+        N, K, H, T = num_nodes, num_tokens, hidden_size, 2 * (2 * num_nodes - 1)
+        D = max(N - 1, K) if input_size is None else input_size
+        if D < max(N - 1, K):
+            raise ValueError(f"input_size {D} is less than an action needs, {max(N - 1, K)}")
+        self.num_nodes, self.num_tokens = N, K
+
+        # Paddle's gates come in the order i, f, j, o, which permutes the weights of a specification in
+        # the order i, j, f, o. Paddle's fused LSTM insists on a second bias, and on its gradient: it
+        # stays at its zeros, since Adam would move the sum of two biases twice as fast as one.
+        uniform = ParamAttr(initializer=Uniform(-0.1, 0.1))
+        zero = ParamAttr(initializer=Constant(0.0))
+        self.lstm = paddle.nn.LSTM(
+            D, H, num_layers, time_major=True,
+            weight_ih_attr=uniform, weight_hh_attr=uniform, bias_ih_attr=zero, bias_hh_attr=zero,
+        )  # fmt: skip
+        # Scaled by hand: Paddle 3 truncates at -2 and 2 whatever the std, Paddle 2 at two of them.
+        normal = ParamAttr(initializer=TruncatedNormal(std=1.0))
+        self.head_weight = self.create_parameter([T, H, D], normal)
+        self.head_weight.set_value(self.head_weight * math.sqrt(2 / H))
+        self.head_bias = self.create_parameter([T, 1, D], zero)
+
+        # [T, D]: what of a step's row is action. Node i has i edges.
+        self.is_token_step = 2 * ([True] + (N - 1) * [False, True])
+        is_token_step = np.array(self.is_token_step)[:, None]
+        width = 2 * ([K] + [width for i in range(1, N) for width in (i, K)])
+        is_action = np.arange(D) < np.array(width)[:, None]
+        # Flat positions in [T, D] of all tokens' one-hot vectors and of all edges, and the inverse:
+        # which of (one-hot vectors, edges, a zero for the padding) goes to each flat position.
+        token_positions = np.flatnonzero(is_action & is_token_step)
+        edge_positions = np.flatnonzero(is_action & ~is_token_step)
+        sources = np.full(T * D, is_action.sum())
+        sources[np.concatenate([token_positions, edge_positions])] = np.arange(is_action.sum())
+
+        dtype = paddle.get_default_dtype()
+        self.token_positions = paddle.to_tensor(token_positions)
+        self.edge_positions = paddle.to_tensor(edge_positions)
+        self.sources = paddle.to_tensor(sources)
+        self.one_hot = paddle.eye(K, D, dtype)
+        self.token_step_mask = paddle.to_tensor(is_token_step[:, :, None])
+        self.padding_noise = paddle.to_tensor(np.where(is_action, 0, -np.inf)[:, None], dtype)
+
+    def trainable_parameters(self) -> list[Tensor]:
+        return [p for name, p in self.named_parameters() if "bias_hh" not in name]
+
+    @paddle.no_grad()
+    def sample(self, batch_size: int) -> Sample:
+        """Draws architectures; the randomness is that of Paddle's global generator."""
+        T, _, D = self.head_weight.shape
+        shape = [T, batch_size, D]
+        noise = paddle.where(
+            self.token_step_mask, dist.gumbel_noise(shape), dist.logistic_noise(shape)
+        )
+        noise += self.padding_noise  # keeps padding from being chosen
+
+        logits, actions = [], []
+        action, state = paddle.zeros([1, batch_size, D]), None
+        for is_token, weight, bias, step_noise in zip(
+            self.is_token_step, self.head_weight.unbind(), self.head_bias.unbind(), noise.unbind()
+        ):
+            output, state = self.lstm(action, state)  # [1, B, H]
+            step_logits = _squash(output @ weight + bias)  # [1, B, D]
+            if is_token:
+                token = dist.categorical_sample(step_logits, step_noise)
+                action = F.embedding(token, self.one_hot)
+            else:
+                action = dist.bernoulli_sample(step_logits, step_noise)
+            logits.append(step_logits)
+            actions.append(action)
+
+        one_hots, edges = self._split(paddle.concat(actions))
+        tokens, adjvec = one_hots.argmax(axis=-1), edges.astype("int64")
+        log_prob = self._score(paddle.concat(logits), tokens, adjvec).log_prob
+        return Sample(tokens, adjvec, log_prob)
+
+    def score(self, tokens: Tensor, adjvec: Tensor) -> Score:
+        """Log-probability of given architectures, the LSTM fed those same actions, and the entropy of
+        the decisions met on the way.
+
+        tokens: int64 [B, 2N]; adjvec: int64 [B, E]. Differentiable in the parameters.
+        """
+        assert tokens.shape == [len(tokens), 2 * self.num_nodes], tokens.shape
+        assert adjvec.shape == [len(tokens), len(self.edge_positions)], adjvec.shape
+        actions = self._join(tokens, adjvec)
+        inputs = paddle.concat([paddle.zeros_like(actions[:1]), actions[:-1]])
+        outputs, _ = self.lstm(inputs)  # [T, B, H]
+        logits = _squash(outputs @ self.head_weight + self.head_bias)  # [T, B, D]
+        return self._score(logits, tokens, adjvec)
+
+    def _score(self, logits: Tensor, tokens: Tensor, adjvec: Tensor) -> Score:
+        """logits: [T, B, D]."""
+        token_logits, edge_logits = self._split(logits)
+        token_log_prob = dist.categorical_log_prob(token_logits, tokens)
+        edge_log_prob = dist.bernoulli_log_prob(edge_logits, adjvec)
+        return Score(
+            token_log_prob.sum(axis=1) + edge_log_prob.sum(axis=1),
+            dist.categorical_entropy(token_logits).sum(axis=1),
+            dist.bernoulli_entropy(edge_logits).sum(axis=1),
+        )
+
+    def _split(self, steps: Tensor) -> tuple[Tensor, Tensor]:
+        """[T, B, D] -> tokens' part [B, 2N, K], edges' part [B, E]."""
+        flat = steps.transpose([1, 0, 2]).flatten(1)
+        tokens = paddle.gather(flat, self.token_positions, axis=1)
+        edges = paddle.gather(flat, self.edge_positions, axis=1)
+        return tokens.reshape([-1, 2 * self.num_nodes, self.num_tokens]), edges
+
+    def _join(self, tokens: Tensor, adjvec: Tensor) -> Tensor:
+        """tokens [B, 2N], adjvec [B, E] -> actions [T, B, D]."""
+        T, _, D = self.head_weight.shape
+        one_hots = F.embedding(tokens, self.one_hot)[:, :, : self.num_tokens].flatten(1)
+        zero = paddle.zeros([len(tokens), 1], one_hots.dtype)
+        packed = paddle.concat([one_hots, adjvec.astype(one_hots.dtype), zero], axis=1)
+        return paddle.gather(packed, self.sources, axis=1).reshape([-1, T, D]).transpose([1, 0, 2])
+
+
+def _squash(x: Tensor) -> Tensor:
+    """Logits 2.5 tanh(x / 5): bounded, so that no action's probability vanishes."""
+    return paddle.stanh(x, 1 / 5, 2.5)

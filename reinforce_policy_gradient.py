@@ -1,0 +1,74 @@
+"""REINFORCE with a moving-average baseline, for a policy that scores whole samples.
+
+R. J. Williams 1992, "Simple statistical gradient-following algorithms for connectionist reinforcement
+learning": the update is that of its equation 11, with Adam in the place of plain ascent.
+"""
+
+from typing import NamedTuple
+
+import paddle
+from paddle import Tensor
+
+from parl_backend import parl
+from policy_model import PolicyModel
+
+
+class LearnResult(NamedTuple):
+    """What one update saw. Entropies are in nats an architecture, averaged over the batch."""
+
+    loss: float
+    baseline: float
+    token_entropy: float
+    edge_entropy: float
+    gradient_norm: float
+
+
+def reinforce_loss(log_prob: Tensor, advantage: Tensor) -> Tensor:
+    """mean(-log p(a) * advantage) over a batch; both [B]; the advantage is taken as constant."""
+    assert log_prob.ndim == 1 and log_prob.shape == advantage.shape, (log_prob, advantage)
+    return (-log_prob * advantage.detach()).mean()
+
+
+def moving_average(average: float | None, value: float, decay: float) -> float:
+    """The average after `value`; None before the first one, which starts it."""
+    return value if average is None else decay * average + (1 - decay) * value
+
+
+class ReinforcePolicyGradient(parl.Algorithm):
+    """advantage = (reward - baseline) ** advantage_power, an odd power so that the sign stays."""
+
+    def __init__(
+        self,
+        model: PolicyModel,
+        learning_rate: float = 1e-3,
+        bl_decay: float = 0.9,
+        advantage_power: int = 3,
+    ):
+        super().__init__(model)
+        if advantage_power % 2 != 1:
+            raise ValueError(f"advantage_power {advantage_power} is not odd")
+        self.bl_decay = bl_decay
+        self.advantage_power = advantage_power
+        self.baseline: float | None = None
+        self.parameters = model.trainable_parameters()
+        self.optimizer = paddle.optimizer.Adam(learning_rate, parameters=self.parameters)
+
+    def learn(self, tokens: Tensor, adjvec: Tensor, reward: Tensor) -> LearnResult:
+        """One update on sampled architectures and the rewards [B] they earned. The baseline takes in
+        this batch's rewards before it is used."""
+        self.baseline = moving_average(self.baseline, float(reward.mean()), self.bl_decay)
+        advantage = (reward - self.baseline) ** self.advantage_power
+        score = self.model.score(tokens, adjvec)
+        loss = reinforce_loss(score.log_prob, advantage)
+        loss.backward()
+        with paddle.no_grad():
+            gradient_norm = paddle.stack([p.grad.square().sum() for p in self.parameters]).sum().sqrt()
+        self.optimizer.step()
+        self.model.clear_gradients()
+        return LearnResult(
+            float(loss),
+            self.baseline,
+            float(score.token_entropy.mean()),
+            float(score.edge_entropy.mean()),
+            float(gradient_norm),
+        )
