@@ -13,11 +13,10 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-import paddle
 from absl import flags
 
 from nn_paddle import OPERATIONS, ChildConfig
-from parl_backend import parl
+from parl_backend import paddle, parl
 from policy_model import PolicyModel
 from reinforce_policy_gradient import LearnResult, ReinforcePolicyGradient
 
@@ -66,7 +65,12 @@ class AutoDLAgent(parl.Agent):
         return sample.tokens.numpy(), sample.adjvec.numpy()
 
     def learn(self, tokens: np.ndarray, adjvec: np.ndarray, rewards: np.ndarray) -> LearnResult:
-        """One update of the policy on the rewards [B] of the architectures it sampled."""
+        """One update of the policy on the rewards [B] of the architectures it sampled.
+
+        Raises ValueError if a reward is not finite, since no weight would be finite after it.
+        """
+        if not np.isfinite(rewards).all():
+            raise ValueError(f"rewards are not all finite: {rewards}")
         return self.alg.learn(
             paddle.to_tensor(tokens),
             paddle.to_tensor(adjvec),
@@ -74,34 +78,51 @@ class AutoDLAgent(parl.Agent):
         )
 
     def state(self) -> dict[str, Any]:
-        """All that learning has changed, as NumPy arrays and plain numbers."""
+        """All that learning has changed: {"updates": int, "baseline": float or None, "tensors": {name:
+        array}}, the tensors being weights and Adam's moments and powers. Later updates leave it as it
+        is."""
+        tensors = {name: np.array(tensor) for name, tensor in self._tensors().items()}
+        return {"updates": self.alg.updates, "baseline": self.alg.baseline, "tensors": tensors}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on from a `state`, in an agent that has the same sizes and has learnt nothing yet.
+
+        Raises ValueError, and changes nothing, if the state is of other sizes.
+        """
+        assert self.alg.updates == 0
+        saved = state["tensors"]
+        for name, parameter in self.alg.model.named_parameters():
+            shape = saved[name].shape if name in saved else None
+            if shape != tuple(parameter.shape):
+                raise ValueError(f"{name} has shape {shape}, not {tuple(parameter.shape)}")
+        adam = {}
+        for name, parameter in self.alg.model.named_parameters():
+            parameter.set_value(saved[name])
+            prefix = f"{name}/"
+            for key in saved:
+                if key.startswith(prefix):
+                    value = paddle.to_tensor(saved[key])
+                    adam[f"{parameter.name}_{key.removeprefix(prefix)}"] = value
+        self.alg.optimizer.set_state_dict(adam)
+        self.alg.updates = state["updates"]
+        self.alg.baseline = state["baseline"]
+
+    def _tensors(self) -> dict[str, "paddle.Tensor"]:
+        """Weights, and as WEIGHT/KIND what Adam keeps about each. Paddle's own keys for the latter hold
+        parameter names that count up with every model made in a process."""
         adam = self.alg.optimizer.state_dict()
         tensors = {}
         for name, parameter in self.alg.model.named_parameters():
-            tensors[name] = parameter.numpy()
-            for kind in ADAM_STATE:
-                if f"{parameter.name}_{kind}" in adam:
-                    tensors[f"{name}/{kind}"] = adam[f"{parameter.name}_{kind}"].numpy()
-        return {"baseline": self.alg.baseline, "tensors": tensors}
-
-    def load_state(self, state: dict[str, Any]) -> None:
-        """Go on from a `state` of an agent of the same sizes; raises KeyError or ValueError where it is
-        of other sizes."""
-        adam = {}
-        for name, parameter in self.alg.model.named_parameters():
-            parameter.set_value(state["tensors"][name])
-            for kind in ADAM_STATE:
-                if f"{name}/{kind}" in state["tensors"]:
-                    value = paddle.to_tensor(state["tensors"][f"{name}/{kind}"])
-                    adam[f"{parameter.name}_{kind}"] = value
-        self.alg.optimizer.set_state_dict(adam)
-        self.alg.baseline = state["baseline"]
-
-
-ADAM_STATE = ("moment1_0", "moment2_0", "beta1_pow_acc_0", "beta2_pow_acc_0")
+            tensors[name] = parameter
+            prefix = f"{parameter.name}_"
+            for key, tensor in adam.items():
+                if key.startswith(prefix):
+                    tensors[f"{name}/{key.removeprefix(prefix)}"] = tensor
+        return tensors
 
 
 def _seed_paddle(seed: int, stream: int) -> None:
+    """Paddle's generators use no more than 32 bits of a seed."""
     paddle.seed(int(np.random.SeedSequence([seed, stream]).generate_state(1)[0]))
 
 
@@ -119,15 +140,17 @@ def search(
 
 def define_agent_flags() -> None:
     """The flags of the policy, the agent and the length of a run."""
-    flags.DEFINE_integer("num_nodes", 10, "Nodes in a cell.", lower_bound=2)
+    flags.DEFINE_integer("num_nodes", 10, "Nodes in a cell.", lower_bound=1)
     flags.DEFINE_integer("num_tokens", 10, "Operations to choose from.", lower_bound=1)
     flags.DEFINE_integer(
         "input_size", None, "Width of the LSTM's input; by default as wide as it has to be.", lower_bound=1
     )
     flags.DEFINE_integer("hidden_size", 64, "Hidden size of the LSTM.", lower_bound=1)
     flags.DEFINE_integer("num_layers", 2, "Layers of the LSTM.", lower_bound=1)
-    flags.DEFINE_float("learning_rate", 2e-3, "Adam's learning rate for the policy.", lower_bound=0)
-    flags.DEFINE_float("bl_decay", 0.9, "Decay of the moving-average baseline.", 0, 1)
+    flags.DEFINE_float("learning_rate", 2e-3, "Adam's learning rate for the policy.")
+    flags.register_validator("learning_rate", lambda rate: 0 < rate < 1, "must lie between 0 and 1")
+    flags.DEFINE_float("bl_decay", 0.9, "Decay of the moving-average baseline.")
+    flags.register_validator("bl_decay", lambda decay: 0 <= decay < 1, "must be in [0, 1)")
     flags.DEFINE_integer("batch_size", 10, "Architectures sampled for one update.", lower_bound=1)
     flags.DEFINE_integer("num_models", 10000, "Another step starts while so many are done.", lower_bound=0)
     flags.DEFINE_integer("seed", 0, "Decides everything that is random.", 0, 2**32 - 1)

@@ -14,6 +14,9 @@ further images a class, which are used instead of the tenth file. One seed decid
 Other modules read these files with `load_subset`.
 """
 
+import contextlib
+import hashlib
+import logging
 import os
 import pickle
 import re
@@ -160,6 +163,10 @@ def _array_from_buffer(data: bytes, dtype: _Dtype, shape: tuple, order: str) -> 
     return stand_in
 
 
+def _integer_from_buffer(dtype: _Dtype, data: bytes) -> int:
+    return int(np.frombuffer(data, dtype.dtype)[0])
+
+
 def _encode_latin1(text: str, encoding: str) -> bytes:
     if encoding != "latin1":
         raise pickle.UnpicklingError(f"it asks for the codec {encoding!r}; refused")
@@ -179,6 +186,7 @@ class _BatchUnpickler(pickle.Unpickler):
         "numpy.ndarray": _Array,
         "numpy.core.multiarray._reconstruct": _Array,  # how pickle makes an array before protocol 5
         "numpy.core.numeric._frombuffer": _array_from_buffer,  # and from then on
+        "numpy.core.multiarray.scalar": _integer_from_buffer,  # a label that is no Python int
         "_codecs.encode": _encode_latin1,  # how pickle makes bytes before protocol 3
     }
 
@@ -201,6 +209,8 @@ def load_cifar(input_dir: Path) -> tuple[np.ndarray, np.ndarray]:
     where it cannot be had, DatasetError where it is damaged.
     """
     if not any(input_dir.glob("data_batch_*")):
+        if input_dir.exists() and os.listdir(input_dir):
+            raise DatasetError(f"--input_dir={input_dir} holds no data_batch_* but other files")
         archive = input_dir.parent / ARCHIVE_NAME
         if not archive.is_file():
             archive = _download(input_dir)
@@ -255,25 +265,32 @@ def read_archive(path: Path) -> dict[str, bytes]:
 
 def _download(input_dir: Path) -> Path:
     """Fetch CIFAR-10's archive into Paddle's cache, where it may be already -> its path."""
-    from paddle.dataset import common
-
-    cached = Path(common.DATA_HOME, "cifar", CIFAR10_URL.rpartition("/")[2])
-    if not (cached.is_file() and common.md5file(cached) == CIFAR10_MD5):
+    cached = Path("~/.cache/paddle/dataset/cifar", ARCHIVE_NAME).expanduser()
+    if not (cached.is_file() and _md5(cached) == CIFAR10_MD5):
         print(f"No CIFAR-10 in {input_dir} nor {ARCHIVE_NAME} beside it: downloading", flush=True)
         # Paddle's download has no time-out, so a dead network has to be found out before it.
         fault = _network_fault(CIFAR10_URL)
         if fault:
-            raise CifarUnavailableError(f"CIFAR-10 cannot be downloaded ({fault})")
-        _check_replaceable(input_dir, ())
-    try:
-        return Path(common.download(CIFAR10_URL, "cifar", CIFAR10_MD5))
-    except RuntimeError as error:
-        if not cached.is_file():
-            raise CifarUnavailableError(f"CIFAR-10 cannot be downloaded ({error})") from error
-        raise DatasetError(
-            f"{cached}, downloaded from {CIFAR10_URL}, has the wrong checksum: "
-            f"md5 {common.md5file(cached)} and not {CIFAR10_MD5}"
-        ) from error
+            raise CifarUnavailableError(
+                f"CIFAR-10 is not in {input_dir} and cannot be downloaded ({fault})"
+            )
+    with contextlib.redirect_stderr(sys.stdout):  # where Paddle's news belong
+        from paddle.dataset import common
+
+        try:
+            return Path(common.download(CIFAR10_URL, "cifar", CIFAR10_MD5, ARCHIVE_NAME))
+        except RuntimeError as error:  # after three attempts
+            cached = Path(common.DATA_HOME, "cifar", ARCHIVE_NAME)
+            if not cached.is_file():
+                raise CifarUnavailableError(f"CIFAR-10 cannot be downloaded ({error})") from error
+            raise DatasetError(
+                f"{cached}, downloaded from {CIFAR10_URL}, has the wrong checksum: "
+                f"md5 {_md5(cached)} and not {CIFAR10_MD5}"
+            ) from error
+
+
+def _md5(path: Path) -> str:
+    return hashlib.md5(path.read_bytes()).hexdigest()
 
 
 def _network_fault(url: str) -> str | None:
@@ -318,8 +335,10 @@ def draw(
     for label in range(NUM_CLASSES):
         count = 0
         for index in rng.permutation(np.flatnonzero(labels == label)):
+            if count == needed:
+                break
             image = images[index].tobytes()
-            if count < needed and image not in seen:
+            if image not in seen:
                 seen.add(image)
                 drawn[label, count] = index
                 count += 1
@@ -455,6 +474,7 @@ def define_flags() -> None:
 
 def main(argv: list[str]) -> int:
     args = flags.FLAGS
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # absl would print its every request
     try:
         if len(argv) > 1:
             raise DatasetError(f"unexpected argument {argv[1]!r}: see --help")

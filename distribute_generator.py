@@ -3,12 +3,14 @@
 Pure functions of Paddle tensors. A sample is a function of the logits and of noise drawn beforehand, so
 that a policy that takes many small decisions one after another asks the random generator only once:
 argmax(logits + Gumbel noise) is distributed as softmax(logits) (the Gumbel-max trick: Maddison et al.
-2014, "A* sampling", section 2), and logit + logistic noise > 0 has probability sigmoid(logit).
+2014, "A* sampling", section 2), and a logit exceeds logistic noise, whose distribution function is
+the sigmoid, with probability sigmoid(logit).
 """
 
-import paddle
-import paddle.nn.functional as F
-from paddle import Tensor
+from parl_backend import paddle
+
+F = paddle.nn.functional
+Tensor = paddle.Tensor
 
 
 def gumbel_noise(shape: list[int]) -> Tensor:
@@ -38,7 +40,7 @@ def categorical_entropy(logits: Tensor) -> Tensor:
 
 def bernoulli_sample(logits: Tensor, noise: Tensor) -> Tensor:
     """logits, logistic noise [...] -> 0/1 [...] of the logits' type."""
-    return (logits + noise > 0).astype(logits.dtype)
+    return (logits > noise).astype(logits.dtype)
 
 
 def bernoulli_log_prob(logits: Tensor, actions: Tensor) -> Tensor:
@@ -50,7 +52,7 @@ def bernoulli_log_prob(logits: Tensor, actions: Tensor) -> Tensor:
 
 def bernoulli_entropy(logits: Tensor) -> Tensor:
     """logits [...] -> [...], in nats."""
-    return F.binary_cross_entropy_with_logits(logits, F.sigmoid(logits), reduction="none")
+    return F.softplus(logits) - logits * F.sigmoid(logits)
 
 
 def _open_uniform(shape: list[int]) -> Tensor:

@@ -21,11 +21,12 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import paddle
-import paddle.nn.functional as F
-from paddle import static
 
 from dataset_maker import Subset
+from parl_backend import paddle
+
+F = paddle.nn.functional
+static = paddle.static
 
 IMAGE_SIZE = 32
 NUM_CLASSES = 10

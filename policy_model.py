@@ -22,13 +22,12 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-import paddle
-import paddle.nn.functional as F
-from paddle import ParamAttr, Tensor
-from paddle.nn.initializer import Constant, TruncatedNormal, Uniform
 
 import distribute_generator as dist
-from parl_backend import parl
+from parl_backend import paddle, parl
+
+F = paddle.nn.functional
+Tensor = paddle.Tensor
 
 
 class Sample(NamedTuple):
@@ -64,19 +63,20 @@ class PolicyModel(parl.Model):
         # Paddle's gates come in the order i, f, j, o, which permutes the weights of a specification in
         # the order i, j, f, o. Paddle's fused LSTM insists on a second bias, and on its gradient: it
         # stays at its zeros, since Adam would move the sum of two biases twice as fast as one.
-        uniform = ParamAttr(initializer=Uniform(-0.1, 0.1))
-        zero = ParamAttr(initializer=Constant(0.0))
+        initializer = paddle.nn.initializer
+        uniform = paddle.ParamAttr(initializer=initializer.Uniform(-0.1, 0.1))
+        zero = paddle.ParamAttr(initializer=initializer.Constant(0.0))
         self.lstm = paddle.nn.LSTM(
             D, H, num_layers, time_major=True,
             weight_ih_attr=uniform, weight_hh_attr=uniform, bias_ih_attr=zero, bias_hh_attr=zero,
         )  # fmt: skip
         # Scaled by hand: Paddle 3 truncates at -2 and 2 whatever the std, Paddle 2 at two of them.
-        normal = ParamAttr(initializer=TruncatedNormal(std=1.0))
+        normal = paddle.ParamAttr(initializer=initializer.TruncatedNormal(std=1.0))
         self.head_weight = self.create_parameter([T, H, D], normal)
         self.head_weight.set_value(self.head_weight * math.sqrt(2 / H))
         self.head_bias = self.create_parameter([T, 1, D], zero)
 
-        # [T, D]: what of a step's row is action. Node i has i edges.
+        # [T, D]: which outputs of a step are its action. Node i has i edges.
         self.is_token_step = 2 * ([True] + (N - 1) * [False, True])
         is_token_step = np.array(self.is_token_step)[:, None]
         width = 2 * ([K] + [width for i in range(1, N) for width in (i, K)])
@@ -94,7 +94,8 @@ class PolicyModel(parl.Model):
         self.sources = paddle.to_tensor(sources)
         self.one_hot = paddle.eye(K, D, dtype)
         self.token_step_mask = paddle.to_tensor(is_token_step[:, :, None])
-        self.padding_noise = paddle.to_tensor(np.where(is_action, 0, -np.inf)[:, None], dtype)
+        never = np.where(is_token_step, -np.inf, np.inf)
+        self.padding_noise = paddle.to_tensor(np.where(is_action, 0, never)[:, None], dtype)
 
     def trainable_parameters(self) -> list[Tensor]:
         return [p for name, p in self.named_parameters() if "bias_hh" not in name]
@@ -107,7 +108,7 @@ class PolicyModel(parl.Model):
         noise = paddle.where(
             self.token_step_mask, dist.gumbel_noise(shape), dist.logistic_noise(shape)
         )
-        noise += self.padding_noise  # keeps padding from being chosen
+        noise += self.padding_noise  # padding is never chosen
 
         logits, actions = [], []
         action, state = paddle.zeros([1, batch_size, D]), None
@@ -126,7 +127,7 @@ class PolicyModel(parl.Model):
 
         one_hots, edges = self._split(paddle.concat(actions))
         tokens, adjvec = one_hots.argmax(axis=-1), edges.astype("int64")
-        log_prob = self._score(paddle.concat(logits), tokens, adjvec).log_prob
+        log_prob = _log_prob(*self._split(paddle.concat(logits)), tokens, adjvec)
         return Sample(tokens, adjvec, log_prob)
 
     def score(self, tokens: Tensor, adjvec: Tensor) -> Score:
@@ -141,17 +142,11 @@ class PolicyModel(parl.Model):
         inputs = paddle.concat([paddle.zeros_like(actions[:1]), actions[:-1]])
         outputs, _ = self.lstm(inputs)  # [T, B, H]
         logits = _squash(outputs @ self.head_weight + self.head_bias)  # [T, B, D]
-        return self._score(logits, tokens, adjvec)
-
-    def _score(self, logits: Tensor, tokens: Tensor, adjvec: Tensor) -> Score:
-        """logits: [T, B, D]."""
         token_logits, edge_logits = self._split(logits)
-        token_log_prob = dist.categorical_log_prob(token_logits, tokens)
-        edge_log_prob = dist.bernoulli_log_prob(edge_logits, adjvec)
         return Score(
-            token_log_prob.sum(axis=1) + edge_log_prob.sum(axis=1),
+            _log_prob(token_logits, edge_logits, tokens, adjvec),
             dist.categorical_entropy(token_logits).sum(axis=1),
-            dist.bernoulli_entropy(edge_logits).sum(axis=1),
+            _sum_edges(dist.bernoulli_entropy(edge_logits)),
         )
 
     def _split(self, steps: Tensor) -> tuple[Tensor, Tensor]:
@@ -173,3 +168,15 @@ class PolicyModel(parl.Model):
 def _squash(x: Tensor) -> Tensor:
     """Logits 2.5 tanh(x / 5): bounded, so that no action's probability vanishes."""
     return paddle.stanh(x, 1 / 5, 2.5)
+
+
+def _log_prob(token_logits: Tensor, edge_logits: Tensor, tokens: Tensor, adjvec: Tensor) -> Tensor:
+    """[B, 2N, K], [B, E], [B, 2N], [B, E] -> [B]."""
+    token_log_prob = dist.categorical_log_prob(token_logits, tokens)
+    edge_log_prob = dist.bernoulli_log_prob(edge_logits, adjvec)
+    return token_log_prob.sum(axis=1) + _sum_edges(edge_log_prob)
+
+
+def _sum_edges(x: Tensor) -> Tensor:
+    """[B, E] -> [B]; cells of one node have no edges, and Paddle 2 does not sum over nothing."""
+    return x.sum(axis=1) if x.shape[1] else paddle.zeros([len(x)])

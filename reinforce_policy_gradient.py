@@ -6,11 +6,10 @@ learning": the update is that of its equation 11, with Adam in the place of plai
 
 from typing import NamedTuple
 
-import paddle
-from paddle import Tensor
-
-from parl_backend import parl
+from parl_backend import paddle, parl
 from policy_model import PolicyModel
+
+Tensor = paddle.Tensor
 
 
 class LearnResult(NamedTuple):
@@ -40,15 +39,16 @@ class ReinforcePolicyGradient(parl.Algorithm):
     def __init__(
         self,
         model: PolicyModel,
-        learning_rate: float = 1e-3,
-        bl_decay: float = 0.9,
-        advantage_power: int = 3,
+        learning_rate: float,
+        bl_decay: float,
+        advantage_power: int,
     ):
         super().__init__(model)
         if advantage_power % 2 != 1:
             raise ValueError(f"advantage_power {advantage_power} is not odd")
         self.bl_decay = bl_decay
         self.advantage_power = advantage_power
+        self.updates = 0
         self.baseline: float | None = None
         self.parameters = model.trainable_parameters()
         self.optimizer = paddle.optimizer.Adam(learning_rate, parameters=self.parameters)
@@ -65,6 +65,7 @@ class ReinforcePolicyGradient(parl.Algorithm):
             gradient_norm = paddle.stack([p.grad.square().sum() for p in self.parameters]).sum().sqrt()
         self.optimizer.step()
         self.model.clear_gradients()
+        self.updates += 1
         return LearnResult(
             float(loss),
             self.baseline,

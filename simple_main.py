@@ -7,6 +7,8 @@ Prints the mean reward of every tenth update's samples; it should rise from abou
 within 460 updates.
 """
 
+import sys
+
 import numpy as np
 from absl import app, flags
 
@@ -16,19 +18,25 @@ FLAGS = flags.FLAGS
 
 
 def count_ones(step: int, tokens: np.ndarray, adjvec: np.ndarray) -> np.ndarray:
+    """Rewards [B] of tokens [B, 2N]."""
     return (tokens == 1).sum(axis=1)
 
 
 def main(argv: list[str]) -> None:
     if len(argv) > 1:
-        raise app.UsageError(f"unknown argument {argv[1]}")
+        sys.exit(f"simple_main.py: unknown argument {argv[1]}")
+    if FLAGS.num_tokens < 2:
+        sys.exit("simple_main.py: --num_tokens must be at least 2, for token 1 to exist")
     print(f"Simple run target is {2 * FLAGS.num_nodes}", flush=True)
     agent = autodl.AutoDLAgent.from_flags(advantage_power=1)
-    for update in autodl.search(agent, FLAGS.batch_size, count_ones):
-        if update.step % 10 == 0:
-            print(f"mid={update.step}, average rewards={update.rewards.mean():.3f}", flush=True)
-        if update.step >= FLAGS.num_models:
-            break
+    try:
+        for update in autodl.search(agent, FLAGS.batch_size, count_ones):
+            if update.step % 10 == 0:
+                print(f"mid={update.step}, average rewards={update.rewards.mean():.3f}", flush=True)
+            if update.step >= FLAGS.num_models:
+                break
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,16 @@
-"""Runs the real dataset_maker.py on small CIFAR-10 batches made here, and on real ones if present."""
+"""Runs the real dataset_maker.py on small CIFAR-10 batches made here, and on real ones if any."""
 
 import functools
+import hashlib
 import http.server
 import io
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 import tarfile
 import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,7 @@ def run(*arguments, code=None, **environment):
         text=True,
         timeout=120,
         cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
+        env={**os.environ, "OMP_NUM_THREADS": "1", "no_proxy": "127.0.0.1", **environment},
     )
 
 
@@ -265,24 +266,27 @@ def test_malicious_batch_is_refused_by_the_command(cifar, tmp_path):
 
 
 @pytest.mark.parametrize("protocol", [0, 2, 4, 5])
-@pytest.mark.parametrize("module", [b"numpy.core", b"numpy._core"])
-def test_batches_of_every_numpy_and_pickle_protocol(tmp_path, protocol, module):
+@pytest.mark.parametrize("package", ["numpy.core", "numpy._core"])
+@pytest.mark.filterwarnings("ignore:numpy.core:DeprecationWarning")
+def test_batches_of_every_numpy_and_pickle_protocol(tmp_path, monkeypatch, protocol, package):
+    """NumPy 1 and 2 differ in the package that a pickle names."""
+    if protocol == 5:  # NumPy 1 lacks what it would take to write this one
+        pytest.importorskip(f"{package}.numeric")
+    scalar = np.int64(1).__reduce__()[0]
+    from_buffer = np.zeros(1).__reduce_ex__(5)[0]
+    monkeypatch.setattr(RECONSTRUCT, "__module__", f"{package}.multiarray")
+    monkeypatch.setattr(scalar, "__module__", f"{package}.multiarray")
+    monkeypatch.setattr(from_buffer, "__module__", f"{package}.numeric")
     images = np.random.default_rng(0).integers(0, 256, [4, 3072], np.uint8)
+    labels = [0, 9, 3, 3]
     for layout in (images, np.asfortranarray(images)):
-        for labels in ([0, 9, 3, 3], np.array([0, 9, 3, 3], ">i2")):
-            data = pickle.dumps({b"data": layout, b"labels": labels}, protocol)
-            (own,) = {b"numpy._core", b"numpy.core"} & {data[i : i + n] for n in (10, 11)
-                for i in range(len(data)) if data[i : i + 5] == b"numpy"}
-            if protocol >= 4:  # where a string's length stands before it
-                for name in (b".multiarray", b".numeric"):
-                    old, new = own + name, module + name
-                    data = data.replace(bytes([len(old)]) + old, bytes([len(new)]) + new)
-            else:
-                data = data.replace(own, module)
+        for kind in (labels, np.array(labels, ">i2"), list(np.array(labels))):
+            data = pickle.dumps({b"data": layout, b"labels": kind}, protocol)
+            assert f"{package}.".encode() in data
             (tmp_path / "batch").write_bytes(data)
             loaded_images, loaded_labels = load_batch(tmp_path / "batch")
             np.testing.assert_array_equal(loaded_images, images)
-            assert loaded_labels.dtype == np.int64 and loaded_labels.tolist() == [0, 9, 3, 3]
+            assert loaded_labels.dtype == np.int64 and loaded_labels.tolist() == labels
 
 
 @pytest.mark.parametrize(
@@ -404,18 +408,24 @@ def test_truncated_archive(cifar, tmp_path):
 def test_dead_network_falls_back_to_digits(tmp_path):
     code = with_url("http://127.0.0.1:9/cifar-10-python.tar.gz")
     directories = [f"--input_dir={tmp_path / 'none'}", f"--output_dir={tmp_path / 'out'}"]
-    start = time.monotonic()
+    assert_fails(
+        run(*directories, "--source=cifar", code=code, HOME=str(tmp_path)),
+        tmp_path / "none",
+        "cannot be downloaded",
+    )
     result = run(*directories, code=code, HOME=str(tmp_path))
-    assert result.returncode == 0 and time.monotonic() - start < 60, result.stderr
-    assert "CIFAR-10 cannot be downloaded" in result.stdout and "digits stand in" in result.stdout
+    assert result.returncode == 0, result.stderr
+    assert "cannot be downloaded" in result.stdout and "digits stand in" in result.stdout
     check_subset(tmp_path / "out", chunk_size=100)
 
-    result = run(*directories, "--source=cifar", code=code, HOME=str(tmp_path))
-    assert result.returncode == 1 and "cannot be downloaded" in result.stderr.splitlines()[-1]
+
+def test_an_input_directory_of_something_else_is_an_error(cifar, tmp_path):
+    assert_fails(small(tmp_path, tmp_path / "out"), tmp_path, "no data_batch_*")
 
 
 def test_a_silent_network_is_given_up(monkeypatch):
     monkeypatch.setattr(dataset_maker, "PROBE_SECONDS", 0.5)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
     with http.server.socketserver.TCPServer(("127.0.0.1", 0), None) as server:  # never answers
         fault = dataset_maker._network_fault(f"http://127.0.0.1:{server.server_address[1]}/x")
     assert fault
@@ -439,22 +449,33 @@ def web(tmp_path):
 
 def test_download(cifar, tmp_path, web):
     directory, address = web
-    make_archive(directory / "cifar-10-python.tar.gz", cifar)
-    url = f"{address}/cifar-10-python.tar.gz"
-    arguments = [f"--input_dir={tmp_path / 'in'}", f"--output_dir={tmp_path / 'out'}", "--chunk_size=10"]
+    archive = directory / "cifar-10-python.tar.gz"
+    make_archive(archive, cifar)
+    url = f"{address}/{archive.name}"
+    home = tmp_path / "home"  # where Paddle keeps what it downloads
+    home.mkdir()
+    arguments = [f"--input_dir={tmp_path / 'in'}", f"--output_dir={tmp_path / 'out'}"]
+    arguments.append("--chunk_size=10")
 
-    result = run(*arguments, code=with_url(url), HOME=str(tmp_path / "home"))
-    assert result.returncode == 1 and "Traceback" not in result.stderr
-    assert "wrong checksum" in result.stderr.splitlines()[-1]
+    result = run(*arguments, code=with_url(url), HOME=str(home))
+    assert_fails(result, "wrong checksum", url, "c58f30108f718f92721af3b95e74349a")
     assert not (tmp_path / "out").exists() and not (tmp_path / "in").exists()
 
-    from paddle.dataset.common import md5file
-
-    md5 = md5file(directory / "cifar-10-python.tar.gz")
-    result = run(*arguments, code=with_url(url, md5), HOME=str(tmp_path / "home"))
+    md5 = hashlib.md5(archive.read_bytes()).hexdigest()
+    result = run(*arguments, code=with_url(url, md5), HOME=str(home))
     assert result.returncode == 0, result.stderr
     assert "CIFAR-10" in result.stdout and contents(tmp_path / "in") == contents(cifar)
     check_subset(tmp_path / "out", chunk_size=10)
 
-    result = run(*arguments, code=with_url(f"{address}/gone"), HOME=str(tmp_path / "home2"))
-    assert result.returncode == 0, result.stderr  # the batches are in --input_dir now
+    # From now on without the network: first from Paddle's cache, then from --input_dir.
+    gone = with_url(f"{address}/gone", md5)
+    shutil.rmtree(tmp_path / "in")
+    for _ in range(2):
+        result = run(*arguments, "--source=cifar", code=gone, HOME=str(home))
+        assert result.returncode == 0, result.stderr
+        shutil.rmtree(home, ignore_errors=True)
+        home.mkdir()
+
+    shutil.rmtree(tmp_path / "in")
+    result = run(*arguments, "--source=cifar", code=gone, HOME=str(home))
+    assert_fails(result, "cannot be downloaded", "HTTP status 404")

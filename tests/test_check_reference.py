@@ -1,0 +1,52 @@
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+from benchmarks.check_reference import DEFAULT_CASES
+
+pytestmark = pytest.mark.skipif(not DEFAULT_CASES.exists(), reason="the reference numbers are not here")
+
+
+def run(path):
+    command = [sys.executable, "-m", "benchmarks.check_reference", str(path)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+
+@pytest.fixture
+def small_case():
+    cases = json.loads(DEFAULT_CASES.read_text())
+    return next(case for case in cases if case["num_cells"] == 1 and case["width"] == 16)
+
+
+def test_all_cases_pass(tmp_path):
+    path = tmp_path / "cases.json"
+    shutil.copy(DEFAULT_CASES, path)
+    result = run(path)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "6 cases, 0 deviations beyond their bounds" in result.stdout
+
+
+def test_what_differs_is_found(tmp_path, small_case):
+    wrong = dict(small_case)
+    wrong["trainable_params"] += 1
+    wrong["train_loss"] += 0.01
+    wrong["weight_grad_norms"] = [1.05 * norm for norm in small_case["weight_grad_norms"]]
+    wrong["tokens"] = [small_case["tokens"][0] ^ 1, *small_case["tokens"][1:]]
+    path = tmp_path / "cases.json"
+    path.write_text(json.dumps([wrong]))
+    result = run(path)
+    assert result.returncode == 1
+    assert result.stdout.count("BEYOND") >= 4, result.stdout
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[{}]", '[{"tokens": 3}]'])
+def test_a_file_that_is_none(tmp_path, text):
+    path = tmp_path / "cases.json"
+    path.write_text(text)
+    result = run(path)
+    assert result.returncode != 0
+    assert len(result.stderr.strip().splitlines()) == 1 and str(path) in result.stderr

@@ -1,0 +1,204 @@
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+
+import nn_paddle
+from nn_paddle import ChildConfig, decode, paddle, static
+
+TINY = ChildConfig(width=8, num_cells=1, num_stages=2, early_stop=3, T_0=3.0, warmup=1.0)
+TOKENS, ADJVEC = [1, 6, 3, 8, 2, 4], [1, 1, 0, 0, 1, 1]
+
+
+def test_decode():
+    normal, reduction = decode([0, 1, 2, 9, 8, 7], [1, 1, 0, 0, 0, 1])
+    assert normal.operations == ("conv_1x1", "conv_3x3", "conv_5x5")
+    assert normal.inputs == ((), (0,), (0,))
+    assert normal.leaves == [1, 2]
+    assert reduction.operations == ("avgpool_5x5", "avgpool_3x3", "maxpool_5x5")
+    assert reduction.inputs == ((), (), (1,))
+    assert reduction.leaves == [0, 2]
+
+
+@pytest.mark.parametrize(
+    "tokens, adjvec",
+    [([0, 1, 2], [1]), ([0, 1], [1]), ([0, 10], []), ([0, -1], []), ([0] * 4, [0, 2]), ([], [])],
+)
+def test_decode_refuses(tokens, adjvec):
+    with pytest.raises(ValueError):
+        decode(tokens, adjvec)
+
+
+# --- Operations against NumPy, written from the definitions ------------------------------------------
+
+
+def pad_same(x, kernel, stride, dilation=1, value=0.0):
+    pads = [(0, 0), (0, 0)]
+    for size, k, s in zip(x.shape[2:], kernel, stride, strict=True):
+        out = -(-size // s)
+        total = max((out - 1) * s + (k - 1) * dilation + 1 - size, 0)
+        pads.append((total // 2, total - total // 2))
+    return np.pad(x, pads, constant_values=value)
+
+
+def windows(x, kernel, stride, dilation=1, value=0.0):
+    """[B, C, H', W', kh, kw]"""
+    extent = [(k - 1) * dilation + 1 for k in kernel]
+    view = np.lib.stride_tricks.sliding_window_view(
+        pad_same(x, kernel, stride, dilation, value), extent, axis=(2, 3)
+    )
+    return view[:, :, :: stride[0], :: stride[1], ::dilation, ::dilation]
+
+
+def conv(x, weight, stride=(1, 1), dilation=1):
+    view = windows(x, weight.shape[2:], stride, dilation)
+    return np.einsum("bchwij,ocij->bohw", view, weight)
+
+
+def expected(name, x, weights, stride):
+    kind, size = name.rsplit("_", 1)
+    if name in ("conv_1x1", "conv_3x3", "conv_5x5"):
+        return conv(x, weights[0], (stride, stride))
+    if name == "dilated_3x3":
+        return conv(x, weights[0], (stride, stride), 2 if stride == 1 else 1)
+    if name in ("conv_1x3_3x1", "conv_1x5_5x1"):
+        x = conv(conv(x, weights[0], (1, stride)), weights[1], (stride, 1))
+        return conv(x, weights[2]) if stride == 2 else x
+    k = int(size[0])
+    if kind == "maxpool":
+        x = windows(x, (k, k), (stride, stride), value=-np.inf).max(axis=(4, 5))
+    elif stride == 1:
+        x = np.nanmean(windows(x, (k, k), (1, 1), value=np.nan), axis=(4, 5))
+    else:
+        x = windows(x, (k, k), (2, 2)).mean(axis=(4, 5))
+    return conv(x, weights[0]) if stride == 2 else x
+
+
+@pytest.mark.parametrize("size", [8, 5])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("name", nn_paddle.OPERATIONS)
+def test_operation(name, stride, size):
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((2, 3, size, size)).astype(np.float32)
+    with nn_paddle.static_programs(), static.scope_guard(static.Scope()):
+        program, startup = static.Program(), static.Program()
+        with static.program_guard(program, startup), paddle.utils.unique_name.guard():
+            y = nn_paddle.OPERATIONS[name](static.data("x", x.shape), stride)
+        nn_paddle.use_onednn_convolutions(program)
+        executor = nn_paddle.new_executor()
+        executor.run(startup)
+        weights = {
+            p.name: rng.standard_normal(p.shape).astype(np.float32) for p in program.all_parameters()
+        }
+        nn_paddle.set_variables(weights)
+        (actual,) = executor.run(program, {"x": x}, [y])
+    assert actual.shape == (2, 3 * stride, -(-size // stride), -(-size // stride))
+    np.testing.assert_allclose(
+        actual, expected(name, x, list(weights.values()), stride), rtol=1e-4, atol=1e-4
+    )
+
+
+# --- Data -----------------------------------------------------------------------------------------
+
+
+def test_standardise():
+    images = np.zeros((2, 3072), np.uint8)
+    images[0, ::2] = 200
+    x = nn_paddle.standardise(images)
+    assert x.shape == (2, 3, 32, 32) and x.dtype == np.float32
+    np.testing.assert_allclose([x[0].mean(), x[0].std()], [0, 1], atol=1e-5)
+    assert (x[1] == 0).all()
+
+
+def test_augmented_rows_are_crops_of_the_padded_image():
+    images = np.random.default_rng(0).standard_normal((3, 3, 32, 32)).astype(np.float32)
+    table = nn_paddle.pixel_table(images)
+    indices = np.repeat(np.arange(3), 200)
+    rows = nn_paddle.augmented_rows(indices, True, np.random.default_rng(1))
+    crops = table[rows].reshape(-1, 32, 32, 3).transpose(0, 3, 1, 2)
+    padded = np.pad(images, ((0, 0), (0, 0), (4, 4), (4, 4)))
+    seen = set()
+    for index, crop in zip(indices, crops, strict=True):
+        found = [
+            (top, left, flip)
+            for top in range(9)
+            for left in range(9)
+            for flip in (False, True)
+            if np.array_equal(
+                padded[index, :, top : top + 32, left : left + 32][..., :: -1 if flip else 1], crop
+            )
+        ]
+        assert len(found) == 1
+        seen.update(found)
+    assert len(seen) > 150  # of 162: all offsets, flipped or not, do occur
+
+
+def test_dropout_mask_keeps_the_mean():
+    mask = nn_paddle.dropout_mask((1000, 100), ChildConfig(dropout_rate=0.2), np.random.default_rng(0))
+    assert set(np.unique(mask)) == {0.0, np.float32(1.25)}
+    assert abs(mask.mean() - 1) < 0.01
+
+
+def test_learning_rate():
+    config = ChildConfig(lr_max=1.0, lr_min=0.1, T_0=6.0, warmup=2.0)
+    at = [nn_paddle.learning_rate(config, epoch) for epoch in (0, 1, 2, 4, 5.9999)]
+    np.testing.assert_allclose(at, [0.1, 0.55, 1.0, 0.55, 0.1], atol=1e-6)
+
+
+# --- Training -------------------------------------------------------------------------------------
+
+
+def test_initial_values():
+    with nn_paddle.static_programs():
+        program = static.Program()
+        with static.program_guard(program, static.Program()), paddle.utils.unique_name.guard():
+            images = static.data("images", [2, 3, 32, 32])
+            config = dataclasses.replace(TINY, width=64)
+            nn_paddle.build_network(images, decode(TOKENS, ADJVEC), config, True)
+        values = nn_paddle.draw_parameters(program, config, np.random.default_rng(0))
+    stem = values["weight_0"]
+    assert stem.shape == (64, 3, 3, 3)
+    assert abs(stem).max() <= 2 * math.sqrt(2 / 27)
+    np.testing.assert_allclose(stem.std(), 0.88 * math.sqrt(2 / 27), rtol=0.05)
+    shifts = [value for name, value in values.items() if name.endswith(".shift")]
+    assert all((shift == 2).all() for shift in shifts[:-1]) and (shifts[-1] == 0).all()
+    assert (values["bn_0.variance"] == 1).all() and (values["bn_0.mean"] == 0).all()
+
+
+def test_training_learns(easy_subset):
+    epochs = []
+    config = dataclasses.replace(TINY, early_stop=10, T_0=10.0, train_batch_size=16)
+    result = nn_paddle.train_child(
+        TOKENS, ADJVEC, easy_subset, config, 0, lambda *epoch: epochs.append(epoch)
+    )
+    assert result.status == "ok"
+    assert result.accuracy > 0.9  # chance is 0.1
+    assert [epoch for epoch, _, _ in epochs] == list(range(1, 11))
+    assert epochs[-1][1] == result.train_loss < epochs[0][1]
+    assert epochs[-1][2] > 0.6  # with dropout
+
+
+def test_training_follows_from_its_seed(easy_subset):
+    def losses(seed):
+        epochs = []
+        config = dataclasses.replace(TINY, early_stop=1)
+        result = nn_paddle.train_child(
+            TOKENS, ADJVEC, easy_subset, config, seed, lambda *epoch: epochs.append(epoch)
+        )
+        return result.validation_loss, epochs
+
+    first = losses([3, 1])
+    assert losses([3, 1]) == first
+    assert losses([3, 2]) != first
+
+
+def test_diverging_training_is_told(easy_subset):
+    config = dataclasses.replace(TINY, lr_max=1e30)
+    assert nn_paddle.train_child(TOKENS, ADJVEC, easy_subset, config, 0).status == "nan"
+
+
+def test_dynamic_mode_is_back_after_training(easy_subset):
+    nn_paddle.train_child(TOKENS, ADJVEC, easy_subset, dataclasses.replace(TINY, early_stop=1), 0)
+    assert paddle.in_dynamic_mode()
+    assert float(paddle.to_tensor([1.0, 2.0]).sum()) == 3
