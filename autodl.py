@@ -1,7 +1,7 @@
 """The agent, the search loop and the flags that simple_main.py and main.py share.
 
     agent = AutoDLAgent.from_flags(advantage_power=3)
-    for step in search(agent, FLAGS.batch_size, evaluate):
+    for step in search(agent, evaluate, FLAGS.batch_size, num_steps=100):
         ...
 
 `evaluate` is the source of rewards: a function of a step's number and its architectures. The loop
@@ -103,7 +103,9 @@ class AutoDLAgent(parl.Agent):
                 if key.startswith(prefix):
                     value = paddle.to_tensor(saved[key])
                     adam[f"{parameter.name}_{key.removeprefix(prefix)}"] = value
-        self.alg.optimizer.set_state_dict(adam)
+        if adam:
+            self.alg.create_moments()
+            self.alg.optimizer.set_state_dict(adam)
         self.alg.updates = state["updates"]
         self.alg.baseline = state["baseline"]
 
@@ -127,15 +129,25 @@ def _seed_paddle(seed: int, stream: int) -> None:
 
 
 def search(
-    agent: AutoDLAgent, batch_size: int, evaluate: Evaluate, first_step: int = 0
+    agent: AutoDLAgent,
+    evaluate: Evaluate,
+    batch_size: int,
+    num_steps: int,
+    first_step: int = 0,
+    on_sample: Callable[[int, np.ndarray, np.ndarray], None] = lambda step, tokens, adjvec: None,
 ) -> Iterator[SearchStep]:
-    """Sample, evaluate, learn, for as long as the caller asks for another step."""
-    step = first_step
-    while True:
+    """Sample, evaluate, learn, from `first_step` until `num_steps` are done.
+
+    on_sample: called with a step's number and architectures before they are evaluated, and once more
+        for the step that would come next when all are done: where a later run can go on.
+    """
+    for step in range(first_step, num_steps + 1):
         tokens, adjvec = agent.sample(step, batch_size)
-        rewards = evaluate(step, tokens, adjvec)
-        yield SearchStep(step, tokens, adjvec, rewards, agent.learn(tokens, adjvec, rewards))
-        step += 1
+        on_sample(step, tokens, adjvec)
+        if step < num_steps:
+            rewards = evaluate(step, tokens, adjvec)
+            learned = agent.learn(tokens, adjvec, rewards)
+            yield SearchStep(step, tokens, adjvec, rewards, learned)
 
 
 def define_agent_flags() -> None:
@@ -166,6 +178,7 @@ def define_search_flags() -> None:
     flags.DEFINE_string("data_path", "cifar/pickle-cifar-10", "Where dataset_maker.py wrote the images.")
     flags.DEFINE_integer("chunk_size", 100, "Images in each of its ten files.", lower_bound=1)
     FLAGS.set_default("log_dir", "log")
+    flags.DEFINE_boolean("resume", False, "Go on with the search in --log_dir, if there is one.")
     flags.DEFINE_integer("advantage_power", 3, "The advantage is (reward - baseline) to this odd power.", 1)
     flags.register_validator("advantage_power", lambda power: power % 2 == 1, "must be odd")
     flags.DEFINE_string("trainers", "auto", "auto, or cpu:2 for two on CPUs, or gpu:1,2 for GPUs 1 and 2.")

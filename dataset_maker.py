@@ -44,7 +44,7 @@ ARCHIVE_FOLDER = "cifar-10-batches-py"
 BATCH_NAME = re.compile(r"data_batch_[1-5]|test_batch|batches\.meta")
 PROBE_SECONDS = 5  # a network that has not answered by then counts as dead
 
-PICKLE_PROTOCOL = 4  # fixed, so that every Python writes the same bytes
+PICKLE_PROTOCOL = 4  # fixed: every Python writes the same bytes (NumPy 1 and 2 differ in a name)
 
 
 class DatasetError(Exception):

@@ -29,12 +29,13 @@ def categorical_sample(logits: Tensor, noise: Tensor) -> Tensor:
 
 def categorical_log_prob(logits: Tensor, actions: Tensor) -> Tensor:
     """logits [..., K], int64 actions [...] -> [...]."""
-    return -F.cross_entropy(logits, actions.unsqueeze(-1), reduction="none").squeeze(-1)
+    taken = F.one_hot(actions, logits.shape[-1]).astype(logits.dtype)
+    return (_log_softmax(logits) * taken).sum(axis=-1)
 
 
 def categorical_entropy(logits: Tensor) -> Tensor:
     """logits [..., K] -> [...], in nats."""
-    log_probs = F.log_softmax(logits, axis=-1)
+    log_probs = _log_softmax(logits)
     return -(log_probs.exp() * log_probs).sum(axis=-1)
 
 
@@ -53,6 +54,11 @@ def bernoulli_log_prob(logits: Tensor, actions: Tensor) -> Tensor:
 def bernoulli_entropy(logits: Tensor) -> Tensor:
     """logits [...] -> [...], in nats."""
     return F.softplus(logits) - logits * F.sigmoid(logits)
+
+
+def _log_softmax(logits: Tensor) -> Tensor:
+    """Paddle's own, and its cross entropy, return -64 where the result is less."""
+    return logits - paddle.logsumexp(logits, axis=-1, keepdim=True)
 
 
 def _open_uniform(shape: list[int]) -> Tensor:

@@ -315,6 +315,8 @@ def count_parameters(program: static.Program) -> int:
 
 def use_onednn_convolutions(program: static.Program) -> None:
     """Let the convolutions of a finished program run in oneDNN; without effect on GPUs."""
+    if paddle.__version__.startswith("2."):  # whose conv2d_grad fails there
+        return
     for op in program.global_block().ops:
         if op.type in ("conv2d", "conv2d_grad"):
             op._set_attr("use_mkldnn", True)

@@ -33,7 +33,6 @@ Tensor = paddle.Tensor
 class Sample(NamedTuple):
     tokens: Tensor  # int64 [B, 2N]
     adjvec: Tensor  # int64 [B, E]
-    log_prob: Tensor  # [B], of the actions as they were drawn
 
 
 class Score(NamedTuple):
@@ -110,25 +109,26 @@ class PolicyModel(parl.Model):
         )
         noise += self.padding_noise  # padding is never chosen
 
-        logits, actions = [], []
+        self.lstm.eval()  # spares its kernel what only a backward pass needs
+        actions = []
         action, state = paddle.zeros([1, batch_size, D]), None
         for is_token, weight, bias, step_noise in zip(
-            self.is_token_step, self.head_weight.unbind(), self.head_bias.unbind(), noise.unbind()
+            self.is_token_step,
+            self.head_weight.unbind(),
+            self.head_bias.unbind(),
+            noise.unbind(),
+            strict=True,
         ):
             output, state = self.lstm(action, state)  # [1, B, H]
-            step_logits = _squash(output @ weight + bias)  # [1, B, D]
+            logits = _squash(output @ weight + bias)  # [1, B, D]
             if is_token:
-                token = dist.categorical_sample(step_logits, step_noise)
-                action = F.embedding(token, self.one_hot)
+                action = F.embedding(dist.categorical_sample(logits, step_noise), self.one_hot)
             else:
-                action = dist.bernoulli_sample(step_logits, step_noise)
-            logits.append(step_logits)
+                action = dist.bernoulli_sample(logits, step_noise)
             actions.append(action)
 
         one_hots, edges = self._split(paddle.concat(actions))
-        tokens, adjvec = one_hots.argmax(axis=-1), edges.astype("int64")
-        log_prob = _log_prob(*self._split(paddle.concat(logits)), tokens, adjvec)
-        return Sample(tokens, adjvec, log_prob)
+        return Sample(one_hots.argmax(axis=-1), edges.astype("int64"))
 
     def score(self, tokens: Tensor, adjvec: Tensor) -> Score:
         """Log-probability of given architectures, the LSTM fed those same actions, and the entropy of
@@ -138,22 +138,26 @@ class PolicyModel(parl.Model):
         """
         assert tokens.shape == [len(tokens), 2 * self.num_nodes], tokens.shape
         assert adjvec.shape == [len(tokens), len(self.edge_positions)], adjvec.shape
+        self.lstm.train()
         actions = self._join(tokens, adjvec)
         inputs = paddle.concat([paddle.zeros_like(actions[:1]), actions[:-1]])
         outputs, _ = self.lstm(inputs)  # [T, B, H]
         logits = _squash(outputs @ self.head_weight + self.head_bias)  # [T, B, D]
         token_logits, edge_logits = self._split(logits)
+        token_log_prob = dist.categorical_log_prob(token_logits, tokens)
+        edge_log_prob = dist.bernoulli_log_prob(edge_logits, adjvec)
         return Score(
-            _log_prob(token_logits, edge_logits, tokens, adjvec),
+            token_log_prob.sum(axis=1) + _sum_edges(edge_log_prob),
             dist.categorical_entropy(token_logits).sum(axis=1),
             _sum_edges(dist.bernoulli_entropy(edge_logits)),
         )
 
     def _split(self, steps: Tensor) -> tuple[Tensor, Tensor]:
         """[T, B, D] -> tokens' part [B, 2N, K], edges' part [B, E]."""
-        flat = steps.transpose([1, 0, 2]).flatten(1)
-        tokens = paddle.gather(flat, self.token_positions, axis=1)
-        edges = paddle.gather(flat, self.edge_positions, axis=1)
+        # Along axis 0: along others Paddle 2.6's gather has a wrong gradient.
+        flat = steps.transpose([0, 2, 1]).flatten(0, 1)  # [T * D, B]
+        tokens = paddle.gather(flat, self.token_positions).t()
+        edges = paddle.gather(flat, self.edge_positions).t()
         return tokens.reshape([-1, 2 * self.num_nodes, self.num_tokens]), edges
 
     def _join(self, tokens: Tensor, adjvec: Tensor) -> Tensor:
@@ -168,13 +172,6 @@ class PolicyModel(parl.Model):
 def _squash(x: Tensor) -> Tensor:
     """Logits 2.5 tanh(x / 5): bounded, so that no action's probability vanishes."""
     return paddle.stanh(x, 1 / 5, 2.5)
-
-
-def _log_prob(token_logits: Tensor, edge_logits: Tensor, tokens: Tensor, adjvec: Tensor) -> Tensor:
-    """[B, 2N, K], [B, E], [B, 2N], [B, E] -> [B]."""
-    token_log_prob = dist.categorical_log_prob(token_logits, tokens)
-    edge_log_prob = dist.bernoulli_log_prob(edge_logits, adjvec)
-    return token_log_prob.sum(axis=1) + _sum_edges(edge_log_prob)
 
 
 def _sum_edges(x: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 import sys
 import time
 from datetime import timedelta
+from typing import Any
 
 from rich.console import Console
 from rich.live import Live
@@ -39,11 +40,16 @@ class Progress:
     def epoch_done(self, epoch: Epoch) -> None:
         self.training[epoch.mid] = epoch
 
-    def model_done(self, step: int, mid: int, accuracy: float | None, error: str | None) -> None:
-        self.training.pop(mid, None)
-        self.step = step
+    def model_done(self, model: dict[str, Any]) -> None:
+        """model: its record in the history."""
+        self.training.pop(model["mid"], None)
+        self.step = model["step"]
         self.done += 1
-        self.print(f"  model {mid}: " + (f"failed, {error}" if error else f"accuracy {accuracy:.3f}"))
+        if model["status"] == "failed":
+            result = f"failed, {model['reason']}"
+        else:
+            result = f"accuracy {model['accuracy']:.3f}"
+        self.print(f"  model {model['mid']}: {result}")
 
     def _status(self) -> Text:
         running = ", ".join(

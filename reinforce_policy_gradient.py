@@ -15,8 +15,8 @@ Tensor = paddle.Tensor
 class LearnResult(NamedTuple):
     """What one update saw. Entropies are in nats an architecture, averaged over the batch."""
 
-    loss: float
     baseline: float
+    loss: float
     token_entropy: float
     edge_entropy: float
     gradient_norm: float
@@ -53,6 +53,13 @@ class ReinforcePolicyGradient(parl.Algorithm):
         self.parameters = model.trainable_parameters()
         self.optimizer = paddle.optimizer.Adam(learning_rate, parameters=self.parameters)
 
+    def create_moments(self) -> None:
+        """Makes Adam's moments, which otherwise come with the first update, by a step along gradients
+        of zero, which moves nothing. Saved ones can then be loaded into them, and saved again."""
+        paddle.add_n([(0 * parameter).sum() for parameter in self.parameters]).backward()
+        self.optimizer.step()
+        self.model.clear_gradients()
+
     def learn(self, tokens: Tensor, adjvec: Tensor, reward: Tensor) -> LearnResult:
         """One update on sampled architectures and the rewards [B] they earned. The baseline takes in
         this batch's rewards before it is used."""
@@ -62,14 +69,11 @@ class ReinforcePolicyGradient(parl.Algorithm):
         loss = reinforce_loss(score.log_prob, advantage)
         loss.backward()
         with paddle.no_grad():
-            gradient_norm = paddle.stack([p.grad.square().sum() for p in self.parameters]).sum().sqrt()
+            squares = [parameter.grad.square().sum() for parameter in self.parameters]
+            seen = [loss, score.token_entropy.mean(), score.edge_entropy.mean()]
+            seen.append(paddle.add_n(squares).sqrt())
+            seen = paddle.stack(seen).tolist()  # read back at once
         self.optimizer.step()
         self.model.clear_gradients()
         self.updates += 1
-        return LearnResult(
-            float(loss),
-            self.baseline,
-            float(score.token_entropy.mean()),
-            float(score.edge_entropy.mean()),
-            float(gradient_norm),
-        )
+        return LearnResult(self.baseline, *seen)

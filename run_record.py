@@ -1,31 +1,175 @@
-"""The record of a search: LOG_DIR/history.jsonl, one JSON object a model, as soon as it is known."""
+"""The record of a search in LOG_DIR, from which it goes on after any kind of stop.
 
+    history.jsonl         one JSON object a model, as soon as it is known
+    search.json           the settings on which results depend
+    checkpoint_N.npz      before the models of step N are trained: the agent's state, and their tokens and
+                          adjvecs; the newest two are kept
+    lock                  held while a process works here
+
+Files are written aside, synced and renamed, so they are whole or not there. A history's last line may be
+torn by a crash; it is dropped, and its model trained again.
+"""
+
+import fcntl
+import io
 import json
 import os
+import zipfile
+import zlib
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
+
+Record = dict[str, Any]
+KEPT_CHECKPOINTS = 2
 
 
 class RunRecordError(Exception):
     """LOG_DIR cannot be used; the text is for the user."""
 
 
-class History:
-    """Appends to LOG_DIR/history.jsonl of a new search."""
+class Checkpoint(NamedTuple):
+    step: int
+    state: dict[str, Any]  # of the agent, before the step
+    tokens: np.ndarray
+    adjvec: np.ndarray
 
-    def __init__(self, log_dir: str | os.PathLike):
-        path = Path(log_dir) / "history.jsonl"
+
+class RunRecord:
+    """Opens LOG_DIR for one process.
+
+    settings: what results depend on; a search goes on under the settings it began with.
+    resume: go on with the search that is there, if one is.
+
+    `known` holds the history's records by mid; `checkpoint` is where to go on, None for a new search.
+    Raises RunRecordError where the directory cannot be used so.
+    """
+
+    def __init__(self, log_dir: str | os.PathLike, settings: dict[str, Any], resume: bool):
+        self.directory = Path(log_dir)
+        self.history_path = self.directory / "history.jsonl"
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self.file = open(path, "x", encoding="utf-8")
-        except FileExistsError:
-            raise RunRecordError(
-                f"{path} is there already, from an earlier search: name another --log_dir"
-            ) from None
+            self.directory.mkdir(parents=True, exist_ok=True)
+            self._lock()
+            self._open(settings, resume)
         except OSError as error:
-            raise RunRecordError(f"--log_dir={log_dir}: {error.strerror}") from error
+            raise RunRecordError(f"--log_dir={log_dir}: {error.strerror or error}") from error
 
-    def append(self, record: dict[str, Any]) -> None:
-        self.file.write(json.dumps(record) + "\n")
-        self.file.flush()
-        os.fsync(self.file.fileno())
+    def _lock(self) -> None:
+        self.lock = open(self.directory / "lock", "a")
+        try:
+            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RunRecordError(
+                f"--log_dir={self.directory}: another process is searching here; name another directory"
+            ) from None
+
+    def _open(self, settings: dict[str, Any], resume: bool) -> None:
+        settings_path = self.directory / "search.json"
+        self.known: dict[int, Record] = {}
+        self.checkpoint: Checkpoint | None = None
+        if settings_path.exists() or self.history_path.exists():
+            whole = self._read_history()
+            if not resume:
+                raise RunRecordError(
+                    f"--log_dir={self.directory} holds a search of {len(self.known)} models: go on with it "
+                    "by --resume, or name another directory"
+                )
+            self._compare(settings_path, settings)
+            if self.history_path.exists():
+                os.truncate(self.history_path, whole)
+            self.checkpoint = self._newest_checkpoint()
+        else:
+            self._write(settings_path, json.dumps(settings, indent=1).encode())
+        self.history = open(self.history_path, "a", encoding="utf-8")
+
+    def _read_history(self) -> int:
+        """Fill `known`; returns the length of the whole lines in bytes."""
+        if not self.history_path.exists():
+            return 0
+        data = self.history_path.read_bytes()
+        whole = data.rfind(b"\n") + 1
+        for number, line in enumerate(data[:whole].splitlines(), 1):
+            try:
+                record = json.loads(line)
+                self.known[record["mid"]] = record
+            except (ValueError, KeyError, TypeError):
+                raise RunRecordError(
+                    f"{self.history_path}: line {number} is damaged; mend or remove it"
+                ) from None
+        return whole
+
+    def _compare(self, path: Path, settings: dict[str, Any]) -> None:
+        try:
+            saved = json.loads(path.read_bytes())
+        except (OSError, ValueError):
+            raise RunRecordError(f"{path} is missing or damaged: this search cannot be resumed") from None
+        different = [
+            f"{name} was {saved.get(name)} and is {settings.get(name)}"
+            for name in {**saved, **settings}
+            if saved.get(name) != settings.get(name)
+        ]
+        if different:
+            raise RunRecordError(
+                f"--resume: the search in {self.directory} has other settings: {'; '.join(different)}"
+            )
+
+    # --- Checkpoints --------------------------------------------------------------------------------
+
+    def save_step(self, step: int, state: dict[str, Any], tokens: np.ndarray, adjvec: np.ndarray) -> None:
+        """Called before the models of `step` are trained. Raises RunRecordError on a full disk."""
+        numbers = {name: value for name, value in state.items() if name != "tensors"}
+        buffer = io.BytesIO()
+        arrays = {f"tensors.{name}": array for name, array in state["tensors"].items()}
+        np.savez(buffer, numbers=json.dumps(numbers), tokens=tokens, adjvec=adjvec, **arrays)
+        try:
+            self._write(self.directory / f"checkpoint_{step}.npz", buffer.getvalue())
+            for _, path in self._checkpoint_paths()[KEPT_CHECKPOINTS:]:
+                path.unlink()
+        except OSError as error:
+            raise RunRecordError(f"{self.directory}: {error.strerror}") from error
+
+    def _newest_checkpoint(self) -> Checkpoint | None:
+        """The newest whole one, None where none was ever written."""
+        paths = self._checkpoint_paths()
+        for step, path in paths:
+            try:
+                with np.load(path) as file:
+                    arrays = dict(file)  # reads all of it, so that checksums are compared
+                numbers = json.loads(str(arrays.pop("numbers")))
+                tokens, adjvec = arrays.pop("tokens"), arrays.pop("adjvec")
+            except (zipfile.BadZipFile, zlib.error, ValueError, KeyError, EOFError):
+                continue
+            tensors = {name.removeprefix("tensors."): array for name, array in arrays.items()}
+            return Checkpoint(step, {**numbers, "tensors": tensors}, tokens, adjvec)
+        if paths or self.known:
+            raise RunRecordError(
+                f"{self.directory}: no checkpoint is whole: this search cannot be resumed"
+            )
+        return None
+
+    def _checkpoint_paths(self) -> list[tuple[int, Path]]:
+        """(step, path), the newest first."""
+        paths = self.directory.glob("checkpoint_*.npz")
+        return sorted(((int(path.stem.split("_")[1]), path) for path in paths), reverse=True)
+
+    # --- History ------------------------------------------------------------------------------------
+
+    def append(self, record: Record) -> None:
+        """Add one model's record. Raises RunRecordError on a full disk."""
+        try:
+            self.history.write(json.dumps(record) + "\n")
+            self.history.flush()
+            os.fsync(self.history.fileno())
+        except OSError as error:
+            raise RunRecordError(f"{self.history_path}: {error.strerror}") from error
+        self.known[record["mid"]] = record
+
+    def _write(self, path: Path, content: bytes) -> None:
+        aside = path.with_name(f".{path.name}")
+        with open(aside, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)

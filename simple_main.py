@@ -30,11 +30,10 @@ def main(argv: list[str]) -> None:
     print(f"Simple run target is {2 * FLAGS.num_nodes}", flush=True)
     agent = autodl.AutoDLAgent.from_flags(advantage_power=1)
     try:
-        for update in autodl.search(agent, FLAGS.batch_size, count_ones):
-            if update.step % 10 == 0:
-                print(f"mid={update.step}, average rewards={update.rewards.mean():.3f}", flush=True)
-            if update.step >= FLAGS.num_models:
-                break
+        num_updates = FLAGS.num_models + 1
+        for done in autodl.search(agent, count_ones, FLAGS.batch_size, num_updates):
+            if done.step % 10 == 0:
+                print(f"mid={done.step}, average rewards={done.rewards.mean():.3f}", flush=True)
     except KeyboardInterrupt:
         sys.exit(130)
 
