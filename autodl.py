@@ -95,17 +95,10 @@ class AutoDLAgent(parl.Agent):
             shape = saved[name].shape if name in saved else None
             if shape != tuple(parameter.shape):
                 raise ValueError(f"{name} has shape {shape}, not {tuple(parameter.shape)}")
-        adam = {}
-        for name, parameter in self.alg.model.named_parameters():
-            parameter.set_value(saved[name])
-            prefix = f"{name}/"
-            for key in saved:
-                if key.startswith(prefix):
-                    value = paddle.to_tensor(saved[key])
-                    adam[f"{parameter.name}_{key.removeprefix(prefix)}"] = value
-        if adam:
+        if state["updates"]:
             self.alg.create_moments()
-            self.alg.optimizer.set_state_dict(adam)
+        for name, tensor in self._tensors().items():
+            tensor.set_value(saved[name])
         self.alg.updates = state["updates"]
         self.alg.baseline = state["baseline"]
 

@@ -51,11 +51,13 @@ class ReinforcePolicyGradient(parl.Algorithm):
         self.updates = 0
         self.baseline: float | None = None
         self.parameters = model.trainable_parameters()
-        self.optimizer = paddle.optimizer.Adam(learning_rate, parameters=self.parameters)
+        self.optimizer = paddle.optimizer.Adam(
+            learning_rate, parameters=self.parameters, use_multi_tensor=True
+        )
 
     def create_moments(self) -> None:
         """Makes Adam's moments, which otherwise come with the first update, by a step along gradients
-        of zero, which moves nothing. Saved ones can then be loaded into them, and saved again."""
+        of zero, which moves nothing. Saved ones can then be written into them."""
         paddle.add_n([(0 * parameter).sum() for parameter in self.parameters]).backward()
         self.optimizer.step()
         self.model.clear_gradients()
