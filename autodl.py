@@ -91,10 +91,9 @@ class AutoDLAgent(parl.Agent):
         """
         assert self.alg.updates == 0
         saved = state["tensors"]
-        for name, parameter in self.alg.model.named_parameters():
-            shape = saved[name].shape if name in saved else None
-            if shape != tuple(parameter.shape):
-                raise ValueError(f"{name} has shape {shape}, not {tuple(parameter.shape)}")
+        sizes = {name: list(parameter.shape) for name, parameter in self._tensors().items()}
+        if sizes != {name: list(saved[name].shape) for name in saved if "/" not in name}:
+            raise ValueError("the saved policy has other sizes")
         if state["updates"]:
             self.alg.create_moments()
         for name, tensor in self._tensors().items():
@@ -102,7 +101,7 @@ class AutoDLAgent(parl.Agent):
         self.alg.updates = state["updates"]
         self.alg.baseline = state["baseline"]
 
-    def _tensors(self) -> dict[str, "paddle.Tensor"]:
+    def _tensors(self) -> dict[str, paddle.Tensor]:
         """Weights, and as WEIGHT/KIND what Adam keeps about each. Paddle's own keys for the latter hold
         parameter names that count up with every model made in a process."""
         adam = self.alg.optimizer.state_dict()

@@ -32,8 +32,8 @@ PRESETS = {
         "num_nodes": 4,
         "width": 8,
         "num_cells": 1,
-        "early_stop": 8,
-        "T_0": 8.0,
+        "early_stop": 5,
+        "T_0": 5.0,
         "num_models": 99,
     },
 }
