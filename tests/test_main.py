@@ -63,7 +63,7 @@ def test_an_earlier_search_is_left_alone(search, digits_path):
     before = (log_dir / "history.jsonl").read_bytes()
     result = run(*TINY, f"--data_path={digits_path}", f"--log_dir={log_dir}")
     assert result.returncode == 1
-    assert result.stderr.count("\n") == 1 and "history.jsonl" in result.stderr
+    assert result.stderr.count("\n") == 1 and "--resume" in result.stderr
     assert (log_dir / "history.jsonl").read_bytes() == before
 
 
