@@ -97,6 +97,7 @@ class PolicyModel(parl.Model):
         self.padding_noise = paddle.to_tensor(np.where(is_action, 0, never)[:, None], dtype)
 
     def trainable_parameters(self) -> list[Tensor]:
+        """All but the LSTM's second biases, which stay zero."""
         return [p for name, p in self.named_parameters() if "bias_hh" not in name]
 
     @paddle.no_grad()
