@@ -1,8 +1,8 @@
 """The search: a REINFORCE agent proposes networks, trainers train them, their accuracy is the reward.
 
     python dataset_maker.py
-    python main.py                  # hours on a GPU
-    python main.py --preset=quick   # minutes on a laptop
+    python main.py                  # the full size
+    python main.py --preset=quick   # small
     python main.py --resume         # with the flags of the search in --log_dir: goes on with it
 
 Prints every step's average accuracy and writes one JSON object a model to LOG_DIR/history.jsonl.

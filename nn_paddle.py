@@ -34,7 +34,6 @@ CROP_PADDING = 4
 EVALUATION_BATCH = 100
 
 Variable = Any  # a variable of a static program; Paddle's class for it has no public name
-Feed = dict[str, np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -82,7 +82,7 @@ def test_a_search_in_which_everything_fails_stops(digits_path, tmp_path):
         ("--data_path=/nowhere", "dataset_maker.py"),
         ("--no_such_flag=1", "no_such_flag"),
         ("--trainers=tpu", "--trainers"),
-        ("--num_nodes=1", "num_nodes"),
+        ("--num_nodes=0", "num_nodes"),
         ("--width=30", "width"),
         ("--warmup=3", "warmup"),
         ("--num_tokens=11", "num_tokens"),
