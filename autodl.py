@@ -31,7 +31,7 @@ class SearchStep(NamedTuple):
     tokens: np.ndarray
     adjvec: np.ndarray
     rewards: np.ndarray
-    learned: LearnResult
+    learned: LearnResult | None  # None from an agent that does not learn
 
 
 class AutoDLAgent(parl.Agent):
@@ -54,7 +54,7 @@ class AutoDLAgent(parl.Agent):
             FLAGS.input_size,
         )
         algorithm = ReinforcePolicyGradient(
-            model, FLAGS.learning_rate, FLAGS.bl_decay, advantage_power
+            model, FLAGS.learning_rate, FLAGS.bl_decay, advantage_power, FLAGS.entropy_weight
         )
         return cls(algorithm, FLAGS.seed)
 
@@ -115,13 +115,41 @@ class AutoDLAgent(parl.Agent):
         return tensors
 
 
+class RandomAgent:
+    """Random search, the baseline: tokens uniform, edges with probability 1/2, whatever was rewarded."""
+
+    def __init__(self, num_nodes: int, num_tokens: int, seed: int):
+        self.num_nodes = num_nodes
+        self.num_tokens = num_tokens
+        self.seed = seed
+
+    @classmethod
+    def from_flags(cls) -> "RandomAgent":
+        return cls(FLAGS.num_nodes, FLAGS.num_tokens, FLAGS.seed)
+
+    def sample(self, step: int, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
+        rng = np.random.default_rng([self.seed, step])
+        N = self.num_nodes
+        tokens = rng.integers(0, self.num_tokens, (batch_size, 2 * N))
+        return tokens, rng.integers(0, 2, (batch_size, N * (N - 1)))
+
+    def learn(self, tokens: np.ndarray, adjvec: np.ndarray, rewards: np.ndarray) -> None:
+        pass
+
+    def state(self) -> dict[str, Any]:
+        return {"tensors": {}}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        pass
+
+
 def _seed_paddle(seed: int, stream: int) -> None:
     """Paddle's generators use no more than 32 bits of a seed."""
     paddle.seed(int(np.random.SeedSequence([seed, stream]).generate_state(1)[0]))
 
 
 def search(
-    agent: AutoDLAgent,
+    agent: AutoDLAgent | RandomAgent,
     evaluate: Evaluate,
     batch_size: int,
     num_steps: int,
@@ -155,6 +183,7 @@ def define_agent_flags() -> None:
     flags.register_validator("learning_rate", lambda rate: 0 < rate < 1, "must lie between 0 and 1")
     flags.DEFINE_float("bl_decay", 0.9, "Decay of the moving-average baseline.")
     flags.register_validator("bl_decay", lambda decay: 0 <= decay < 1, "must be in [0, 1)")
+    flags.DEFINE_float("entropy_weight", 0.0, "Weight of the policy's entropy (in nats) in its loss.", 0)
     flags.DEFINE_integer("batch_size", 10, "Architectures sampled for one update.", lower_bound=1)
     flags.DEFINE_integer("num_models", 10000, "Another step starts while so many are done.", lower_bound=0)
     flags.DEFINE_integer("seed", 0, "Decides everything that is random.", 0, 2**32 - 1)
@@ -171,12 +200,15 @@ def define_search_flags() -> None:
     flags.DEFINE_integer("chunk_size", 100, "Images in each of its ten files.", lower_bound=1)
     FLAGS.set_default("log_dir", "log")
     flags.DEFINE_boolean("resume", False, "Go on with the search in --log_dir, if there is one.")
+    flags.DEFINE_enum("agent", "reinforce", ["reinforce", "random"], "Who proposes architectures.")
     flags.DEFINE_integer("advantage_power", 3, "The advantage is (reward - baseline) to this odd power.", 1)
     flags.register_validator("advantage_power", lambda power: power % 2 == 1, "must be odd")
     flags.DEFINE_string("trainers", "auto", "auto, or cpu:2 for two on CPUs, or gpu:1,2 for GPUs 1 and 2.")
     flags.DEFINE_integer("retries", 2, "How often a model whose trainer was lost is tried again.", 0)
     flags.DEFINE_float("model_timeout", float("inf"), "Seconds after which a model counts as lost.", 0)
     flags.DEFINE_float("failed_reward", 0.1, "Reward of a model that could not be trained.", 0, 1)
+    flags.DEFINE_float("params_penalty", 0.0, "Reward taken off for every million parameters.", 0)
+    flags.DEFINE_boolean("cache", True, "Whether an architecture met again keeps its first accuracy.")
 
     child = {field.name: field.default for field in dataclasses.fields(ChildConfig)}
     for name, text, low, high in CHILD_FLAGS:

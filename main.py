@@ -12,6 +12,7 @@ import hashlib
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any, Protocol
 
@@ -20,8 +21,10 @@ from absl import app, flags
 
 import autodl
 import dataset_maker
+from canonical import canonical_key
 from progress import Progress
 from run_record import RunRecord, RunRecordError
+from step_log import StepLog
 from trainer_pool import DevicesError, Job, Outcome, TrainerPool, find_devices
 
 FLAGS = flags.FLAGS
@@ -57,17 +60,25 @@ class Trainers(Protocol):
     def run(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, Outcome]]: ...
 
 
-class TrainingReward:
-    """The reward of an architecture is the accuracy of the network it describes, once trained. Models
-    that the record knows, from before a search was interrupted, are not trained again."""
+def reward_of(model: dict[str, Any]) -> float:
+    """What the agent is to maximise: a function of the record of a model that could be trained."""
+    return model["accuracy"] - FLAGS.params_penalty * model["num_params"] / 1e6
 
-    def __init__(
-        self, trainers: Trainers, record: RunRecord, progress: Progress, failed_reward: float
-    ):
+
+class TrainingReward:
+    """The reward of an architecture is that of the network it describes, once trained.
+
+    Models that the record knows, from before a search was interrupted, are not trained again. Nor, if
+    `cache`, are architectures that describe a network already trained; they get its accuracy.
+    """
+
+    def __init__(self, trainers: Trainers, record: RunRecord, progress: Progress):
         self.trainers = trainers
         self.record = record
         self.progress = progress
-        self.failed_reward = failed_reward
+        self.trained: dict[tuple, int] = {}  # mids of the networks that were trained, by canonical key
+        for model in record.known.values():
+            self._remember(model)
 
     def __call__(self, step: int, tokens: np.ndarray, adjvec: np.ndarray) -> np.ndarray:
         """Rewards [B] of a step's architectures, row by row; raises SearchError where all failed."""
@@ -76,30 +87,69 @@ class TrainingReward:
             Job(first_mid + row, tokens[row].tolist(), adjvec[row].tolist())
             for row in range(len(tokens))
         ]
-        for job, outcome in self.trainers.run(j for j in jobs if j.mid not in self.record.known):
-            model = _model_record(step, job, outcome)
-            self.record.append(model)
-            self.progress.model_done(model)
+        waiting = [job for job in jobs if job.mid not in self.record.known]
+        while waiting:
+            # Of those that describe one network only the first is trained; the others then find it, or,
+            # if it failed, take their turn.
+            unknown = {}
+            for job in waiting:
+                key = self._key(job)
+                if key in self.trained:
+                    self._done(_cached_record(step, job, self.record.known[self.trained[key]]))
+                else:
+                    unknown.setdefault(key, job)
+            for job, outcome in self.trainers.run(unknown.values()):
+                self._done(_model_record(step, job, outcome))
+            waiting = [job for job in waiting if job.mid not in self.record.known]
         models = [self.record.known[job.mid] for job in jobs]
         if all(model["status"] == "failed" for model in models):
             raise SearchError(f"every model of step {step} failed; the last one: {models[-1]['reason']}")
-        return np.array(
-            [self.failed_reward if m["status"] == "failed" else m["accuracy"] for m in models]
-        )
+        return np.array([model["reward"] for model in models])
+
+    def _done(self, model: dict[str, Any]) -> None:
+        self.record.append(model)
+        self._remember(model)
+        self.progress.model_done(model)
+
+    def _remember(self, model: dict[str, Any]) -> None:
+        if model["status"] == "ok":
+            self.trained[self._key(Job(model["mid"], model["tokens"], model["adjvec"]))] = model["mid"]
+
+    def _key(self, job: Job) -> tuple:
+        if FLAGS.cache:
+            return canonical_key(job.tokens, job.adjvec, FLAGS.num_stages)
+        return (job.mid,)
 
 
 def _model_record(step: int, job: Job, outcome: Outcome) -> dict[str, Any]:
     result = outcome.result
-    return {
+    model = {
         "mid": job.mid,
         "step": step,
         "tokens": job.tokens,
         "adjvec": job.adjvec,
         "accuracy": result and result.accuracy,
+        "reward": FLAGS.failed_reward,
         "status": "ok" if result else "failed",
         "reason": outcome.error,
         "seconds": result and round(result.seconds, 3),
         "num_params": result and result.num_params,
+    }
+    if result:
+        model["reward"] = reward_of(model)
+    return model
+
+
+def _cached_record(step: int, job: Job, trained: dict[str, Any]) -> dict[str, Any]:
+    return {
+        **trained,
+        "mid": job.mid,
+        "step": step,
+        "tokens": job.tokens,
+        "adjvec": job.adjvec,
+        "status": "cached",
+        "reason": f"the network of model {trained['mid']}",
+        "seconds": 0.0,
     }
 
 
@@ -153,23 +203,53 @@ def settings(subset: dataset_maker.Subset) -> dict[str, Any]:
     return {"images": images, **{name: FLAGS[name].value for name in names if name not in FREE_FLAGS}}
 
 
+def make_agent() -> autodl.AutoDLAgent | autodl.RandomAgent:
+    if FLAGS.agent == "random":
+        return autodl.RandomAgent.from_flags()
+    return autodl.AutoDLAgent.from_flags(FLAGS.advantage_power)
+
+
 def run_search(trainers: Trainers, record: RunRecord, progress: Progress, num_steps: int) -> None:
     """Run the search, from its last checkpoint if it has one, until `num_steps` are done."""
-    agent = autodl.AutoDLAgent.from_flags(FLAGS.advantage_power)
+    agent = make_agent()
     first_step = 0
     if record.checkpoint:
         first_step = record.checkpoint.step
         agent.load_state(record.checkpoint.state)
         progress.print(f"going on with step {first_step}; {len(record.known)} models are done")
-    reward = TrainingReward(trainers, record, progress, FLAGS.failed_reward)
+    reward = TrainingReward(trainers, record, progress)
+    step_log = StepLog(record.directory, first_step)
 
     def save(step: int, tokens: np.ndarray, adjvec: np.ndarray) -> None:
         record.save_step(step, agent.state(), tokens, adjvec)
 
+    started = time.monotonic()
     for done in autodl.search(agent, reward, FLAGS.batch_size, num_steps, first_step, save):
-        now = time.strftime("%Y-%m-%d %H:%M:%S")
-        average = done.rewards.mean()
-        progress.print(f"[{now}] step = {done.step}, average accuracy = {average:.3f}")
+        first_mid = done.step * FLAGS.batch_size
+        models = [record.known[first_mid + row] for row in range(FLAGS.batch_size)]
+        row = step_row(done, models)
+        step_log.add({**row, "seconds": round(time.monotonic() - started, 3)})
+        started = time.monotonic()
+        line = f"step = {done.step}, average accuracy = {row['mean_accuracy']:.3f}"
+        if FLAGS.params_penalty:
+            line += f", average reward = {row['mean_reward']:.3f}"
+        progress.print(f"[{time.strftime('%Y-%m-%d %H:%M:%S')}] {line}")
+
+
+def step_row(done: autodl.SearchStep, models: list[dict[str, Any]]) -> dict[str, float]:
+    """What the log of steps says of a step and its models, but for the time it took."""
+    accuracies = [model["accuracy"] for model in models if model["status"] != "failed"]
+    status = Counter(model["status"] for model in models)
+    return {
+        "step": done.step,
+        "mean_accuracy": np.mean(accuracies),
+        "best_accuracy": max(accuracies),
+        "accuracy_spread": np.std(accuracies),
+        "mean_reward": done.rewards.mean(),
+        **(done.learned._asdict() if done.learned else {}),
+        "cached": status["cached"],
+        "failed": status["failed"],
+    }
 
 
 if __name__ == "__main__":

@@ -34,7 +34,11 @@ def moving_average(average: float | None, value: float, decay: float) -> float:
 
 
 class ReinforcePolicyGradient(parl.Algorithm):
-    """advantage = (reward - baseline) ** advantage_power, an odd power so that the sign stays."""
+    """advantage = (reward - baseline) ** advantage_power, an odd power so that the sign stays.
+
+    entropy_weight: how much of the policy's entropy, in nats an architecture, is taken off the loss, which
+        keeps it exploring (Williams & Peng 1991).
+    """
 
     def __init__(
         self,
@@ -42,12 +46,14 @@ class ReinforcePolicyGradient(parl.Algorithm):
         learning_rate: float,
         bl_decay: float,
         advantage_power: int,
+        entropy_weight: float = 0.0,
     ):
         super().__init__(model)
         if advantage_power % 2 != 1:
             raise ValueError(f"advantage_power {advantage_power} is not odd")
         self.bl_decay = bl_decay
         self.advantage_power = advantage_power
+        self.entropy_weight = entropy_weight
         self.updates = 0
         self.baseline: float | None = None
         self.parameters = model.trainable_parameters()
@@ -69,6 +75,8 @@ class ReinforcePolicyGradient(parl.Algorithm):
         advantage = (reward - self.baseline) ** self.advantage_power
         score = self.model.score(tokens, adjvec)
         loss = reinforce_loss(score.log_prob, advantage)
+        if self.entropy_weight:
+            loss -= self.entropy_weight * (score.token_entropy + score.edge_entropy).mean()
         loss.backward()
         with paddle.no_grad():
             squares = [parameter.grad.square().sum() for parameter in self.parameters]

@@ -5,7 +5,7 @@
             ...
 
 Each worker sees one device only, fixed through CUDA_VISIBLE_DEVICES before it imports Paddle, and uses
-one CPU thread. A model's randomness comes from (seed, mid), so results depend neither on the number of
+one CPU thread. A model's randomness comes from (seed, mid, run), so results depend neither on the number of
 trainers nor on the order in which they finish.
 
 A model whose worker dies, fails or exceeds the time limit is tried again on a fresh worker, `retries`
@@ -45,6 +45,7 @@ class Job(NamedTuple):
     mid: int
     tokens: list[int]
     adjvec: list[int]
+    run: int = 0  # further ones train the same model from other random numbers
 
 
 class Outcome(NamedTuple):
@@ -157,7 +158,7 @@ class TrainerPool:
     def run(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, Outcome]]:
         """Train all jobs; yields each as soon as it is done."""
         waiting = collections.deque(jobs)
-        failures: collections.Counter[int] = collections.Counter()
+        failures: collections.Counter[tuple[int, int]] = collections.Counter()
         while True:
             for trainer in self.trainers:
                 if trainer.future is None and waiting:
@@ -176,8 +177,8 @@ class TrainerPool:
                     continue
                 job, trainer.future = trainer.job, None
                 if outcome.retry:
-                    failures[job.mid] += 1
-                    if failures[job.mid] <= self.retries:
+                    failures[job.mid, job.run] += 1
+                    if failures[job.mid, job.run] <= self.retries:
                         waiting.appendleft(job)
                         continue
                 yield job, outcome
@@ -238,7 +239,7 @@ def _start_worker(epochs: Connection, subset: Subset, config: ChildConfig, seed:
         def on_epoch(epoch: int, loss: float, accuracy: float) -> None:
             epochs.send(Epoch(job.mid, epoch, loss, accuracy))
 
-        return train_child(job.tokens, job.adjvec, subset, config, [seed, job.mid], on_epoch)
+        return train_child(job.tokens, job.adjvec, subset, config, [seed, job.mid, job.run], on_epoch)
 
     global _train_job
     _train_job = train

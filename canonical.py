@@ -1,0 +1,58 @@
+"""Which architectures describe the same network: `canonical_key(tokens, adjvec, num_stages)`.
+
+Two architectures with equal keys differ in nothing that training could tell, random numbers aside:
+* the nodes of a cell are only numbered differently;
+* a reduction cell's source node has an operation that, downsampling, equals another (a dilated 3x3
+  convolution is not dilated there);
+* a reduction cell that no stage uses.
+The reverse does not hold in every case: nodes that are alike in all their surroundings keep their order, so
+now and then one network has two keys, and is trained twice.
+"""
+
+from collections.abc import Sequence
+
+from nn_paddle import Cell, decode
+
+
+def canonical_key(tokens: Sequence[int], adjvec: Sequence[int], num_stages: int) -> tuple:
+    """A hashable value. Raises ValueError where tokens and adjvec are no architecture."""
+    normal, reduction = decode(tokens, adjvec)
+    downsampling = [
+        "conv_3x3" if name == "dilated_3x3" and not inputs else name
+        for name, inputs in zip(reduction.operations, reduction.inputs, strict=True)
+    ]
+    keys = [_renumbered(normal)]
+    if num_stages > 1:
+        keys.append(_renumbered(reduction._replace(operations=tuple(downsampling))))
+    return tuple(keys)
+
+
+def _renumbered(cell: Cell) -> Cell:
+    """The cell with its nodes sorted by what they do and what surrounds them."""
+    nodes = range(len(cell.operations))
+    outputs = [[i for i in nodes if j in cell.inputs[i]] for j in nodes]
+    depth: list[int] = []  # edges on the longest way from the cell's input; grows along every edge
+    for inputs in cell.inputs:
+        depth.append(max((depth[j] + 1 for j in inputs), default=0))
+
+    # Refined once for every node, as in the Weisfeiler-Lehman test: a node's rank tells it from all
+    # nodes whose neighbours, up to any distance, differ from its own.
+    rank = _ranks([(depth[i], cell.operations[i]) for i in nodes])
+    for _ in nodes:
+        rank = _ranks(
+            [
+                (rank[i], sorted(rank[j] for j in cell.inputs[i]), sorted(rank[j] for j in outputs[i]))
+                for i in nodes
+            ]
+        )
+    order = sorted(nodes, key=lambda i: rank[i])
+    number = {i: new for new, i in enumerate(order)}
+    return Cell(
+        tuple(cell.operations[i] for i in order),
+        tuple(tuple(sorted(number[j] for j in cell.inputs[i])) for i in order),
+    )
+
+
+def _ranks(keys: list) -> list[int]:
+    places = {repr(key): place for place, key in enumerate(sorted(keys))}
+    return [places[repr(key)] for key in keys]
