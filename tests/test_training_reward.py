@@ -1,0 +1,120 @@
+"""What becomes of a model once its training ended: its reward, its record, and the cache."""
+
+import numpy as np
+import pytest
+
+import main
+from nn_paddle import OPERATIONS, TrainResult
+from progress import Progress
+from run_record import RunRecord
+from trainer_pool import Outcome
+
+WEIGHTS = {"conv_1x1": 1, "conv_3x3": 9, "conv_5x5": 25, "dilated_3x3": 9, "conv_1x3_3x1": 6}
+WEIGHTS["conv_1x5_5x1"] = 10
+
+
+class Trainers:
+    """Gives every model the accuracy 0.5, and as many parameters as its operations have, in 10,000s."""
+
+    def __init__(self, failing: tuple[int, ...] = ()):
+        self.failing = failing
+        self.mids: list[int] = []
+
+    def run(self, jobs):
+        for job in jobs:
+            self.mids.append(job.mid)
+            if job.mid in self.failing:
+                yield job, Outcome(None, "its process died")
+            else:
+                names = [list(OPERATIONS)[token] for token in job.tokens]
+                num_params = 10_000 * sum(WEIGHTS.get(name, 0) for name in names)
+                yield job, Outcome(TrainResult("ok", 0.5, 1.0, 1.0, num_params, 2.0))
+
+
+@pytest.fixture
+def make_reward(tmp_path, search_flags):
+    """reward, record = make_reward(trainers)"""
+
+    def make(trainers):
+        record = RunRecord(tmp_path, {}, resume=True)
+        return main.TrainingReward(trainers, record, Progress(0, 1)), record
+
+    return make
+
+
+# Two nodes a cell. The first three describe one network: nodes in another order, without an edge.
+TOKENS = np.array([[1, 2, 6, 6], [2, 1, 6, 6], [1, 2, 6, 6], [1, 2, 6, 7]])
+ADJVEC = np.zeros((4, 2), int)
+
+
+def test_a_network_met_again_keeps_its_accuracy(make_reward):
+    trainers = Trainers()
+    reward, record = make_reward(trainers)
+    first = reward(0, TOKENS, ADJVEC)
+    assert trainers.mids == [0, 3]
+    assert [record.known[mid]["status"] for mid in range(4)] == ["ok", "cached", "cached", "ok"]
+    assert record.known[1]["tokens"] == [2, 1, 6, 6] and record.known[1]["accuracy"] == 0.5
+    assert record.known[1]["num_params"] == record.known[0]["num_params"] > 0
+    assert first.tolist() == [0.5] * 4
+    reward(1, TOKENS, ADJVEC)
+    assert trainers.mids == [0, 3]
+    assert record.known[7]["reason"] == "the network of model 3"
+
+
+def test_cache_outlives_the_process(make_reward):
+    _, record = (made := make_reward(Trainers()))
+    made[0](0, TOKENS[:1], ADJVEC[:1])
+    record.history.close()
+    record.lock.close()
+    record.save_step(1, {"tensors": {}}, TOKENS, ADJVEC)
+    trainers = Trainers()
+    reward, _ = make_reward(trainers)
+    reward(1, TOKENS[1:2], ADJVEC[1:2])
+    assert trainers.mids == []
+
+
+def test_without_cache_all_are_trained(make_reward, search_flags):
+    search_flags.cache = False
+    trainers = Trainers()
+    make_reward(trainers)[0](0, TOKENS, ADJVEC)
+    assert trainers.mids == [0, 1, 2, 3]
+
+
+def test_a_failure_is_not_cached_and_keeps_its_row(make_reward, search_flags):
+    search_flags.failed_reward = 0.25
+    trainers = Trainers(failing=(0,))
+    reward, record = make_reward(trainers)
+    assert reward(0, TOKENS, ADJVEC).tolist() == [0.25, 0.5, 0.5, 0.5]
+    assert trainers.mids == [0, 3, 1]
+    assert [record.known[mid]["status"] for mid in range(4)] == ["failed", "ok", "cached", "ok"]
+    assert record.known[0]["reason"] == "its process died" and record.known[0]["accuracy"] is None
+
+
+def test_a_step_without_any_model_ends_the_search(make_reward):
+    reward, _ = make_reward(Trainers(failing=(0, 1, 2, 3)))
+    with pytest.raises(main.SearchError, match="every model of step 0 failed.*its process died"):
+        reward(0, TOKENS, ADJVEC)
+
+
+def test_history_shows_accuracy_and_reward_apart(make_reward, search_flags):
+    search_flags.params_penalty = 0.5
+    reward, record = make_reward(Trainers())
+    rewards = reward(0, TOKENS[:1], ADJVEC[:1])  # 9 + 25 weights: 0.34 million
+    assert record.known[0]["accuracy"] == 0.5
+    assert rewards[0] == record.known[0]["reward"] == pytest.approx(0.5 - 0.5 * 0.34)
+
+
+def test_params_penalty_steers_the_search_to_smaller_networks(tmp_path, search_flags):
+    search_flags.num_nodes = 4
+
+    def sizes(penalty):
+        search_flags.params_penalty = penalty
+        record = RunRecord(tmp_path / str(penalty), {}, resume=False)
+        main.run_search(Trainers(), record, Progress(0, 1), num_steps=150)
+        of_step = np.array([record.known[mid]["num_params"] for mid in range(1500)]).reshape(150, 10)
+        return of_step[:20].mean(), of_step[-20:].mean()
+
+    start, end = sizes(penalty=1.0)
+    assert end < 0.6 * start
+    start, end = sizes(penalty=0.0)
+    assert end > 0.8 * start
