@@ -15,6 +15,7 @@ seed alone.
 
 import contextlib
 import dataclasses
+import gc
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -285,6 +286,18 @@ def static_programs() -> Iterator[None]:
                 paddle.disable_static()
 
 
+@contextlib.contextmanager
+def new_scope() -> Iterator[None]:
+    """Within it, variables live in a scope of their own, which is freed with all of them at the end."""
+    scope = static.Scope()
+    try:
+        with static.scope_guard(scope):
+            yield
+    finally:
+        gc.collect()  # programs and executors are held by cycles
+        scope._remove_from_pool()  # which otherwise keeps every scope as long as the process lives
+
+
 def _on_gpu() -> bool:
     return paddle.is_compiled_with_cuda() and paddle.device.cuda.device_count() > 0
 
@@ -516,7 +529,7 @@ def train_child(
     steps = num_images // batch_size  # an epoch leaves out the incomplete last batch
     table = pixel_table(standardise(subset.train_images))
 
-    with static_programs(), static.scope_guard(static.Scope()):
+    with static_programs(), new_scope():
         executor = new_executor()
         training = _build_training(
             cells, config, len(table), lambda step: learning_rate(config, step / steps)

@@ -68,7 +68,7 @@ def run_network(case: Case, training: bool) -> Outputs:
     )
     cells = nn_paddle.decode(case["tokens"], case["adjvec"])
     feed = inputs(case)
-    with nn_paddle.static_programs(), static.scope_guard(static.Scope()):
+    with nn_paddle.static_programs(), nn_paddle.new_scope():
         program, startup = static.Program(), static.Program()
         with static.program_guard(program, startup), paddle.utils.unique_name.guard():
             images = static.data("images", feed["images"].shape)

@@ -81,7 +81,7 @@ def expected(name, x, weights, stride):
 def test_operation(name, stride, size):
     rng = np.random.default_rng(0)
     x = rng.standard_normal((2, 3, size, size)).astype(np.float32)
-    with nn_paddle.static_programs(), static.scope_guard(static.Scope()):
+    with nn_paddle.static_programs(), nn_paddle.new_scope():
         program, startup = static.Program(), static.Program()
         with static.program_guard(program, startup), paddle.utils.unique_name.guard():
             y = nn_paddle.OPERATIONS[name](static.data("x", x.shape), stride)
