@@ -208,6 +208,7 @@ def define_search_flags() -> None:
     flags.DEFINE_float("model_timeout", float("inf"), "Seconds after which a model counts as lost.", 0)
     flags.DEFINE_float("failed_reward", 0.1, "Reward of a model that could not be trained.", 0, 1)
     flags.DEFINE_float("params_penalty", 0.0, "Reward taken off for every million parameters.", 0)
+    flags.DEFINE_integer("final_candidates", 0, "So many of the best are trained anew at the end.", 0)
     flags.DEFINE_boolean("cache", True, "Whether an architecture met again keeps its first accuracy.")
 
     child = {field.name: field.default for field in dataclasses.fields(ChildConfig)}

@@ -1,30 +1,31 @@
-"""Which architectures describe the same network: `canonical_key(tokens, adjvec, num_stages)`.
+"""Which architectures describe the same network: `network_id(tokens, adjvec, num_stages)`.
 
-Two architectures with equal keys differ in nothing that training could tell, random numbers aside:
+Two architectures with equal ids differ in nothing that training could tell, random numbers aside:
 * the nodes of a cell are only numbered differently;
 * a reduction cell's source node has an operation that, downsampling, equals another (a dilated 3x3
   convolution is not dilated there);
 * a reduction cell that no stage uses.
 The reverse does not hold in every case: nodes that are alike in all their surroundings keep their order, so
-now and then one network has two keys, and is trained twice.
+now and then one network has two ids, and is trained twice.
 """
 
+import hashlib
 from collections.abc import Sequence
 
 from nn_paddle import Cell, decode
 
 
-def canonical_key(tokens: Sequence[int], adjvec: Sequence[int], num_stages: int) -> tuple:
-    """A hashable value. Raises ValueError where tokens and adjvec are no architecture."""
+def network_id(tokens: Sequence[int], adjvec: Sequence[int], num_stages: int) -> str:
+    """16 hexadecimal digits. Raises ValueError where tokens and adjvec are no architecture."""
     normal, reduction = decode(tokens, adjvec)
     downsampling = [
         "conv_3x3" if name == "dilated_3x3" and not inputs else name
         for name, inputs in zip(reduction.operations, reduction.inputs, strict=True)
     ]
-    keys = [_renumbered(normal)]
+    cells = [_renumbered(normal)]
     if num_stages > 1:
-        keys.append(_renumbered(reduction._replace(operations=tuple(downsampling))))
-    return tuple(keys)
+        cells.append(_renumbered(reduction._replace(operations=tuple(downsampling))))
+    return hashlib.sha256(repr(cells).encode()).hexdigest()[:16]
 
 
 def _renumbered(cell: Cell) -> Cell:
@@ -35,10 +36,11 @@ def _renumbered(cell: Cell) -> Cell:
     for inputs in cell.inputs:
         depth.append(max((depth[j] + 1 for j in inputs), default=0))
 
-    # Refined once for every node, as in the Weisfeiler-Lehman test: a node's rank tells it from all
-    # nodes whose neighbours, up to any distance, differ from its own.
-    rank = _ranks([(depth[i], cell.operations[i]) for i in nodes])
-    for _ in nodes:
+    # Refined until nothing changes, as in the Weisfeiler-Lehman test: a node's rank tells it from all
+    # nodes whose neighbours, at any distance, differ from its own.
+    rank, before = _ranks([(depth[i], cell.operations[i]) for i in nodes]), []
+    while rank != before:
+        before = rank
         rank = _ranks(
             [
                 (rank[i], sorted(rank[j] for j in cell.inputs[i]), sorted(rank[j] for j in outputs[i]))
@@ -53,6 +55,7 @@ def _renumbered(cell: Cell) -> Cell:
     )
 
 
-def _ranks(keys: list) -> list[int]:
-    places = {repr(key): place for place, key in enumerate(sorted(keys))}
-    return [places[repr(key)] for key in keys]
+def _ranks(keys: list[tuple]) -> list[int]:
+    """How many of the keys are less than each."""
+    order = sorted(keys)
+    return [order.index(key) for key in keys]

@@ -13,19 +13,18 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from absl import app, flags
 
 import autodl
 import dataset_maker
-from canonical import canonical_key
 from progress import Progress
 from run_record import RunRecord, RunRecordError
 from step_log import StepLog
-from trainer_pool import DevicesError, Job, Outcome, TrainerPool, find_devices
+from trainer_pool import DevicesError, TrainerPool, find_devices
+from training_reward import SearchError, Trainers, TrainingReward, train_candidates
 
 FLAGS = flags.FLAGS
 
@@ -41,11 +40,10 @@ PRESETS = {
     },
 }
 # Flags that change how far, where or how fast a search goes, and no result.
-FREE_FLAGS = {"num_models", "log_dir", "data_path", "trainers", "retries", "model_timeout", "resume"}
-
-
-class SearchError(Exception):
-    """A search that cannot go on; the text is for the user."""
+FREE_FLAGS = {
+    "num_models", "final_candidates", "resume", "log_dir", "data_path",
+    "trainers", "retries", "model_timeout",
+}  # fmt: skip
 
 
 class Stopped(BaseException):
@@ -54,103 +52,6 @@ class Stopped(BaseException):
     def __init__(self, signal_number: int):
         super().__init__(signal_number)
         self.exit_code = 128 + signal_number
-
-
-class Trainers(Protocol):
-    def run(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, Outcome]]: ...
-
-
-def reward_of(model: dict[str, Any]) -> float:
-    """What the agent is to maximise: a function of the record of a model that could be trained."""
-    return model["accuracy"] - FLAGS.params_penalty * model["num_params"] / 1e6
-
-
-class TrainingReward:
-    """The reward of an architecture is that of the network it describes, once trained.
-
-    Models that the record knows, from before a search was interrupted, are not trained again. Nor, if
-    `cache`, are architectures that describe a network already trained; they get its accuracy.
-    """
-
-    def __init__(self, trainers: Trainers, record: RunRecord, progress: Progress):
-        self.trainers = trainers
-        self.record = record
-        self.progress = progress
-        self.trained: dict[tuple, int] = {}  # mids of the networks that were trained, by canonical key
-        for model in record.known.values():
-            self._remember(model)
-
-    def __call__(self, step: int, tokens: np.ndarray, adjvec: np.ndarray) -> np.ndarray:
-        """Rewards [B] of a step's architectures, row by row; raises SearchError where all failed."""
-        first_mid = step * len(tokens)
-        jobs = [
-            Job(first_mid + row, tokens[row].tolist(), adjvec[row].tolist())
-            for row in range(len(tokens))
-        ]
-        waiting = [job for job in jobs if job.mid not in self.record.known]
-        while waiting:
-            # Of those that describe one network only the first is trained; the others then find it, or,
-            # if it failed, take their turn.
-            unknown = {}
-            for job in waiting:
-                key = self._key(job)
-                if key in self.trained:
-                    self._done(_cached_record(step, job, self.record.known[self.trained[key]]))
-                else:
-                    unknown.setdefault(key, job)
-            for job, outcome in self.trainers.run(unknown.values()):
-                self._done(_model_record(step, job, outcome))
-            waiting = [job for job in waiting if job.mid not in self.record.known]
-        models = [self.record.known[job.mid] for job in jobs]
-        if all(model["status"] == "failed" for model in models):
-            raise SearchError(f"every model of step {step} failed; the last one: {models[-1]['reason']}")
-        return np.array([model["reward"] for model in models])
-
-    def _done(self, model: dict[str, Any]) -> None:
-        self.record.append(model)
-        self._remember(model)
-        self.progress.model_done(model)
-
-    def _remember(self, model: dict[str, Any]) -> None:
-        if model["status"] == "ok":
-            self.trained[self._key(Job(model["mid"], model["tokens"], model["adjvec"]))] = model["mid"]
-
-    def _key(self, job: Job) -> tuple:
-        if FLAGS.cache:
-            return canonical_key(job.tokens, job.adjvec, FLAGS.num_stages)
-        return (job.mid,)
-
-
-def _model_record(step: int, job: Job, outcome: Outcome) -> dict[str, Any]:
-    result = outcome.result
-    model = {
-        "mid": job.mid,
-        "step": step,
-        "tokens": job.tokens,
-        "adjvec": job.adjvec,
-        "accuracy": result and result.accuracy,
-        "reward": FLAGS.failed_reward,
-        "status": "ok" if result else "failed",
-        "reason": outcome.error,
-        "seconds": result and round(result.seconds, 3),
-        "num_params": result and result.num_params,
-    }
-    if result:
-        model["reward"] = reward_of(model)
-    return model
-
-
-def _cached_record(step: int, job: Job, trained: dict[str, Any]) -> dict[str, Any]:
-    return {
-        **trained,
-        "mid": job.mid,
-        "step": step,
-        "tokens": job.tokens,
-        "adjvec": job.adjvec,
-        "status": "cached",
-        "reason": f"the network of model {trained['mid']}",
-        "seconds": 0.0,
-    }
 
 
 def main(argv: list[str]) -> None:
@@ -194,6 +95,8 @@ def train_and_search() -> None:
     ):
         progress.print(f"{len(devices)} trainers on {', '.join(sorted(set(devices)))}")
         run_search(pool, record, progress, num_steps)
+        if FLAGS.final_candidates:
+            train_candidates(pool, record, progress)
 
 
 def settings(subset: dataset_maker.Subset) -> dict[str, Any]:

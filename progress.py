@@ -41,7 +41,7 @@ class Progress:
         self.training[epoch.mid] = epoch
 
     def model_done(self, model: dict[str, Any]) -> None:
-        """model: its record in the history."""
+        """model: its record in the history, or that of a further run of it."""
         self.training.pop(model["mid"], None)
         self.step = model["step"]
         self.done += 1
@@ -49,7 +49,8 @@ class Progress:
             result = f"failed, {model['reason']}"
         else:
             result = f"accuracy {model['accuracy']:.3f}"
-        self.print(f"  model {model['mid']}: {result}")
+        run = f", run {model['run']}" if "run" in model else ""
+        self.print(f"  model {model['mid']}{run}: {result}")
 
     def _status(self) -> Text:
         running = ", ".join(

@@ -1,4 +1,4 @@
-"""Equal keys mean the same network, by networkx's test of isomorphism."""
+"""Equal ids mean the same network, by networkx's test of isomorphism."""
 
 import itertools
 
@@ -6,7 +6,7 @@ import networkx as nx
 import numpy as np
 import pytest
 
-from canonical import canonical_key
+from canonical import network_id
 from nn_paddle import OPERATIONS, decode
 
 TOKENS = {name: token for token, name in enumerate(OPERATIONS)}
@@ -24,7 +24,7 @@ def same_cell(a, b) -> bool:
     return nx.is_isomorphic(as_graph(a), as_graph(b), lambda x, y: x["operation"] == y["operation"])
 
 
-def test_small_cells_share_a_key_only_if_they_are_isomorphic():
+def test_small_cells_share_an_id_only_if_they_are_isomorphic():
     # Reduction cells kept equal; all normal cells of three nodes and two operations.
     cells = [
         ([*tokens, 0, 0, 0], [*edges, 0, 0, 0])
@@ -33,11 +33,11 @@ def test_small_cells_share_a_key_only_if_they_are_isomorphic():
     ]
     for a, b in itertools.combinations(cells, 2):
         same = same_cell(decode(*a)[0], decode(*b)[0])
-        assert (canonical_key(*a, 3) == canonical_key(*b, 3)) == same, (a, b)
+        assert (network_id(*a, 3) == network_id(*b, 3)) == same, (a, b)
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_renumbered_nodes_share_a_key_and_a_moved_edge_does_not(seed):
+def test_renumbered_nodes_share_an_id_and_a_moved_edge_does_not(seed):
     rng = np.random.default_rng(seed)
     N = 10
     tokens = rng.integers(0, 10, 2 * N).tolist()
@@ -55,16 +55,16 @@ def test_renumbered_nodes_share_a_key_and_a_moved_edge_does_not(seed):
 
     first = architecture(range(N))
     orders = itertools.islice(nx.all_topological_sorts(graph), 50)
-    assert {canonical_key(*architecture(order), 3) for order in orders} == {canonical_key(*first, 3)}
+    assert {network_id(*architecture(order), 3) for order in orders} == {network_id(*first, 3)}
     changed = first[1].copy()
     changed[rng.integers(0, len(tail))] ^= 1
-    assert canonical_key(first[0], changed, 3) != canonical_key(*first, 3)
+    assert network_id(first[0], changed, 3) != network_id(*first, 3)
 
 
 def test_unused_distinctions_vanish():
     conv, dilated = TOKENS["conv_3x3"], TOKENS["dilated_3x3"]
     # Two nodes a cell, tokens [normal 0, normal 1, reduction 0, reduction 1], one edge a cell.
-    assert canonical_key([0, 0, dilated, 0], [1, 1], 2) == canonical_key([0, 0, conv, 0], [1, 1], 2)
-    assert canonical_key([0, 0, 0, dilated], [1, 1], 2) != canonical_key([0, 0, 0, conv], [1, 1], 2)
-    assert canonical_key([dilated, 0, 0, 0], [1, 1], 2) != canonical_key([conv, 0, 0, 0], [1, 1], 2)
-    assert canonical_key([0, 0, 1, 2], [1, 1], 1) == canonical_key([0, 0, 5, 6], [1, 0], 1)
+    assert network_id([0, 0, dilated, 0], [1, 1], 2) == network_id([0, 0, conv, 0], [1, 1], 2)
+    assert network_id([0, 0, 0, dilated], [1, 1], 2) != network_id([0, 0, 0, conv], [1, 1], 2)
+    assert network_id([dilated, 0, 0, 0], [1, 1], 2) != network_id([conv, 0, 0, 0], [1, 1], 2)
+    assert network_id([0, 0, 1, 2], [1, 1], 1) == network_id([0, 0, 5, 6], [1, 0], 1)

@@ -8,16 +8,19 @@ from nn_paddle import OPERATIONS, TrainResult
 from progress import Progress
 from run_record import RunRecord
 from trainer_pool import Outcome
+from training_reward import SearchError, TrainingReward, train_candidates
 
 WEIGHTS = {"conv_1x1": 1, "conv_3x3": 9, "conv_5x5": 25, "dilated_3x3": 9, "conv_1x3_3x1": 6}
 WEIGHTS["conv_1x5_5x1"] = 10
 
 
 class Trainers:
-    """Gives every model the accuracy 0.5, and as many parameters as its operations have, in 10,000s."""
+    """Gives a model the accuracy named for (mid, run), else 0.5, and as many parameters as its operations
+    have, in 10,000s."""
 
-    def __init__(self, failing: tuple[int, ...] = ()):
+    def __init__(self, failing: tuple[int, ...] = (), accuracies: dict | None = None):
         self.failing = failing
+        self.accuracies = accuracies or {}
         self.mids: list[int] = []
 
     def run(self, jobs):
@@ -28,7 +31,8 @@ class Trainers:
             else:
                 names = [list(OPERATIONS)[token] for token in job.tokens]
                 num_params = 10_000 * sum(WEIGHTS.get(name, 0) for name in names)
-                yield job, Outcome(TrainResult("ok", 0.5, 1.0, 1.0, num_params, 2.0))
+                accuracy = self.accuracies.get((job.mid, job.run), 0.5)
+                yield job, Outcome(TrainResult("ok", accuracy, 1.0, 1.0, num_params, 2.0))
 
 
 @pytest.fixture
@@ -37,7 +41,7 @@ def make_reward(tmp_path, search_flags):
 
     def make(trainers):
         record = RunRecord(tmp_path, {}, resume=True)
-        return main.TrainingReward(trainers, record, Progress(0, 1)), record
+        return TrainingReward(trainers, record, Progress(0, 1)), record
 
     return make
 
@@ -92,7 +96,7 @@ def test_a_failure_is_not_cached_and_keeps_its_row(make_reward, search_flags):
 
 def test_a_step_without_any_model_ends_the_search(make_reward):
     reward, _ = make_reward(Trainers(failing=(0, 1, 2, 3)))
-    with pytest.raises(main.SearchError, match="every model of step 0 failed.*its process died"):
+    with pytest.raises(SearchError, match="every model of step 0 failed.*its process died"):
         reward(0, TOKENS, ADJVEC)
 
 
@@ -118,3 +122,21 @@ def test_params_penalty_steers_the_search_to_smaller_networks(tmp_path, search_f
     assert end < 0.6 * start
     start, end = sizes(penalty=0.0)
     assert end > 0.8 * start
+
+
+def test_the_best_are_trained_again_and_ranked_by_their_mean(make_reward, search_flags, capsys):
+    tokens = np.array([[1, 2, 6, 6], [0, 0, 6, 6], [1, 1, 6, 6]])
+    reward, record = make_reward(Trainers(accuracies={(0, 0): 0.4, (1, 0): 0.8, (2, 0): 0.7}))
+    reward(0, tokens, np.zeros((3, 2), int))
+    search_flags.final_candidates = 2
+    again = Trainers(accuracies={(2, 1): 0.6, (2, 2): 0.9})
+    train_candidates(again, record, Progress(0, 1))
+    assert again.mids == [1, 1, 1, 2, 2, 2]
+    ranking = capsys.readouterr().out.splitlines()[-2:]
+    assert "model 2: mean 0.667 (0.600, 0.900, 0.500); in the search 0.700" in ranking[0]
+    assert "model 1: mean 0.500 (0.500, 0.500, 0.500); in the search 0.800" in ranking[1]
+
+    again = Trainers()
+    train_candidates(again, record, Progress(0, 1))
+    assert again.mids == []
+    assert capsys.readouterr().out.splitlines()[-2:] == ranking
