@@ -439,70 +439,138 @@ def dropout_mask(
     return (kept / (1 - config.dropout_rate)).astype(np.float32)
 
 
-class _Training(NamedTuple):
-    program: static.Program
-    startup: static.Program
-    schedule: paddle.optimizer.lr.LRScheduler
-    num_params: int
+class ChildTrainer:
+    """Trains one child network, epoch by epoch; use it in a `with` statement.
 
+    rng: all that is random is drawn from it.
+    Raises ValueError where tokens and adjvec are no architecture.
+    """
 
-def _build_training(
-    cells: tuple[Cell, Cell], config: ChildConfig, num_rows: int, lr_at_step: Callable[[int], float]
-) -> _Training:
-    """The program of one update. It is fed `rows` [B, 32 * 32] of the pixel table, `labels` [B, 1] and
-    `dropout_mask` [B, C], and adds to the persistable `loss_sum` and `correct_sum`, so that nothing has
-    to be read back from the device after an update."""
-    program, startup = static.Program(), static.Program()
-    with static.program_guard(program, startup), paddle.utils.unique_name.guard():
-        table = static.create_global_var([num_rows, 3], 0, "float32", True, name="pixel_table")
-        rows = static.data("rows", [-1, IMAGE_SIZE**2], "int64")
-        labels = static.data("labels", [-1, 1], "int64")
-        mask = static.data("dropout_mask", [-1, config.features])
+    def __init__(
+        self,
+        tokens: Sequence[int],
+        adjvec: Sequence[int],
+        config: ChildConfig,
+        images: np.ndarray,
+        labels: np.ndarray,
+        rng: np.random.Generator,
+    ):
+        self.cells = decode(tokens, adjvec)
+        self.config = config
+        self.images = images  # uint8 [n, 3072]
+        self.labels = labels  # int64 [n]
+        self.rng = rng
+        self.batch_size = min(config.train_batch_size, len(images))
+        self.steps = len(images) // self.batch_size  # an epoch leaves out the incomplete last batch
 
-        pixels = paddle.gather(table, paddle.reshape(rows, [-1]))  # [B * 32 * 32, 3]
-        pixels = paddle.reshape(pixels, [-1, IMAGE_SIZE, IMAGE_SIZE, 3])
-        logits = build_network(paddle.transpose(pixels, [0, 3, 1, 2]), cells, config, True, mask)
-        loss = F.cross_entropy(logits, labels)
-        correct = static.accuracy(F.softmax(logits), labels)
-        for name, value in {"loss_sum": loss, "correct_sum": correct}.items():
-            total = static.create_global_var([1], 0, "float32", True, name=name)
-            paddle.assign(total + paddle.reshape(value, [1]), total)
+    def __enter__(self) -> "ChildTrainer":
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(static_programs())
+            stack.enter_context(new_scope())
+            self.executor = new_executor()
+            stack.callback(self.executor.close)
+            table = pixel_table(standardise(self.images))
+            self._build_training(len(table))
+            self._build_evaluation()
+            set_variables(draw_parameters(self.program, self.config, self.rng))
+            set_variables({"pixel_table": table})
+            self.stack = stack.pop_all()
+        return self
 
-        num_params = count_parameters(program)
-        schedule = paddle.optimizer.lr.LambdaDecay(1.0, lr_at_step)
-        decay = paddle.regularizer.L2Decay(config.weight_decay)
-        paddle.optimizer.Momentum(
-            schedule, config.momentum, use_nesterov=True, weight_decay=decay
-        ).minimize(loss)
-    use_onednn_convolutions(program)
-    return _Training(program, startup, schedule, num_params)
+    def __exit__(self, *exception) -> None:
+        self.stack.close()
 
+    def _build_training(self, num_rows: int) -> None:
+        """The program of one update. It is fed `rows` [B, 32 * 32] of the pixel table, `labels` [B, 1] and
+        `dropout_mask` [B, C], and adds to the persistable `loss_sum` and `correct_sum`, so that nothing has
+        to be read back from the device after an update."""
+        self.program, startup = static.Program(), static.Program()
+        with static.program_guard(self.program, startup), paddle.utils.unique_name.guard():
+            table = static.create_global_var([num_rows, 3], 0, "float32", True, name="pixel_table")
+            rows = static.data("rows", [-1, IMAGE_SIZE**2], "int64")
+            labels = static.data("labels", [-1, 1], "int64")
+            mask = static.data("dropout_mask", [-1, self.config.features])
 
-def _evaluate(
-    executor: static.Executor,
-    cells: tuple[Cell, Cell],
-    config: ChildConfig,
-    images: np.ndarray,
-    labels: np.ndarray,
-) -> tuple[float, float]:
-    """Accuracy and mean loss of the current scope's parameters on images [n, 3, 32, 32]."""
-    program = static.Program()
-    with static.program_guard(program, static.Program()), paddle.utils.unique_name.guard():
-        inputs = static.data("images", [-1, *images.shape[1:]])
-        targets = static.data("labels", [-1, 1], "int64")
-        logits = build_network(inputs, cells, config, training=False)
-        loss = F.cross_entropy(logits, targets, reduction="none")
-    use_onednn_convolutions(program)
+            pixels = paddle.gather(table, paddle.reshape(rows, [-1]))  # [B * 32 * 32, 3]
+            pixels = paddle.reshape(pixels, [-1, IMAGE_SIZE, IMAGE_SIZE, 3])
+            images = paddle.transpose(pixels, [0, 3, 1, 2])
+            logits = build_network(images, self.cells, self.config, True, mask)
+            loss = F.cross_entropy(logits, labels)
+            correct = static.accuracy(F.softmax(logits), labels)
+            for name, value in {"loss_sum": loss, "correct_sum": correct}.items():
+                total = static.create_global_var([1], 0, "float32", True, name=name)
+                paddle.assign(total + paddle.reshape(value, [1]), total)
 
-    predictions, losses = [], []
-    for i in range(0, len(images), EVALUATION_BATCH):
-        part = slice(i, i + EVALUATION_BATCH)
-        feed = {"images": images[part], "labels": labels[part, None]}
-        batch_logits, batch_losses = executor.run(program, feed, [logits, loss])
-        predictions.append(batch_logits.argmax(axis=1))
-        losses.append(batch_losses)
-    accuracy = float(np.mean(np.concatenate(predictions) == labels))
-    return accuracy, float(np.mean(np.concatenate(losses)))
+            self.num_params = count_parameters(self.program)
+            self.schedule = paddle.optimizer.lr.LambdaDecay(
+                1.0, lambda step: learning_rate(self.config, step / self.steps)
+            )
+            decay = paddle.regularizer.L2Decay(self.config.weight_decay)
+            paddle.optimizer.Momentum(
+                self.schedule, self.config.momentum, use_nesterov=True, weight_decay=decay
+            ).minimize(loss)
+        use_onednn_convolutions(self.program)
+        self.executor.run(startup)
+
+    def _build_evaluation(self) -> None:
+        self.evaluation = static.Program()
+        with static.program_guard(self.evaluation, static.Program()), paddle.utils.unique_name.guard():
+            images = static.data("images", [-1, 3, IMAGE_SIZE, IMAGE_SIZE])
+            labels = static.data("labels", [-1, 1], "int64")
+            logits = build_network(images, self.cells, self.config, training=False)
+            loss = F.cross_entropy(logits, labels, reduction="none")
+        use_onednn_convolutions(self.evaluation)
+        self.evaluation_fetches = [logits, loss]
+
+    def train_epoch(self) -> tuple[float, float]:
+        """Training loss and accuracy, both means over the epoch's batches."""
+        set_variables({name: np.zeros(1, np.float32) for name in ("loss_sum", "correct_sum")})
+        order = self.rng.permutation(len(self.images))[: self.steps * self.batch_size]
+        for batch in order.reshape(self.steps, self.batch_size):
+            mask_shape = (self.batch_size, self.config.features)
+            feed = {
+                "rows": augmented_rows(batch, self.config.random_flip_left_right, self.rng),
+                "labels": self.labels[batch, None],
+                "dropout_mask": dropout_mask(mask_shape, self.config, self.rng),
+            }
+            self.executor.run(self.program, feed)
+            self.schedule.step()
+        return tuple(get_variable(name).item() / self.steps for name in ("loss_sum", "correct_sum"))
+
+    def evaluate(self, images: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
+        """Accuracy and mean loss on images uint8 [n, 3072] with labels int64 [n]."""
+        correct, total_loss = 0, 0.0
+        for i in range(0, len(images), EVALUATION_BATCH):
+            part = slice(i, i + EVALUATION_BATCH)
+            feed = {"images": standardise(images[part]), "labels": labels[part, None]}
+            logits, losses = self.executor.run(self.evaluation, feed, self.evaluation_fetches)
+            correct += int((logits.argmax(axis=1) == labels[part]).sum())
+            total_loss += float(losses.sum(dtype=np.float64))
+        return correct / len(images), total_loss / len(images)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Parameters, moving statistics, momentum: all that training changes, but for `rng`."""
+        names = [v.name for v in self.program.list_vars() if v.persistable and v.name != "pixel_table"]
+        return {name: get_variable(name) for name in names}
+
+    def load_state(self, state: dict[str, np.ndarray], epochs: int) -> None:
+        """Go on from a `state` after so many epochs."""
+        set_variables(state)
+        self.schedule.step(epochs * self.steps)
+
+    def export(self, prefix: str) -> None:
+        """Write PREFIX.pdmodel and PREFIX.pdiparams, for paddle.inference: the network from raw pixels,
+        float32 [B, 3, 32, 32] in 0 .. 255, to the classes' probabilities [B, 10]."""
+        program = static.Program()
+        with static.program_guard(program, static.Program()), paddle.utils.unique_name.guard():
+            pixels = static.data("pixels", [-1, 3, IMAGE_SIZE, IMAGE_SIZE])
+            flat = paddle.flatten(pixels, 1)
+            centred = flat - paddle.mean(flat, 1, keepdim=True)
+            variance = paddle.mean(centred * centred, 1, keepdim=True)
+            images = centred / paddle.clip(variance, min=1 / flat.shape[1]) ** 0.5
+            images = paddle.reshape(images, [-1, 3, IMAGE_SIZE, IMAGE_SIZE])
+            probabilities = F.softmax(build_network(images, self.cells, self.config, training=False))
+            static.save_inference_model(prefix, [pixels], [probabilities], self.executor, program=program)
 
 
 def train_child(
@@ -522,42 +590,16 @@ def train_child(
     Raises ValueError where tokens and adjvec are no architecture.
     """
     start = time.perf_counter()
-    cells = decode(tokens, adjvec)
     rng = np.random.default_rng(seed)
-    num_images = len(subset.train_images)
-    batch_size = min(config.train_batch_size, num_images)
-    steps = num_images // batch_size  # an epoch leaves out the incomplete last batch
-    table = pixel_table(standardise(subset.train_images))
-
-    with static_programs(), new_scope():
-        executor = new_executor()
-        training = _build_training(
-            cells, config, len(table), lambda step: learning_rate(config, step / steps)
-        )
-        executor.run(training.startup)
-        set_variables(draw_parameters(training.program, config, rng))
-        set_variables({"pixel_table": table})
-
+    data = subset.train_images, subset.train_labels
+    with ChildTrainer(tokens, adjvec, config, *data, rng) as trainer:
         for epoch in range(1, config.early_stop + 1):
-            set_variables({name: np.zeros(1, np.float32) for name in ("loss_sum", "correct_sum")})
-            order = rng.permutation(num_images)[: steps * batch_size]
-            for batch in order.reshape(steps, batch_size):
-                feed = {
-                    "rows": augmented_rows(batch, config.random_flip_left_right, rng),
-                    "labels": subset.train_labels[batch, None],
-                    "dropout_mask": dropout_mask((batch_size, config.features), config, rng),
-                }
-                executor.run(training.program, feed)
-                training.schedule.step()
-            train_loss = get_variable("loss_sum").item() / steps
+            train_loss, train_accuracy = trainer.train_epoch()
             if on_epoch:
-                on_epoch(epoch, train_loss, get_variable("correct_sum").item() / steps)
+                on_epoch(epoch, train_loss, train_accuracy)
             if not math.isfinite(train_loss):
                 break
-        accuracy, validation_loss = _evaluate(
-            executor, cells, config, standardise(subset.validation_images), subset.validation_labels
-        )
-        executor.close()
+        accuracy, validation_loss = trainer.evaluate(subset.validation_images, subset.validation_labels)
 
     finite = math.isfinite(train_loss) and math.isfinite(validation_loss)
     return TrainResult(
@@ -565,6 +607,6 @@ def train_child(
         accuracy=accuracy,
         validation_loss=validation_loss,
         train_loss=train_loss,
-        num_params=training.num_params,
+        num_params=trainer.num_params,
         seconds=time.perf_counter() - start,
     )

@@ -21,6 +21,7 @@ if "AuthenticAMD" in _processor and "avx2" in _processor:
     os.environ.setdefault("MKL_DEBUG_CPU_TYPE", "5")
 
 os.environ["PARL_BACKEND"] = "paddle"
+os.environ.setdefault("GLOG_minloglevel", "2")  # Paddle's notes about its executor
 
 _disabled = logging.root.manager.disable
 logging.disable(logging.INFO)

@@ -8,7 +8,6 @@ says otherwise:
     cnn_net.png         the best architecture: the network and its two cells
 """
 
-import json
 import sys
 from collections import Counter
 from pathlib import Path
@@ -19,6 +18,7 @@ import networkx as nx
 import numpy as np
 from absl import app, flags
 
+from files import read_json_lines
 from nn_paddle import Cell, decode
 
 matplotlib.use("Agg")
@@ -38,16 +38,11 @@ class ReportError(Exception):
 def read_history(path: Path) -> list[Record]:
     """The models of a history; a last line that is still being written is left out."""
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
+        return read_json_lines(path)
     except OSError as error:
         raise ReportError(f"{path}: {error.strerror}; --log_dir names the directory of a search") from error
-    records = []
-    for number, line in enumerate(lines[:-1], 1):
-        try:
-            records.append(json.loads(line))
-        except ValueError as error:
-            raise ReportError(f"{path}: line {number} is not JSON") from error
-    return records
+    except ValueError as error:
+        raise ReportError(str(error)) from error
 
 
 def summarise(record: Record) -> str:

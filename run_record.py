@@ -6,20 +6,18 @@
                           adjvecs; the newest two are kept
     lock                  held while a process works here
 
-Files are written aside, synced and renamed, so they are whole or not there. A history's last line may be
-torn by a crash; it is dropped, and its model trained again.
+A history's last line may be torn by a crash; it is dropped, and its model trained again.
 """
 
 import fcntl
-import io
 import json
 import os
-import zipfile
-import zlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from files import JsonLinesWriter, read_arrays, read_json_lines, write_arrays, write_whole
 
 Record = dict[str, Any]
 KEPT_CHECKPOINTS = 2
@@ -70,35 +68,27 @@ class RunRecord:
         self.known: dict[int, Record] = {}
         self.checkpoint: Checkpoint | None = None
         if settings_path.exists() or self.history_path.exists():
-            whole = self._read_history()
+            self._read_history()
             if not resume:
                 raise RunRecordError(
                     f"--log_dir={self.directory} holds a search of {len(self.known)} models: go on with it "
                     "by --resume, or name another directory"
                 )
             self._compare(settings_path, settings)
-            if self.history_path.exists():
-                os.truncate(self.history_path, whole)
             self.checkpoint = self._newest_checkpoint()
         else:
-            self._write(settings_path, json.dumps(settings, indent=1).encode())
-        self.history = open(self.history_path, "a", encoding="utf-8")
+            write_whole(settings_path, json.dumps(settings, indent=1).encode())
+        self.history = JsonLinesWriter(self.history_path)
 
-    def _read_history(self) -> int:
-        """Fill `known`; returns the length of the whole lines in bytes."""
-        if not self.history_path.exists():
-            return 0
-        data = self.history_path.read_bytes()
-        whole = data.rfind(b"\n") + 1
-        for number, line in enumerate(data[:whole].splitlines(), 1):
+    def _read_history(self) -> None:
+        """Fill `known`."""
+        if self.history_path.exists():
             try:
-                record = json.loads(line)
-                self.known[record["mid"]] = record
-            except (ValueError, KeyError, TypeError):
-                raise RunRecordError(
-                    f"{self.history_path}: line {number} is damaged; mend or remove it"
-                ) from None
-        return whole
+                self.known = {record["mid"]: record for record in read_json_lines(self.history_path)}
+            except ValueError as error:
+                raise RunRecordError(str(error)) from error
+            except KeyError:
+                raise RunRecordError(f"{self.history_path} is not a history of models") from None
 
     def _compare(self, path: Path, settings: dict[str, Any]) -> None:
         try:
@@ -120,13 +110,12 @@ class RunRecord:
     def save_step(self, step: int, state: dict[str, Any], tokens: np.ndarray, adjvec: np.ndarray) -> None:
         """Called before the models of `step` are trained. Raises RunRecordError on a full disk."""
         numbers = {name: value for name, value in state.items() if name != "tensors"}
-        buffer = io.BytesIO()
         arrays = {f"tensors.{name}": array for name, array in state["tensors"].items()}
-        np.savez(buffer, numbers=json.dumps(numbers), tokens=tokens, adjvec=adjvec, **arrays)
+        path = self.directory / f"checkpoint_{step}.npz"
         try:
-            self._write(self.directory / f"checkpoint_{step}.npz", buffer.getvalue())
-            for _, path in self._checkpoint_paths()[KEPT_CHECKPOINTS:]:
-                path.unlink()
+            write_arrays(path, numbers, {"tokens": tokens, "adjvec": adjvec, **arrays})
+            for _, old in self._checkpoint_paths()[KEPT_CHECKPOINTS:]:
+                old.unlink()
         except OSError as error:
             raise RunRecordError(f"{self.directory}: {error.strerror}") from error
 
@@ -135,12 +124,10 @@ class RunRecord:
         paths = self._checkpoint_paths()
         for step, path in paths:
             try:
-                with np.load(path) as file:
-                    arrays = dict(file)  # reads all of it, so that checksums are compared
-                numbers = json.loads(str(arrays.pop("numbers")))
-                tokens, adjvec = arrays.pop("tokens"), arrays.pop("adjvec")
-            except (zipfile.BadZipFile, zlib.error, ValueError, KeyError, EOFError):
+                numbers, arrays = read_arrays(path)
+            except ValueError:
                 continue
+            tokens, adjvec = arrays.pop("tokens"), arrays.pop("adjvec")
             tensors = {name.removeprefix("tensors."): array for name, array in arrays.items()}
             return Checkpoint(step, {**numbers, "tensors": tensors}, tokens, adjvec)
         if paths or self.known:
@@ -159,17 +146,7 @@ class RunRecord:
     def append(self, record: Record) -> None:
         """Add one model's record. Raises RunRecordError on a full disk."""
         try:
-            self.history.write(json.dumps(record) + "\n")
-            self.history.flush()
-            os.fsync(self.history.fileno())
+            self.history.append(record)
         except OSError as error:
             raise RunRecordError(f"{self.history_path}: {error.strerror}") from error
         self.known[record["mid"]] = record
-
-    def _write(self, path: Path, content: bytes) -> None:
-        aside = path.with_name(f".{path.name}")
-        with open(aside, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)

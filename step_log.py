@@ -5,6 +5,7 @@
 """
 
 import csv
+import io
 import os
 from pathlib import Path
 
@@ -12,6 +13,8 @@ import parl_backend  # noqa: F401 -- it has to import PARL first
 
 # isort: split
 from parl.utils import logger, summary
+
+from files import write_whole
 
 FIELDS = (
     "step",
@@ -40,12 +43,11 @@ class StepLog:
             with open(path, newline="") as file:
                 complete = (row for row in csv.DictReader(file) if row["failed"])
                 rows = [row for row in complete if int(row["step"]) < first_step]
-        aside = path.with_name(f".{path.name}")
-        with open(aside, "w", newline="") as file:
-            writer = csv.DictWriter(file, FIELDS)
-            writer.writeheader()
-            writer.writerows(rows)
-        aside.replace(path)
+        text = io.StringIO()
+        writer = csv.DictWriter(text, FIELDS)
+        writer.writeheader()
+        writer.writerows(rows)
+        write_whole(path, text.getvalue().encode())
         self.file = open(path, "a", newline="")
         self.writer = csv.DictWriter(self.file, FIELDS)
         # PARL empties the directory it is given: one for each start.

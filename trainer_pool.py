@@ -213,7 +213,6 @@ def _worker_environment(device: str) -> dict[str, str]:
         "OMP_NUM_THREADS": "1",
         "MKL_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
-        "GLOG_minloglevel": "2",  # Paddle's notes about its executor
     }
 
 

@@ -12,8 +12,10 @@ from typing import Any, Protocol
 import numpy as np
 from absl import flags
 
+from architecture import write_architecture
+from autodl import child_config_from_flags
 from canonical import network_id
-from json_lines import JsonLinesWriter, read_json_lines
+from files import JsonLinesWriter, read_json_lines
 from progress import Progress
 from run_record import RunRecord
 from trainer_pool import Job, Outcome
@@ -39,6 +41,8 @@ def reward_of(model: dict[str, Any]) -> float:
 class TrainingReward:
     """The reward of an architecture is that of the network it describes, once trained.
 
+    LOG_DIR/best.json holds the architecture of the highest reward so far.
+
     Models that the record knows, from before a search was interrupted, are not trained again. Nor, if
     `cache`, are architectures that describe a network already trained; they get its accuracy.
     """
@@ -48,8 +52,9 @@ class TrainingReward:
         self.record = record
         self.progress = progress
         self.trained: dict[str, int] = {}  # mids of the networks that were trained, by network_id
-        for model in record.known.values():
-            self._remember(model)
+        self.best: dict[str, Any] | None = None
+        for mid in sorted(record.known):
+            self._remember(record.known[mid])
 
     def __call__(self, step: int, tokens: np.ndarray, adjvec: np.ndarray) -> np.ndarray:
         """Rewards [B] of a step's architectures, row by row; raises SearchError where all failed."""
@@ -86,6 +91,10 @@ class TrainingReward:
     def _remember(self, model: dict[str, Any]) -> None:
         if model["status"] == "ok":
             self.trained[model["network"]] = model["mid"]
+            if self.best is None or model["reward"] > self.best["reward"]:
+                self.best = model
+                path = self.record.directory / "best.json"
+                write_architecture(path, model, child_config_from_flags(), FLAGS.seed)
 
 
 def _model_record(step: int, job: Job, outcome: Outcome) -> dict[str, Any]:

@@ -68,7 +68,7 @@ def test_a_network_met_again_keeps_its_accuracy(make_reward):
 def test_cache_outlives_the_process(make_reward):
     _, record = (made := make_reward(Trainers()))
     made[0](0, TOKENS[:1], ADJVEC[:1])
-    record.history.close()
+    record.history.file.close()
     record.lock.close()
     record.save_step(1, {"tensors": {}}, TOKENS, ADJVEC)
     trainers = Trainers()
