@@ -24,9 +24,15 @@ from architecture import Architecture, ArchitectureError, read_architecture
 from files import read_arrays, write_arrays
 from nn_paddle import ChildConfig, ChildTrainer
 
+try:
+    import paddle2onnx  # an optional extra
+except ImportError:
+    paddle2onnx = None
+
 FLAGS = flags.FLAGS
 
 CIFAR10_CLASSES = "airplane,automobile,bird,cat,deer,dog,frog,horse,ship,truck"
+ONNX_OPSET = 13
 VALIDATION_SHARE = 10  # one of so many images, of all of CIFAR-10's for training
 
 
@@ -56,6 +62,8 @@ def make_config(config: ChildConfig) -> ChildConfig:
 
 
 def retrain(architecture: Architecture, output_dir: Path) -> None:
+    if FLAGS.onnx and paddle2onnx is None:
+        raise RetrainError("--onnx needs: pip install --no-deps -r requirements-onnx.txt")
     config = make_config(architecture.config)
     subset = load_images()
     settings = {
@@ -117,6 +125,11 @@ def retrain(architecture: Architecture, output_dir: Path) -> None:
         trainer.export(str(output_dir / "model"))
         (output_dir / "classes.txt").write_text("\n".join(FLAGS.classes) + "\n")
         print(f"wrote {output_dir}/model.pdmodel and model.pdiparams")
+    if FLAGS.onnx:
+        prefix = str(output_dir / "model")
+        paddle2onnx.export(
+            f"{prefix}.pdmodel", f"{prefix}.pdiparams", f"{prefix}.onnx", ONNX_OPSET, enable_optimize=False
+        )
 
 
 def _join(now: dict, best: dict) -> dict:
@@ -157,5 +170,6 @@ if __name__ == "__main__":
     flags.DEFINE_integer("num_cells", None, "Cells in a stage; by default as in the search.", 1)
     flags.DEFINE_integer("seed", 0, "Decides everything that is random.", 0, 2**32 - 1)
     flags.DEFINE_boolean("resume", False, "Go on with the training in --output_dir, if there is one.")
+    flags.DEFINE_boolean("onnx", False, "Also write model.onnx; see requirements-onnx.txt.")
     flags.DEFINE_list("classes", CIFAR10_CLASSES, "Names of the classes, for predict.py.")
     app.run(main)

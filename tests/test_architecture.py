@@ -1,0 +1,72 @@
+import json
+
+import pytest
+
+from architecture import ArchitectureError, read_architecture, write_architecture
+from nn_paddle import ChildConfig
+
+MODEL = {
+    "mid": 12, "tokens": [1, 8, 3, 0], "adjvec": [1, 0], "accuracy": 0.5, "num_params": 100, "status": "ok",
+}  # fmt: skip
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = tmp_path / "best.json"
+    write_architecture(path, MODEL, ChildConfig(width=8), seed=3)
+    return path
+
+
+def test_reads_what_it_wrote(path):
+    architecture = read_architecture(path)
+    assert architecture.tokens == [1, 8, 3, 0] and architecture.adjvec == [1, 0]
+    assert (architecture.mid, architecture.seed, architecture.accuracy) == (12, 3, 0.5)
+    assert architecture.config == ChildConfig(width=8)
+
+
+def test_shows_operations_and_edges_by_name(path):
+    content = json.loads(path.read_text())
+    assert content["normal_cell"] == [
+        {"operation": "conv_3x3", "inputs": []},
+        {"operation": "avgpool_3x3", "inputs": [0]},
+    ]
+    assert content["reduction_cell"][1] == {"operation": "conv_1x1", "inputs": []}
+
+
+def changed(**fields):
+    return lambda content: json.dumps({**content, **fields})
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (lambda content: json.dumps(content)[:-20], "is not JSON"),
+        (lambda content: json.dumps([1]), "best.json"),
+        (lambda content: json.dumps({"version": 1, "tokens": content["tokens"]}), "'adjvec' is missing"),
+        (changed(version=2), "version 2, not 1"),
+        (changed(tokens=[1, 8, 3, 10]), "tokens must lie in 0 .. 9"),
+        (changed(tokens=[1, 8, 3, "x"]), "best.json"),
+        (changed(adjvec=[1]), "need an adjvec of 2"),
+        (changed(adjvec=[0, 0]), "normal_cell is not the one of tokens and adjvec"),
+        (changed(recipe={"width": 8}), "recipe has not the fields of this version"),
+        (
+            lambda content: changed(recipe={**content["recipe"], "width": "8"})(content),
+            "width cannot be '8'",
+        ),
+        (
+            lambda content: changed(recipe={**content["recipe"], "width": 8.5})(content),
+            "width cannot be 8.5",
+        ),
+    ],
+)
+def test_a_wrong_file_is_refused_in_one_line(path, change, complaint):
+    path.write_text(change(json.loads(path.read_text())))
+    with pytest.raises(ArchitectureError) as raised:
+        read_architecture(path)
+    assert complaint in str(raised.value) and str(path) in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(ArchitectureError, match="none.json: No such file"):
+        read_architecture(tmp_path / "none.json")
