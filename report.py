@@ -8,9 +8,10 @@ says otherwise:
     cnn_net.png         the best architecture: the network and its two cells
 """
 
+import pathlib
 import sys
 from collections import Counter
-from pathlib import Path
+from itertools import pairwise
 from typing import Any
 
 import matplotlib
@@ -18,24 +19,33 @@ import networkx as nx
 import numpy as np
 from absl import app, flags
 
+from cell_layout import layered_layout
 from files import read_json_lines
 from nn_paddle import Cell, decode
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402 -- after the choice of its backend
+from matplotlib.patches import FancyArrowPatch  # noqa: E402
+from matplotlib.path import Path  # noqa: E402
 
 FLAGS = flags.FLAGS
 
 Record = dict[str, Any]
 COLORS = {"conv": "#cfe2f3", "dilated": "#d9d2e9", "maxpool": "#fce5cd", "avgpool": "#fff2cc"}
 PLAIN = "#eeeeee"
+BOX_HEIGHT = 0.38  # of a node, in distances between two layers
+STACK = (
+    "image", "conv_3x3", "first stage:\nnormal cells",
+    "further stages:\none reduction cell,\nthen normal cells",
+    "BN, ReLU,\nglobal average", "dropout,\nfully connected", "10 logits",
+)  # fmt: skip
 
 
 class ReportError(Exception):
     """A log directory that cannot be reported on; the text is for the user."""
 
 
-def read_history(path: Path) -> list[Record]:
+def read_history(path: pathlib.Path) -> list[Record]:
     """The models of a history; a last line that is still being written is left out."""
     try:
         return read_json_lines(path)
@@ -56,7 +66,7 @@ def summarise(record: Record) -> str:
     )
 
 
-def draw_search(records: list[Record], path: Path) -> None:
+def draw_search(records: list[Record], path: pathlib.Path) -> None:
     by_step: dict[int, list[float]] = {}
     for record in records:
         by_step.setdefault(record["step"], []).append(record["accuracy"])
@@ -79,77 +89,74 @@ def draw_search(records: list[Record], path: Path) -> None:
     _save(figure, path)
 
 
-def draw_network(record: Record, path: Path) -> None:
+def draw_network(record: Record, path: pathlib.Path) -> None:
     normal, reduction = decode(record["tokens"], record["adjvec"])
-    figure, axes = plt.subplots(
-        1, 3, figsize=(15, 9), width_ratios=[0.6, 1, 1], layout="constrained"
+    stack = nx.DiGraph()
+    nx.add_path(stack, STACK)
+    panels = [
+        ("network", stack, {}),
+        ("normal cell: F channels", _graph(normal, "F"), _colors(normal)),
+        ("reduction cell: 2F channels at half the size", _graph(reduction, "2F"), _colors(reduction)),
+    ]
+    layouts = [layered_layout(graph) for _, graph, _ in panels]
+    widths = []  # in layout units, each as wide as the widest box
+    for _, paths in layouts:
+        widths.append(2 * max(abs(x) for line in paths.values() for x, _ in line) + 2)
+    height = 1 + max(-y for positions, _ in layouts for _, y in positions.values())
+    figure, all_axes = plt.subplots(
+        1, 3, figsize=(1.15 * sum(widths), 0.8 * height + 0.8), width_ratios=widths, layout="constrained"
     )
     figure.suptitle(f"model {record['mid']}, accuracy {record['accuracy']:.3f}")
-    stack = [
-        "image", "conv_3x3", "first stage:\nnormal cells",
-        "every further stage:\none reduction cell,\nthen normal cells",
-        "BN, ReLU, global average", "dropout, fully connected", "10 logits",
-    ]  # fmt: skip
-    axes[0].set_title("network")
-    _boxes(axes[0], {i: (0.5, -i) for i in range(len(stack))}, dict(enumerate(stack)), {})
-    for i in range(len(stack) - 1):
-        _arrow(axes[0], (0.5, -i), (0.5, -i - 1), 0)
-    axes[0].set(xlim=(0, 1), ylim=(-len(stack) + 0.5, 0.5))
-    _draw_cell(axes[1], normal, "normal cell: F channels", "F")
-    _draw_cell(axes[2], reduction, "reduction cell: 2F channels at half the size", "2F")
-    for panel in axes:
-        panel.set_axis_off()
+    for axes, (title, graph, colors), (positions, paths), width in zip(
+        all_axes, panels, layouts, widths, strict=True
+    ):
+        for line in paths.values():
+            _arrow(axes, line)
+        _boxes(axes, positions, graph.nodes(data="label"), colors)
+        axes.set_title(title)
+        axes.set(xlim=(-width / 2, width / 2), ylim=(0.5 - height, 0.5))
+        axes.set_axis_off()
     _save(figure, path)
 
 
-def _draw_cell(axes, cell: Cell, title: str, channels: str) -> None:
-    """Nodes in layers, so that every edge points down."""
+def _graph(cell: Cell, channels: str) -> nx.DiGraph:
     graph = nx.DiGraph()
-    labels = {"input": "input", "concat": "concat", "output": f"conv_1x1 to {channels}"}
-    colors = {}
+    graph.add_node("input")
     for i, (name, inputs) in enumerate(zip(cell.operations, cell.inputs, strict=True)):
-        labels[i] = f"{i}: {name}"
-        colors[i] = COLORS[name.split("_")[0]]
+        graph.add_node(i, label=f"{i}: {name}")
         graph.add_edges_from((j, i) for j in inputs or ["input"])
     graph.add_edges_from((leaf, "concat") for leaf in cell.leaves)
-    graph.add_edge("concat", "output")
-
-    positions: dict[Any, tuple[float, float]] = {}
-    layers = list(nx.topological_generations(graph))
-    for depth, layer in enumerate(layers):
-        # Each node as near as its layer allows to the middle of what feeds it.
-        def middle(node):
-            sources = [positions[s][0] for s in graph.predecessors(node)]
-            return np.mean(sources) if sources else 0.5
-
-        for i, node in enumerate(sorted(layer, key=middle)):
-            positions[node] = ((i + 1) / (len(layer) + 1), -depth)
-    side = {node: 1 if i % 2 else -1 for i, node in enumerate(graph)}
-    for source, target in graph.edges:
-        span = positions[source][1] - positions[target][1]
-        straight = span == 1 or positions[source][0] != positions[target][0]
-        bend = 0 if straight else side[source] * min(0.25 + 0.05 * span, 0.6)
-        _arrow(axes, positions[source], positions[target], bend)
-    _boxes(axes, positions, labels, colors)
-    axes.set_title(title)
-    axes.set(xlim=(0, 1), ylim=(-len(layers) + 0.5, 0.5))
+    graph.add_edge("concat", f"conv_1x1 to {channels}")
+    return graph
 
 
-def _boxes(axes, positions: dict, labels: dict, colors: dict) -> None:
+def _colors(cell: Cell) -> dict[int, str]:
+    return {i: COLORS[name.split("_")[0]] for i, name in enumerate(cell.operations)}
+
+
+def _boxes(axes, positions: dict, labels, colors: dict) -> None:
+    """labels: nodes without one are their own."""
     for node, (x, y) in positions.items():
         box = {"boxstyle": "round,pad=0.4", "facecolor": colors.get(node, PLAIN), "edgecolor": "#666666"}
-        axes.text(x, y, labels[node], ha="center", va="center", bbox=box, fontsize=9, zorder=3)
+        axes.text(x, y, labels[node] or node, ha="center", va="center", bbox=box, fontsize=9, zorder=3)
 
 
-def _arrow(axes, start: tuple, end: tuple, bend: float) -> None:
-    style = {
-        "arrowstyle": "-|>", "color": "#888888", "shrinkA": 10, "shrinkB": 11,
-        "connectionstyle": f"arc3,rad={bend}",
-    }  # fmt: skip
-    axes.annotate("", xy=end, xytext=start, arrowprops=style, zorder=1)
+def _arrow(axes, points: list[tuple[float, float]]) -> None:
+    """A smooth line through the points, upright at each, from one box to the top of another."""
+    vertices, codes = [points[0]], [Path.MOVETO]
+    (end_x, end_y) = points[-1]
+    for (x0, y0), (x1, y1) in pairwise([*points[:-1], (end_x, end_y + BOX_HEIGHT / 2)]):
+        middle = (y0 + y1) / 2
+        vertices += [(x0, middle), (x1, middle), (x1, y1)]
+        codes += 3 * [Path.CURVE4]
+    axes.add_patch(
+        FancyArrowPatch(
+            path=Path(vertices, codes), arrowstyle="-|>", mutation_scale=12, color="#888888", zorder=1
+        )
+    )
 
 
-def _save(figure, path: Path) -> None:
+def _save(figure, path: pathlib.Path) -> None:
     """Written aside and renamed, so that a picture is whole whenever somebody looks."""
     aside = path.with_name(f".{path.name}")
     try:
@@ -164,8 +171,8 @@ def _save(figure, path: Path) -> None:
 def main(argv: list[str]) -> None:
     if len(argv) > 1:
         raise app.UsageError(f"unknown argument {argv[1]}")
-    log_dir = Path(FLAGS.log_dir)
-    output_dir = Path(FLAGS.output_dir or log_dir)
+    log_dir = pathlib.Path(FLAGS.log_dir)
+    output_dir = pathlib.Path(FLAGS.output_dir or log_dir)
     try:
         records = read_history(log_dir / "history.jsonl")
         trained = [record for record in records if record["status"] == "ok"]
