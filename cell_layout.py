@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import networkx as nx
 
 SWEEPS = 24
-BEND_WIDTH = 0.35  # of a place in a layer that only an edge runs through; a node's is 1
+BEND_WIDTH = 0.3  # of a place in a layer that only an edge runs through; a node's is 1
 
 
 class Bend(NamedTuple):

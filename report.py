@@ -1,165 +1,199 @@
-"""Report on a search, during it or after it: the best networks, and two pictures.
+"""Report on a search, during it or after it: the best networks, a comparison, and two pictures.
 
     python report.py --log_dir=log
+    python report.py --log_dir=log --baseline_dir=log-random   # made by main.py --agent=random
 
-Prints the ten best architectures of LOG_DIR/history.jsonl and writes, into LOG_DIR unless --output_dir
-says otherwise:
-    search_result.png   the mean accuracy of every step, smoothed, and the best so far
+Prints the ten best architectures of LOG_DIR/history.jsonl, how they did in training anew where main.py
+--final_candidates did that, and how the search compares with a baseline's. Writes, into LOG_DIR unless
+--output_dir says otherwise:
+    search_result.png   the accuracy of every step, smoothed, the best so far, and the networks' sizes
     cnn_net.png         the best architecture: the network and its two cells
 """
 
-import pathlib
 import sys
-from collections import Counter
-from itertools import pairwise
+from collections import Counter, defaultdict
+from pathlib import Path
 from typing import Any
 
-import matplotlib
-import networkx as nx
 import numpy as np
+import scipy.stats
 from absl import app, flags
 
-from cell_layout import layered_layout
 from files import read_json_lines
-from nn_paddle import Cell, decode
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt  # noqa: E402 -- after the choice of its backend
-from matplotlib.patches import FancyArrowPatch  # noqa: E402
-from matplotlib.path import Path  # noqa: E402
+from network_picture import draw_network, plt
+from nn_paddle import decode
 
 FLAGS = flags.FLAGS
 
 Record = dict[str, Any]
-COLORS = {"conv": "#cfe2f3", "dilated": "#d9d2e9", "maxpool": "#fce5cd", "avgpool": "#fff2cc"}
-PLAIN = "#eeeeee"
-BOX_HEIGHT = 0.38  # of a node, in distances between two layers
-STACK = (
-    "image", "conv_3x3", "first stage:\nnormal cells",
-    "further stages:\none reduction cell,\nthen normal cells",
-    "BN, ReLU,\nglobal average", "dropout,\nfully connected", "10 logits",
-)  # fmt: skip
+FIELDS = {"mid", "step", "tokens", "adjvec", "accuracy", "status", "num_params"}
+RESAMPLES = 9999  # of the bootstrap
+NOISE = (
+    "An accuracy p on n images has a standard error of sqrt(p (1 - p) / n), and the highest of many is\n"
+    "partly luck: train the best anew before you believe it (main.py --final_candidates)."
+)
 
 
 class ReportError(Exception):
     """A log directory that cannot be reported on; the text is for the user."""
 
 
-def read_history(path: pathlib.Path) -> list[Record]:
-    """The models of a history; a last line that is still being written is left out."""
+# --- Reading --------------------------------------------------------------------------------------
+
+
+def read_history(log_dir: Path) -> tuple[list[Record], int]:
+    """The models with an accuracy, by mid, and how many have none; a last line that is still being
+    written is left out. Raises ReportError where no model has an accuracy."""
+    path = log_dir / "history.jsonl"
+    records = _read(path, FIELDS)
+    known = [record for record in records if record["status"] != "failed"]
+    if not known:
+        raise ReportError(f"{path}: no model has been trained yet")
+    for record in known:
+        record.setdefault("reward", record["accuracy"])  # histories from before there were others
+    return sorted(known, key=lambda record: record["mid"]), len(records) - len(known)
+
+
+def _read(path: Path, fields: set[str]) -> list[Record]:
     try:
-        return read_json_lines(path)
+        records = read_json_lines(path)
     except OSError as error:
-        raise ReportError(f"{path}: {error.strerror}; --log_dir names the directory of a search") from error
+        raise ReportError(f"{path}: {error.strerror}; name the directory of a search") from error
     except ValueError as error:
         raise ReportError(str(error)) from error
+    for number, record in enumerate(records, 1):
+        if missing := fields - record.keys():
+            raise ReportError(f"{path}: line {number} has no {min(missing)}: this is no model of a search")
+    return records
 
 
-def summarise(record: Record) -> str:
-    """Accuracy, size and make-up of one model in a line."""
-    cells = decode(record["tokens"], record["adjvec"])
+# --- Text -----------------------------------------------------------------------------------------
+
+
+def best_of(models: list[Record], count: int) -> list[Record]:
+    """Those of the highest reward, every network once."""
+    networks: dict[str | int, Record] = {}
+    for model in sorted(models, key=lambda model: -model["reward"]):
+        if model["status"] == "ok":  # a `cached` one is in the history already
+            networks.setdefault(model.get("network", model["mid"]), model)
+    return list(networks.values())[:count]
+
+
+def summarise(model: Record) -> str:
+    """Accuracy, size, reward and make-up of one model in a line."""
+    cells = decode(model["tokens"], model["adjvec"])
     counts = Counter(name for cell in cells for name in cell.operations)
     operations = ", ".join(f"{n} {name}" for name, n in counts.most_common())
     return (
-        f"{record['mid']:6d}  {record['accuracy']:.3f}  {record['num_params']:10,d}  "
-        f"{sum(record['adjvec']):5d}  {operations}"
+        f"{model['mid']:6d}  {model['accuracy']:8.3f}  {model['num_params']:10,d}  {model['reward']:6.3f}  "
+        f"{sum(model['adjvec']):5d}  {operations}"
     )
 
 
-def draw_search(records: list[Record], path: pathlib.Path) -> None:
-    by_step: dict[int, list[float]] = {}
-    for record in records:
-        by_step.setdefault(record["step"], []).append(record["accuracy"])
-    steps = sorted(by_step)
-    means = np.array([np.mean(by_step[step]) for step in steps])
-    best = np.maximum.accumulate([max(by_step[step]) for step in steps])
-    figure, axes = plt.subplots(figsize=(8, 4.5), layout="constrained")
-    axes.plot(steps, means, color="#9fc5e8", marker=".", linewidth=0.8, label="mean of a step")
-    window = max(1, len(steps) // 10)
-    if window > 1:
-        smooth = np.convolve(means, np.ones(window) / window, mode="valid")
-        label = f"mean of {window} steps"
-        axes.plot(steps[window - 1 :], smooth, color="#1155cc", linewidth=2, label=label)
-    axes.plot(steps, best, color="#38761d", drawstyle="steps-post", label="best model so far")
-    axes.axhline(0.1, color="#999999", linestyle=":", label="chance")
-    axes.set(xlabel="step", ylabel="accuracy on held-out images", ylim=(0, None))
-    axes.xaxis.get_major_locator().set_params(integer=True)
-    axes.grid(alpha=0.3)
-    axes.legend()
-    _save(figure, path)
-
-
-def draw_network(record: Record, path: pathlib.Path) -> None:
-    normal, reduction = decode(record["tokens"], record["adjvec"])
-    stack = nx.DiGraph()
-    nx.add_path(stack, STACK)
-    panels = [
-        ("network", stack, {}),
-        ("normal cell: F channels", _graph(normal, "F"), _colors(normal)),
-        ("reduction cell: 2F channels at half the size", _graph(reduction, "2F"), _colors(reduction)),
-    ]
-    layouts = [layered_layout(graph) for _, graph, _ in panels]
-    widths = []  # in layout units, each as wide as the widest box
-    for _, paths in layouts:
-        widths.append(2 * max(abs(x) for line in paths.values() for x, _ in line) + 2)
-    height = 1 + max(-y for positions, _ in layouts for _, y in positions.values())
-    figure, all_axes = plt.subplots(
-        1, 3, figsize=(1.15 * sum(widths), 0.8 * height + 0.8), width_ratios=widths, layout="constrained"
+def print_best(models: list[Record], num_failed: int) -> None:
+    status = Counter(model["status"] for model in models)
+    print(
+        f"{len(models) + num_failed} models: {status['ok']} trained, {status['cached']} the network of an "
+        f"earlier one, {num_failed} failed. The best:"
     )
-    figure.suptitle(f"model {record['mid']}, accuracy {record['accuracy']:.3f}")
-    for axes, (title, graph, colors), (positions, paths), width in zip(
-        all_axes, panels, layouts, widths, strict=True
-    ):
-        for line in paths.values():
-            _arrow(axes, line)
-        _boxes(axes, positions, graph.nodes(data="label"), colors)
-        axes.set_title(title)
-        axes.set(xlim=(-width / 2, width / 2), ylim=(0.5 - height, 0.5))
-        axes.set_axis_off()
-    _save(figure, path)
+    print("   mid  accuracy  parameters  reward  edges  operations")
+    for model in best_of(models, 10):
+        print(summarise(model))
+    print(NOISE)
 
 
-def _graph(cell: Cell, channels: str) -> nx.DiGraph:
-    graph = nx.DiGraph()
-    graph.add_node("input")
-    for i, (name, inputs) in enumerate(zip(cell.operations, cell.inputs, strict=True)):
-        graph.add_node(i, label=f"{i}: {name}")
-        graph.add_edges_from((j, i) for j in inputs or ["input"])
-    graph.add_edges_from((leaf, "concat") for leaf in cell.leaves)
-    graph.add_edge("concat", f"conv_1x1 to {channels}")
-    return graph
+def print_final_candidates(path: Path, models: list[Record]) -> None:
+    """The ranking by the mean over the runs so far of main.py --final_candidates."""
+    runs = defaultdict(list)
+    for run in _read(path, {"mid", "run", "accuracy"}):
+        if run["accuracy"] is not None:  # it is where a run failed
+            runs[run["mid"]].append(run["accuracy"])
+    in_search = {model["mid"]: model["accuracy"] for model in models}
+    print("Trained anew from other random numbers, by their mean:")
+    print("   mid    mean  in the search  runs")
+    for mid, accuracies in sorted(runs.items(), key=lambda item: -np.mean(item[1])):
+        told = ", ".join(f"{accuracy:.3f}" for accuracy in accuracies)
+        print(f"{mid:6d}  {np.mean(accuracies):6.3f}  {in_search.get(mid, np.nan):13.3f}  {told}")
 
 
-def _colors(cell: Cell) -> dict[int, str]:
-    return {i: COLORS[name.split("_")[0]] for i, name in enumerate(cell.operations)}
-
-
-def _boxes(axes, positions: dict, labels, colors: dict) -> None:
-    """labels: nodes without one are their own."""
-    for node, (x, y) in positions.items():
-        box = {"boxstyle": "round,pad=0.4", "facecolor": colors.get(node, PLAIN), "edgecolor": "#666666"}
-        axes.text(x, y, labels[node] or node, ha="center", va="center", bbox=box, fontsize=9, zorder=3)
-
-
-def _arrow(axes, points: list[tuple[float, float]]) -> None:
-    """A smooth line through the points, upright at each, from one box to the top of another."""
-    vertices, codes = [points[0]], [Path.MOVETO]
-    (end_x, end_y) = points[-1]
-    for (x0, y0), (x1, y1) in pairwise([*points[:-1], (end_x, end_y + BOX_HEIGHT / 2)]):
-        middle = (y0 + y1) / 2
-        vertices += [(x0, middle), (x1, middle), (x1, y1)]
-        codes += 3 * [Path.CURVE4]
-    axes.add_patch(
-        FancyArrowPatch(
-            path=Path(vertices, codes), arrowstyle="-|>", mutation_scale=12, color="#888888", zorder=1
+def compare(models: list[Record], baseline: list[Record]) -> None:
+    """Means with the bootstrap's interval of their difference, for the whole search and for its last
+    quarter, when it has learnt; the best of as many models of both."""
+    accuracies, others = ([model["accuracy"] for model in part] for part in (models, baseline))
+    print(f"Against the baseline's {len(others)} models (intervals: 95 %, bootstrap over the models):")
+    for name, part in (("all", accuracies), ("the last quarter", accuracies[-len(accuracies) // 4 :])):
+        difference = np.mean(part) - np.mean(others)
+        low, high = difference_interval(part, others)
+        print(
+            f"  mean accuracy of {name} ({len(part)}): {np.mean(part):.3f}, the baseline's "
+            f"{np.mean(others):.3f}; difference {difference:+.3f}, between {low:+.3f} and {high:+.3f}"
         )
-    )
+    n = min(len(accuracies), len(others))  # the best of more models is higher by chance alone
+    print(f"  best of the first {n}: {max(accuracies[:n]):.3f}, the baseline's {max(others[:n]):.3f}")
 
 
-def _save(figure, path: pathlib.Path) -> None:
+def difference_interval(a: list[float], b: list[float]) -> tuple[float, float]:
+    """The 95 % interval of mean(a) - mean(b) (Efron 1987, "Better bootstrap confidence intervals", its
+    percentile interval); not a number where a sample has one element."""
+    if min(len(a), len(b)) < 2:
+        return np.nan, np.nan
+    interval = scipy.stats.bootstrap(
+        (a, b),
+        lambda a, b, axis: a.mean(axis) - b.mean(axis),
+        n_resamples=RESAMPLES,
+        batch=100,
+        method="percentile",
+        rng=np.random.default_rng(0),
+    ).confidence_interval
+    return interval.low, interval.high
+
+
+# --- Pictures -------------------------------------------------------------------------------------
+
+
+def draw_search(models: list[Record], baseline: list[Record]) -> plt.Figure:
+    """Accuracy, parameters and, where it is another thing than accuracy, reward over the steps."""
+    panels = [("accuracy on held-out images", "accuracy", 1), ("million parameters", "num_params", 1e-6)]
+    if any(model["reward"] != model["accuracy"] for model in models):
+        panels.append(("reward", "reward", 1))
+    figure, all_axes = plt.subplots(
+        len(panels), 1, sharex=True, height_ratios=[2, 1, 1][: len(panels)],
+        figsize=(8, 3.5 + 1.7 * (len(panels) - 1)), layout="constrained",
+    )  # fmt: skip
+    for axes, (label, field, scale) in zip(all_axes, panels, strict=True):
+        by_step = defaultdict(list)
+        for model in models:
+            by_step[model["step"]].append(scale * model[field])
+        steps = sorted(by_step)
+        means = [np.mean(by_step[step]) for step in steps]
+        axes.plot(steps, means, color="#9fc5e8", marker=".", linewidth=0.8, label="mean of a step")
+        window = max(1, len(steps) // 10)
+        if window > 1:
+            smooth = np.convolve(means, np.ones(window) / window, mode="valid")
+            label_smooth = f"mean of {window} steps"
+            axes.plot(steps[window - 1 :], smooth, color="#1155cc", linewidth=2, label=label_smooth)
+        if field == "accuracy":
+            best = np.maximum.accumulate([max(by_step[step]) for step in steps])
+            axes.plot(steps, best, color="#38761d", drawstyle="steps-post", label="best model so far")
+            axes.axhline(0.1, color="#999999", linestyle=":", label="chance")
+        if baseline:
+            mean = np.mean([scale * model[field] for model in baseline])
+            axes.axhline(mean, color="#cc0000", linestyle="--", label="mean of the baseline")
+        axes.set(ylabel=label)
+        if field != "reward":  # which may be below 0
+            axes.set_ylim(0, None)
+        axes.grid(alpha=0.3)
+    all_axes[0].legend(fontsize=8)
+    all_axes[-1].set_xlabel("step")
+    all_axes[-1].xaxis.get_major_locator().set_params(integer=True)
+    return figure
+
+
+def save(figure: plt.Figure, path: Path) -> None:
     """Written aside and renamed, so that a picture is whole whenever somebody looks."""
     aside = path.with_name(f".{path.name}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(aside, format="png", dpi=120)
         aside.replace(path)
     except OSError as error:
@@ -168,28 +202,34 @@ def _save(figure, path: pathlib.Path) -> None:
     print(f"wrote {path}")
 
 
+def report(log_dir: Path, baseline_dir: Path | None, output_dir: Path) -> None:
+    models, num_failed = read_history(log_dir)
+    baseline = read_history(baseline_dir)[0] if baseline_dir else []
+    print_best(models, num_failed)
+    final_candidates = log_dir / "final_candidates.jsonl"
+    if final_candidates.exists():
+        print_final_candidates(final_candidates, models)
+    if baseline:
+        compare(models, baseline)
+    save(draw_search(models, baseline), output_dir / "search_result.png")
+    best = best_of(models, 1)[0]
+    title = f"model {best['mid']}: accuracy {best['accuracy']:.3f}, {best['num_params']:,} parameters"
+    save(draw_network(best["tokens"], best["adjvec"], title), output_dir / "cnn_net.png")
+
+
 def main(argv: list[str]) -> None:
     if len(argv) > 1:
         raise app.UsageError(f"unknown argument {argv[1]}")
-    log_dir = pathlib.Path(FLAGS.log_dir)
-    output_dir = pathlib.Path(FLAGS.output_dir or log_dir)
+    log_dir = Path(FLAGS.log_dir)
+    baseline_dir = Path(FLAGS.baseline_dir) if FLAGS.baseline_dir else None
     try:
-        records = read_history(log_dir / "history.jsonl")
-        trained = [record for record in records if record["status"] == "ok"]
-        if not trained:
-            raise ReportError(f"{log_dir}/history.jsonl: no model has been trained yet")
-        best = sorted(trained, key=lambda record: -record["accuracy"])[:10]
-        print(f"{len(records)} models, {len(records) - len(trained)} of them failed. The best:")
-        print("   mid  accuracy  parameters  edges  operations")
-        for record in best:
-            print(summarise(record))
-        draw_search(trained, output_dir / "search_result.png")
-        draw_network(best[0], output_dir / "cnn_net.png")
+        report(log_dir, baseline_dir, Path(FLAGS.output_dir or log_dir))
     except ReportError as error:
         sys.exit(f"report.py: {error}")
 
 
 if __name__ == "__main__":
     FLAGS.set_default("log_dir", "log")
+    flags.DEFINE_string("baseline_dir", None, "Compare with the search in this directory.")
     flags.DEFINE_string("output_dir", None, "Where the pictures go; by default into --log_dir.")
     app.run(main)

@@ -1,0 +1,94 @@
+"""Draws an architecture: the network as a stack of cells, and its two cells as graphs.
+
+    draw_network(tokens, adjvec, title) -> figure
+"""
+
+from itertools import pairwise
+
+import matplotlib
+import networkx as nx
+
+from cell_layout import layered_layout
+from nn_paddle import Cell, decode
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt  # noqa: E402 -- after the choice of its backend
+from matplotlib.patches import FancyArrowPatch  # noqa: E402
+from matplotlib.path import Path  # noqa: E402
+
+COLORS = {"conv": "#cfe2f3", "dilated": "#d9d2e9", "maxpool": "#fce5cd", "avgpool": "#fff2cc"}
+PLAIN = "#eeeeee"
+BOX_HEIGHT, LINE_HEIGHT = 0.38, 0.22  # of a box of one line, of a further one; in distances of two layers
+STACK = (
+    "image", "conv_3x3", "first stage:\nnormal cells",
+    "further stages:\none reduction cell,\nthen normal cells",
+    "BN, ReLU,\nglobal average", "dropout,\nfully connected", "10 logits",
+)  # fmt: skip
+
+
+def draw_network(tokens: list[int], adjvec: list[int], title: str) -> plt.Figure:
+    normal, reduction = decode(tokens, adjvec)
+    stack = nx.DiGraph()
+    nx.add_path(stack, STACK)
+    panels = [
+        ("network", stack, {}),
+        ("normal cell: F channels", _graph(normal, "F"), _colors(normal)),
+        ("reduction cell: 2F channels at half the size", _graph(reduction, "2F"), _colors(reduction)),
+    ]
+    layouts = [layered_layout(graph) for _, graph, _ in panels]
+    widths = []  # in layout units, each a little wider than the widest box
+    for _, paths in layouts:
+        widths.append(max(2 * max(abs(x) for line in paths.values() for x, _ in line) + 1.2, 2))
+    height = 1 + max(-y for positions, _ in layouts for _, y in positions.values())
+    figure, all_axes = plt.subplots(
+        1, 3, figsize=(1.3 * sum(widths), 0.8 * height + 0.8), width_ratios=widths, layout="constrained"
+    )
+    figure.suptitle(title)
+    for axes, (name, graph, colors), (positions, paths), width in zip(
+        all_axes, panels, layouts, widths, strict=True
+    ):
+        labels = {node: label or node for node, label in graph.nodes(data="label")}
+        for (_, target), line in paths.items():
+            _arrow(axes, line, BOX_HEIGHT / 2 + LINE_HEIGHT / 2 * labels[target].count("\n"))
+        _boxes(axes, positions, labels, colors)
+        axes.set_title(name)
+        axes.set(xlim=(-width / 2, width / 2), ylim=(0.5 - height, 0.5))
+        axes.set_axis_off()
+    return figure
+
+
+def _graph(cell: Cell, channels: str) -> nx.DiGraph:
+    graph = nx.DiGraph()
+    graph.add_node("input")
+    for i, (name, inputs) in enumerate(zip(cell.operations, cell.inputs, strict=True)):
+        graph.add_node(i, label=f"{i}: {name}")
+        graph.add_edges_from((j, i) for j in inputs or ["input"])
+    graph.add_edges_from((leaf, "concat") for leaf in cell.leaves)
+    graph.add_edge("concat", f"conv_1x1 to {channels}")
+    return graph
+
+
+def _colors(cell: Cell) -> dict[int, str]:
+    return {i: COLORS[name.split("_")[0]] for i, name in enumerate(cell.operations)}
+
+
+def _boxes(axes, positions: dict, labels: dict, colors: dict) -> None:
+    for node, (x, y) in positions.items():
+        box = {"boxstyle": "round,pad=0.4", "facecolor": colors.get(node, PLAIN), "edgecolor": "#666666"}
+        axes.text(x, y, labels[node], ha="center", va="center", bbox=box, fontsize=9, zorder=3)
+
+
+def _arrow(axes, points: list[tuple[float, float]], above: float) -> None:
+    """A smooth line through the points, upright at each, that ends so far `above` the last of them."""
+    (end_x, end_y) = points[-1]
+    points = [*points[:-1], (end_x, end_y + above)]
+    vertices, codes = [points[0]], [Path.MOVETO]
+    for (x0, y0), (x1, y1) in pairwise(points):
+        middle = (y0 + y1) / 2
+        vertices += [(x0, middle), (x1, middle), (x1, y1)]
+        codes += 3 * [Path.CURVE4]
+    axes.add_patch(
+        FancyArrowPatch(
+            path=Path(vertices, codes), arrowstyle="-|>", mutation_scale=12, color="#888888", zorder=1
+        )
+    )
