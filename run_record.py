@@ -4,7 +4,7 @@
     search.json           the settings on which results depend
     checkpoint_N.npz      before the models of step N are trained: the agent's state, and their tokens and
                           adjvecs; the newest two are kept
-    lock                  held while a process works here
+    lock                  held while a process works here, and free as soon as it ends, however it ends
 
 A history's last line may be torn by a crash; it is dropped, and its model trained again.
 """
@@ -67,7 +67,7 @@ class RunRecord:
         settings_path = self.directory / "search.json"
         self.known: dict[int, Record] = {}
         self.checkpoint: Checkpoint | None = None
-        if settings_path.exists() or self.history_path.exists():
+        if settings_path.exists() or self.history_path.exists() or self._checkpoint_paths():
             self._read_history()
             if not resume:
                 raise RunRecordError(
@@ -108,7 +108,11 @@ class RunRecord:
     # --- Checkpoints --------------------------------------------------------------------------------
 
     def save_step(self, step: int, state: dict[str, Any], tokens: np.ndarray, adjvec: np.ndarray) -> None:
-        """Called before the models of `step` are trained. Raises RunRecordError on a full disk."""
+        """Called before the models of `step` are trained.
+
+        Raises RunRecordError on a full disk, and where a resumed agent proposes others than before.
+        """
+        self._compare_actions(step, tokens, adjvec)
         numbers = {name: value for name, value in state.items() if name != "tensors"}
         arrays = {f"tensors.{name}": array for name, array in state["tensors"].items()}
         path = self.directory / f"checkpoint_{step}.npz"
@@ -118,6 +122,17 @@ class RunRecord:
                 old.unlink()
         except OSError as error:
             raise RunRecordError(f"{self.directory}: {error.strerror}") from error
+
+    def _compare_actions(self, step: int, tokens: np.ndarray, adjvec: np.ndarray) -> None:
+        """What was trained before the stop has to be what the agent samples again after it."""
+        before = self.checkpoint
+        if before is None or before.step != step:
+            return
+        if not (np.array_equal(before.tokens, tokens) and np.array_equal(before.adjvec, adjvec)):
+            raise RunRecordError(
+                f"--resume: step {step} of the search in {self.directory} would get other architectures "
+                "than before the stop; go on with the versions of Paddle and NumPy that it began with"
+            )
 
     def _newest_checkpoint(self) -> Checkpoint | None:
         """The newest whole one, None where none was ever written."""

@@ -113,19 +113,27 @@ class _Trainer:
         self.executor = futures.ProcessPoolExecutor(
             1, context, initializer=_start_worker, initargs=(sender, *self.initargs)
         )
-        with _environment(_worker_environment(self.device)):
+        with _environment(_worker_environment(self.device)), _sigint_ignored():
             self.executor.submit(os.getpid)  # starts the process
         sender.close()
         self.future: futures.Future | None = None
 
     def submit(self, job: Job) -> None:
         self.job, self.started = job, time.monotonic()
-        self.future = self.executor.submit(_train, job)
+        try:
+            self.future = self.executor.submit(_train, job)
+        except futures.process.BrokenProcessPool:  # it died while it had nothing to do
+            self.stop()
+            self.start()
+            self.future = self.executor.submit(_train, job)
 
-    def stop(self) -> None:
-        """End the process, whatever it is doing."""
+    def kill(self) -> None:
+        """End the process, whatever it is doing; does not wait until it is gone."""
         for process in list((self.executor._processes or {}).values()):
             process.kill()
+
+    def stop(self) -> None:
+        self.kill()
         self.executor.shutdown(wait=True, cancel_futures=True)
         self.epochs.close()
 
@@ -152,6 +160,8 @@ class TrainerPool:
         return self
 
     def __exit__(self, *exception) -> None:
+        for trainer in self.trainers:  # first of all, since a second Ctrl-C may interrupt the rest
+            trainer.kill()
         for trainer in self.trainers:
             trainer.stop()
 
@@ -227,11 +237,20 @@ def _environment(values: dict[str, str]) -> Iterator[None]:
         os.environ.update(before)
 
 
+@contextlib.contextmanager
+def _sigint_ignored() -> Iterator[None]:
+    """A process started within it ignores Ctrl-C from its first moment: that is the parent's to act on."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 # --- In a worker ------------------------------------------------------------------------------------
 
 
 def _start_worker(epochs: Connection, subset: Subset, config: ChildConfig, seed: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to act on
     threading.Thread(target=_die_with_parent, daemon=True).start()
 
     def train(job: Job) -> TrainResult:
