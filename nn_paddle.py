@@ -14,6 +14,7 @@ seed alone.
 """
 
 import contextlib
+import ctypes
 import dataclasses
 import gc
 import math
@@ -296,6 +297,7 @@ def new_scope() -> Iterator[None]:
     finally:
         gc.collect()  # programs and executors are held by cycles
         scope._remove_from_pool()  # which otherwise keeps every scope as long as the process lives
+        ctypes.CDLL(None).malloc_trim(0)  # or what was freed stays with the process, in ever more pieces
 
 
 def _on_gpu() -> bool:
