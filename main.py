@@ -44,6 +44,7 @@ FREE_FLAGS = {
     "num_models", "final_candidates", "resume", "log_dir", "data_path",
     "trainers", "retries", "model_timeout",
 }  # fmt: skip
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Stopped(BaseException):
@@ -60,13 +61,17 @@ def main(argv: list[str]) -> None:
     if FLAGS.preset:
         for name, value in PRESETS[FLAGS.preset].items():
             FLAGS.set_default(name, value)  # what the command line says stays
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in STOP_SIGNALS:
         signal.signal(number, _stop)
     try:
         train_and_search()
     except (SearchError, dataset_maker.DatasetError, RunRecordError, DevicesError) as error:
         sys.exit(f"main.py: {error}")
+    except OSError as error:  # a disk that is full, mostly
+        sys.exit(f"main.py: --log_dir={FLAGS.log_dir}: {error.strerror or error}; --resume goes on later")
     except Stopped as stopped:
+        for number in STOP_SIGNALS:
+            signal.signal(number, signal.SIG_IGN)  # once is enough
         print(f"main.py: stopped; the same command with --resume goes on (--log_dir={FLAGS.log_dir})")
         sys.exit(stopped.exit_code)
 
