@@ -25,7 +25,7 @@ def write_whole(path: Path, content: bytes) -> None:
 def write_arrays(path: Path, numbers: Any, arrays: dict[str, np.ndarray]) -> None:
     """An .npz file of arrays, and of numbers or whatever else JSON holds."""
     buffer = io.BytesIO()
-    np.savez(buffer, numbers=json.dumps(numbers), **arrays)
+    np.savez(buffer, numbers=json.dumps(numbers), names=sorted(arrays), **arrays)
     write_whole(path, buffer.getvalue())
 
 
@@ -35,7 +35,10 @@ def read_arrays(path: Path) -> tuple[Any, dict[str, np.ndarray]]:
     try:
         with np.load(content) as file:
             arrays = dict(file)  # reads all of it, so that checksums are compared
-        return json.loads(str(arrays.pop("numbers"))), arrays
+        numbers, names = json.loads(str(arrays.pop("numbers"))), arrays.pop("names")
+        if sorted(arrays) != names.tolist():  # a damaged table of contents may leave some out
+            raise ValueError("arrays are missing")
+        return numbers, arrays
     except Exception as error:  # what a damaged file may raise is up to NumPy and zipfile
         raise ValueError(f"{path} is damaged") from error
 
