@@ -153,33 +153,33 @@ def difference_interval(a: list[float], b: list[float]) -> tuple[float, float]:
 
 def draw_search(models: list[Record], baseline: list[Record]) -> plt.Figure:
     """Accuracy, parameters and, where it is another thing than accuracy, reward over the steps."""
-    panels = [("accuracy on held-out images", "accuracy", 1), ("million parameters", "num_params", 1e-6)]
+    panels = {"accuracy": "accuracy on held-out images", "num_params": "parameters"}
     if any(model["reward"] != model["accuracy"] for model in models):
-        panels.append(("reward", "reward", 1))
+        panels["reward"] = "reward"
     figure, all_axes = plt.subplots(
         len(panels), 1, sharex=True, height_ratios=[2, 1, 1][: len(panels)],
         figsize=(8, 3.5 + 1.7 * (len(panels) - 1)), layout="constrained",
     )  # fmt: skip
-    for axes, (label, field, scale) in zip(all_axes, panels, strict=True):
+    for axes, (field, axis_label) in zip(all_axes, panels.items(), strict=True):
         by_step = defaultdict(list)
         for model in models:
-            by_step[model["step"]].append(scale * model[field])
+            by_step[model["step"]].append(model[field])
         steps = sorted(by_step)
         means = [np.mean(by_step[step]) for step in steps]
         axes.plot(steps, means, color="#9fc5e8", marker=".", linewidth=0.8, label="mean of a step")
         window = max(1, len(steps) // 10)
         if window > 1:
             smooth = np.convolve(means, np.ones(window) / window, mode="valid")
-            label_smooth = f"mean of {window} steps"
-            axes.plot(steps[window - 1 :], smooth, color="#1155cc", linewidth=2, label=label_smooth)
+            label = f"mean of {window} steps"
+            axes.plot(steps[window - 1 :], smooth, color="#1155cc", linewidth=2, label=label)
         if field == "accuracy":
             best = np.maximum.accumulate([max(by_step[step]) for step in steps])
             axes.plot(steps, best, color="#38761d", drawstyle="steps-post", label="best model so far")
             axes.axhline(0.1, color="#999999", linestyle=":", label="chance")
         if baseline:
-            mean = np.mean([scale * model[field] for model in baseline])
+            mean = np.mean([model[field] for model in baseline])
             axes.axhline(mean, color="#cc0000", linestyle="--", label="mean of the baseline")
-        axes.set(ylabel=label)
+        axes.set(ylabel=axis_label)
         if field != "reward":  # which may be below 0
             axes.set_ylim(0, None)
         axes.grid(alpha=0.3)
