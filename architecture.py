@@ -9,10 +9,12 @@ as `tokens` and `adjvec`; with them the accuracy in the search, the recipe it wa
 
 import dataclasses
 import json
+import math
 import os
 from pathlib import Path
 from typing import Any
 
+from autodl import CHILD_FLAGS
 from files import write_whole
 from nn_paddle import Cell, ChildConfig, decode
 
@@ -75,10 +77,8 @@ def read_architecture(path: str | os.PathLike) -> Architecture:
     try:
         if content["version"] != VERSION:
             raise ArchitectureError(f"{path} has version {content['version']}, not {VERSION}")
-        architecture = Architecture(
-            *(content[name] for name in ("tokens", "adjvec", "mid", "seed", "accuracy")),
-            config=_config(content["recipe"]),
-        )
+        fields = {name: content[name] for name in ("tokens", "adjvec", "mid", "seed", "accuracy")}
+        architecture = Architecture(**fields, config=_config(content["recipe"]))
         cells = decode(architecture.tokens, architecture.adjvec)
         for name, cell in zip(("normal_cell", "reduction_cell"), cells, strict=True):
             if content[name] != _nodes(cell):
@@ -91,6 +91,8 @@ def read_architecture(path: str | os.PathLike) -> Architecture:
 
 
 def _config(recipe: dict[str, Any]) -> ChildConfig:
+    if not isinstance(recipe, dict):
+        raise ValueError("recipe is not an object")
     defaults = dataclasses.asdict(ChildConfig())
     if recipe.keys() != defaults.keys():
         names = ", ".join(sorted(recipe.keys() ^ defaults.keys()))
@@ -99,4 +101,19 @@ def _config(recipe: dict[str, Any]) -> ChildConfig:
         kind = type(defaults[name])
         if type(value) not in ((int, float) if kind is float else (kind,)):
             raise ValueError(f"recipe: {name} cannot be {value!r}")
-    return ChildConfig(**recipe)
+    config = ChildConfig(**recipe)
+    check_config(config)
+    return config
+
+
+def check_config(config: ChildConfig) -> None:
+    """Raises ValueError where a value is not one that its flag takes in the search."""
+    for name, _, low, high in CHILD_FLAGS:
+        value = getattr(config, name)
+        low, high = -math.inf if low is None else low, math.inf if high is None else high
+        if not (math.isfinite(value) and low <= value <= high):
+            raise ValueError(f"recipe: {name} cannot be {value}")
+    if config.warmup >= config.T_0:
+        raise ValueError("recipe: warmup must be less than T_0")
+    if config.width % config.ratio:
+        raise ValueError(f"recipe: width {config.width} must be a multiple of ratio {config.ratio}")

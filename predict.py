@@ -29,6 +29,8 @@ def load_picture(path: str) -> np.ndarray:
         raise PredictError(f"{path} is no picture that can be read") from error
     except OSError as error:
         raise PredictError(f"{path}: {error.strerror or error}") from error
+    except (SyntaxError, ValueError, Image.DecompressionBombError) as error:  # from damaged pictures
+        raise PredictError(f"{path}: {error}") from error
     return pixels.transpose(2, 0, 1).astype(np.float32)
 
 
@@ -58,7 +60,7 @@ def main(argv: list[str]) -> None:
         for name in ("model.pdmodel", "model.pdiparams", "classes.txt"):
             if not (directory / name).exists():
                 raise PredictError(f"{directory / name} is missing: --model names an output of retrain.py")
-        classes = (directory / "classes.txt").read_text().splitlines()
+        classes = (directory / "classes.txt").read_text(encoding="utf-8").splitlines()
         pictures = np.stack([load_picture(path) for path in argv[1:]])
     except PredictError as error:
         sys.exit(f"predict.py: {error}")

@@ -20,8 +20,8 @@ import numpy as np
 from absl import app, flags
 
 import dataset_maker
-from architecture import Architecture, ArchitectureError, read_architecture
-from files import read_arrays, write_arrays
+from architecture import Architecture, ArchitectureError, check_config, read_architecture
+from files import read_arrays, write_arrays, write_whole
 from nn_paddle import ChildConfig, ChildTrainer
 
 try:
@@ -51,7 +51,7 @@ def load_images() -> dataset_maker.Subset:
 
 def make_config(config: ChildConfig) -> ChildConfig:
     """The recipe for --epochs, warming up for the same share of them as in the search."""
-    return dataclasses.replace(
+    config = dataclasses.replace(
         config,
         early_stop=FLAGS.epochs,
         T_0=float(FLAGS.epochs),
@@ -59,6 +59,11 @@ def make_config(config: ChildConfig) -> ChildConfig:
         width=FLAGS.width or config.width,
         num_cells=FLAGS.num_cells or config.num_cells,
     )
+    try:
+        check_config(config)
+    except ValueError as error:
+        raise RetrainError(str(error)) from error
+    return config
 
 
 def retrain(architecture: Architecture, output_dir: Path) -> None:
@@ -123,7 +128,7 @@ def retrain(architecture: Architecture, output_dir: Path) -> None:
             accuracy, _ = trainer.evaluate(*dataset_maker.load_batch(test_batch))
             print(f"accuracy on {test_batch}: {accuracy:.4f}")
         trainer.export(str(output_dir / "model"))
-        (output_dir / "classes.txt").write_text("\n".join(FLAGS.classes) + "\n")
+        write_whole(output_dir / "classes.txt", ("\n".join(FLAGS.classes) + "\n").encode())
         print(f"wrote {output_dir}/model.pdmodel and model.pdiparams")
     if FLAGS.onnx:
         prefix = str(output_dir / "model")

@@ -37,6 +37,10 @@ def changed(**fields):
     return lambda content: json.dumps({**content, **fields})
 
 
+def recipe(**fields):
+    return lambda content: json.dumps({**content, "recipe": {**content["recipe"], **fields}})
+
+
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
@@ -49,14 +53,13 @@ def changed(**fields):
         (changed(adjvec=[1]), "need an adjvec of 2"),
         (changed(adjvec=[0, 0]), "normal_cell is not the one of tokens and adjvec"),
         (changed(recipe={"width": 8}), "recipe has not the fields of this version"),
-        (
-            lambda content: changed(recipe={**content["recipe"], "width": "8"})(content),
-            "width cannot be '8'",
-        ),
-        (
-            lambda content: changed(recipe={**content["recipe"], "width": 8.5})(content),
-            "width cannot be 8.5",
-        ),
+        (recipe(width="8"), "width cannot be '8'"),
+        (recipe(width=8.5), "width cannot be 8.5"),
+        (recipe(width=10), "width 10 must be a multiple of ratio 4"),
+        (recipe(num_cells=0), "num_cells cannot be 0"),
+        (recipe(lr_max=float("nan")), "lr_max cannot be nan"),
+        (recipe(T_0=1.0), "warmup must be less than T_0"),
+        (changed(recipe=[1]), "recipe is not an object"),
     ],
 )
 def test_a_wrong_file_is_refused_in_one_line(path, change, complaint):

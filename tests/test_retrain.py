@@ -116,8 +116,20 @@ def test_a_mistake_gets_one_line(script, arguments, complaint):
     assert result.stderr.startswith(complaint) and result.stderr.count("\n") == 1
 
 
-def test_a_file_that_is_no_picture_gets_one_line(trained):
-    for path, complaint in (("README.md", "is no picture"), ("none.png", "No such file")):
+def test_a_width_that_does_not_divide_gets_one_line(flags, tmp_path):
+    result = run("retrain.py", *flags, f"--output_dir={tmp_path}", "--width=6")
+    assert result.returncode == 1
+    assert result.stderr == "retrain.py: recipe: width 6 must be a multiple of ratio 4\n"
+
+
+def test_a_file_that_is_no_picture_gets_one_line(trained, tmp_path):
+    damaged = tmp_path / "damaged.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)).save(damaged)
+    content = bytearray(damaged.read_bytes())
+    content[2000:2010] = bytes(10)
+    damaged.write_bytes(content)
+    pictures = {"README.md": "is no picture", "none.png": "No such file", damaged: "damaged.png: "}
+    for path, complaint in pictures.items():
         result = run("predict.py", f"--model={trained[0]}", path)
         assert result.returncode == 1
         assert complaint in result.stderr and result.stderr.count("\n") == 1
