@@ -37,7 +37,7 @@ def run(argv):
         record = RunRecord(FLAGS.log_dir, {"seed": FLAGS.seed}, FLAGS.resume)
         with Progress(FLAGS.num_models, 1) as progress:
             main.run_search(CountingTrainers(), record, progress, num_steps)
-    except RunRecordError as error:
+    except (RunRecordError, OSError) as error:
         sys.exit(f"pseudo_search.py: {error}")
 
 

@@ -129,6 +129,45 @@ def test_round_trip(tmp_path):
     np.testing.assert_array_equal(again.checkpoint.adjvec, ACTIONS[1])
 
 
+def test_a_resumed_step_gets_the_architectures_it_had(tmp_path):
+    record = RunRecord(tmp_path, SETTINGS, resume=False)
+    record.save_step(0, STATE, *ACTIONS)
+    record.lock.close()
+    record = RunRecord(tmp_path, SETTINGS, resume=True)
+    with pytest.raises(RunRecordError, match="step 0 .* other architectures"):
+        record.save_step(0, STATE, ACTIONS[0] + 1, ACTIONS[1])
+    record.save_step(0, STATE, *ACTIONS)
+    record.save_step(1, STATE, ACTIONS[0] + 1, ACTIONS[1])
+
+
+def test_no_damage_to_a_checkpoint_goes_unseen(tmp_path):
+    """Whichever byte is damaged, what is read is a whole state: the newest or the one before."""
+    record = RunRecord(tmp_path, SETTINGS, resume=False)
+    record.save_step(0, STATE, *ACTIONS)
+    record.save_step(1, STATE, *ACTIONS)
+    record.lock.close()
+    path = tmp_path / "checkpoint_1.npz"
+    whole = path.read_bytes()
+    for i in range(len(whole)):
+        path.write_bytes(whole[:i] + bytes([whole[i] ^ 1 << i % 7]) + whole[i + 1 :])
+        checkpoint = RunRecord(tmp_path, SETTINGS, resume=True).checkpoint
+        assert checkpoint.state.keys() == STATE.keys()
+        np.testing.assert_array_equal(checkpoint.state["tensors"]["w"], STATE["tensors"]["w"])
+        np.testing.assert_array_equal(checkpoint.adjvec, ACTIONS[1])
+
+
+def test_checkpoints_alone_are_a_search_too(tmp_path):
+    record = RunRecord(tmp_path, SETTINGS, resume=False)
+    record.save_step(5, STATE, *ACTIONS)
+    record.lock.close()
+    for name in ("search.json", "history.jsonl"):
+        (tmp_path / name).unlink()
+    with pytest.raises(RunRecordError, match="holds a search"):
+        RunRecord(tmp_path, SETTINGS, resume=False)
+    with pytest.raises(RunRecordError, match="cannot be resumed"):
+        RunRecord(tmp_path, SETTINGS, resume=True)
+
+
 def test_resume_of_nothing_starts_anew(tmp_path):
     assert RunRecord(tmp_path / "new", SETTINGS, resume=True).checkpoint is None
 
@@ -140,10 +179,14 @@ def test_an_earlier_search_is_not_overwritten(tmp_path):
 
 
 def test_two_processes(tmp_path):
-    record = RunRecord(tmp_path, SETTINGS, resume=False)
-    with pytest.raises(RunRecordError, match="another process"):
-        RunRecord(tmp_path, SETTINGS, resume=True)
-    record.lock.close()
+    first = pseudo_search(tmp_path, "--model_seconds=1")
+    assert "model" in first.stdout.readline()
+    second = pseudo_search(tmp_path, "--resume")
+    _, errors = second.communicate()
+    assert second.returncode == 1 and errors.count("\n") == 1 and "another process" in errors
+    first.kill()
+    first.communicate()
+    RunRecord(tmp_path, SETTINGS, resume=True)  # the lock went with the process
 
 
 def test_other_settings(tmp_path):

@@ -1,8 +1,11 @@
 import dataclasses
 import os
+import resource
 import signal
+import time
 
 import numpy as np
+import psutil
 import pytest
 
 import trainer_pool
@@ -19,6 +22,11 @@ ENDLESS = dataclasses.replace(CONFIG, width=64, early_stop=10000)
 
 def without_seconds(result):
     return dataclasses.replace(result, seconds=0.0)
+
+
+def worker(pool):
+    (process,) = pool.trainers[0].executor._processes.values()
+    return process
 
 
 @pytest.mark.parametrize(
@@ -66,9 +74,8 @@ def test_a_killed_trainer_is_replaced_and_its_model_tried_again(easy_subset):
 
     def kill_once(epoch):
         if not kills:
-            (process,) = pool.trainers[0].executor._processes.values()
-            kills.append(process.pid)
-            os.kill(process.pid, signal.SIGKILL)
+            kills.append(worker(pool).pid)
+            os.kill(kills[0], signal.SIGKILL)
 
     config = dataclasses.replace(CONFIG, early_stop=20)
     expected = train_child(JOBS[0].tokens, JOBS[0].adjvec, easy_subset, config, [7, 0])
@@ -78,10 +85,79 @@ def test_a_killed_trainer_is_replaced_and_its_model_tried_again(easy_subset):
     assert without_seconds(outcome.result) == without_seconds(expected)
 
 
+def test_a_trainer_out_of_memory_is_replaced_and_its_model_tried_again(easy_subset):
+    """The kernel refuses it any more memory, as it does at the end of a machine's."""
+    limited = []
+
+    def no_more_memory(epoch):
+        if not limited:
+            limited.append(worker(pool).pid)
+            resource.prlimit(limited[0], resource.RLIMIT_AS, (2**20, 2**20))
+
+    config = dataclasses.replace(CONFIG, early_stop=20)
+    expected = train_child(JOBS[0].tokens, JOBS[0].adjvec, easy_subset, config, [7, 0])
+    with TrainerPool([CPU], easy_subset, config, seed=7, on_epoch=no_more_memory) as pool:
+        ((job, outcome),) = pool.run(JOBS[:1])
+        replaced = worker(pool).pid not in limited
+    assert replaced
+    assert without_seconds(outcome.result) == without_seconds(expected)
+
+
+def test_a_network_too_large_for_any_memory_fails_and_says_so(easy_subset):
+    config = dataclasses.replace(CONFIG, width=2**22)
+    with TrainerPool([CPU], easy_subset, config, seed=7, retries=0) as pool:
+        ((job, outcome),) = pool.run(JOBS[:1])
+    assert outcome.result is None and "memory" in outcome.error.lower()
+
+
+def test_a_trainer_that_dies_idle_costs_no_model(easy_subset):
+    with TrainerPool([CPU], easy_subset, CONFIG, seed=7, retries=0) as pool:
+        before = [outcome.result for _, outcome in pool.run(JOBS[:1])]
+        process = worker(pool)
+        os.kill(process.pid, signal.SIGKILL)
+        process.join()
+        time.sleep(0.5)  # until the pool's own thread has seen it
+        after = [outcome.result for _, outcome in pool.run(JOBS[:1])]
+    assert without_seconds(after[0]) == without_seconds(before[0])
+
+
+@pytest.mark.slow
+def test_a_hanging_trainer_is_replaced_and_its_model_tried_again(easy_subset):
+    stopped = []
+
+    def stop_once(epoch):
+        if not stopped:
+            stopped.append(worker(pool))
+            os.kill(stopped[0].pid, signal.SIGSTOP)
+
+    expected = train_child(JOBS[0].tokens, JOBS[0].adjvec, easy_subset, CONFIG, [7, 0])
+    with TrainerPool([CPU], easy_subset, CONFIG, seed=7, model_timeout=60, on_epoch=stop_once) as pool:
+        ((job, outcome),) = pool.run(JOBS[:1])
+    assert stopped and not stopped[0].is_alive()
+    assert without_seconds(outcome.result) == without_seconds(expected)
+
+
+@pytest.mark.slow
+def test_memory_stays_flat_over_50_models(easy_subset):
+    """Of a trainer, in bytes that are its own, after each of 50 architectures."""
+    config = dataclasses.replace(CONFIG, num_stages=3, early_stop=1)
+    rng = np.random.RandomState(0)
+    jobs = [
+        Job(mid, rng.randint(0, 10, 8).tolist(), rng.randint(0, 2, 12).tolist()) for mid in range(50)
+    ]
+    with TrainerPool([CPU], easy_subset, config, seed=7) as pool:
+        used = []
+        for job in jobs:
+            ((_, outcome),) = pool.run([job])
+            assert outcome.result
+            used.append(psutil.Process(worker(pool).pid).memory_info().rss)
+    assert max(used[3:]) < 1.05 * used[2], used
+
+
 def test_a_model_that_takes_too_long_fails(easy_subset):
     with TrainerPool([CPU], easy_subset, ENDLESS, seed=7, retries=1, model_timeout=3) as pool:
         ((job, outcome),) = pool.run(JOBS[:1])
-        (process,) = pool.trainers[0].executor._processes.values()
+        process = worker(pool)
     assert outcome.result is None and "not done after 3 s" in outcome.error
     assert not process.is_alive()
 
