@@ -35,12 +35,16 @@ def load_picture(path: str) -> np.ndarray:
 
 
 def load_model(directory: Path):
-    """A function from pictures, float32 [B, 3, 32, 32] in 0 .. 255, to probabilities [B, 10]."""
+    """A function from pictures, float32 [B, 3, 32, 32] in 0 .. 255, to probabilities [B, 10]. Raises
+    PredictError where the model is damaged."""
     from parl_backend import paddle  # takes seconds, which a wrong command line need not wait for
 
     config = paddle.inference.Config(str(directory / "model.pdmodel"), str(directory / "model.pdiparams"))
     config.disable_glog_info()
-    predictor = paddle.inference.create_predictor(config)
+    try:
+        predictor = paddle.inference.create_predictor(config)
+    except (RuntimeError, ValueError) as error:
+        raise PredictError(f"{directory}: the model is damaged; let retrain.py write it anew") from error
     input_handle = predictor.get_input_handle(predictor.get_input_names()[0])
     output_handle = predictor.get_output_handle(predictor.get_output_names()[0])
 
@@ -62,9 +66,10 @@ def main(argv: list[str]) -> None:
                 raise PredictError(f"{directory / name} is missing: --model names an output of retrain.py")
         classes = (directory / "classes.txt").read_text(encoding="utf-8").splitlines()
         pictures = np.stack([load_picture(path) for path in argv[1:]])
+        predict = load_model(directory)
     except PredictError as error:
         sys.exit(f"predict.py: {error}")
-    for path, probabilities in zip(argv[1:], load_model(directory)(pictures), strict=True):
+    for path, probabilities in zip(argv[1:], predict(pictures), strict=True):
         best = np.argsort(-probabilities)[:3]
         print(f"{path}: " + ", ".join(f"{classes[k]} {probabilities[k]:.2f}" for k in best))
 

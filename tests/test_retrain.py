@@ -133,3 +133,14 @@ def test_a_file_that_is_no_picture_gets_one_line(trained, tmp_path):
         result = run("predict.py", f"--model={trained[0]}", path)
         assert result.returncode == 1
         assert complaint in result.stderr and result.stderr.count("\n") == 1
+
+
+def test_a_damaged_model_gets_one_line(trained, tmp_path):
+    for name in ("model.pdmodel", "model.pdiparams", "classes.txt"):
+        content = (trained[0] / name).read_bytes()
+        (tmp_path / name).write_bytes(content[:5000])
+    picture = tmp_path / "a.png"
+    Image.new("RGB", (50, 40)).save(picture)
+    result = run("predict.py", f"--model={tmp_path}", picture)
+    assert result.returncode == 1
+    assert result.stderr == f"predict.py: {tmp_path}: the model is damaged; let retrain.py write it anew\n"
