@@ -4,9 +4,9 @@
     python -m benchmarks.fault_drill
 
 Runs main.py, as a user does, on real training at a tiny size. One run is never disturbed. Another has a
-trainer killed (kill -9), its whole process group killed, its main process killed, gets SIGTERM, has the
-last line of its history torn and its newest checkpoint damaged; each time the same command goes on with
---resume. Faults strike at random moments, which follow from --seed.
+trainer killed (kill -9), its whole process group killed, its main process killed, gets SIGTERM and Ctrl-C,
+has the last line of its history torn and its newest checkpoint damaged; wherever that ends it, the same
+command goes on with --resume. Faults strike at random moments, which follow from --seed.
 
 What was trained is counted from what each main.py prints and writes: a model was trained twice if a process
 reports it, or appends it to the history, although the history held it when that process started.
@@ -40,12 +40,12 @@ SIZE = [
     "--warmup=1", "--batch_size=4", "--num_models=31",
 ]  # fmt: skip
 NUM_STEPS = 8
-FAULTS = ("trainer", "group", "main", "SIGTERM", "torn line", "checkpoint")
-TOLD = {
+FAULTS = {
     "trainer": "kill -9 of a trainer",
     "group": "kill -9 of the process group",
     "main": "kill -9 of the main process alone",
     "SIGTERM": "SIGTERM to the main process",
+    "SIGINT": "SIGINT to the process group, as Ctrl-C is",
     "torn line": "kill -9 of the process group, last history line torn",
     "checkpoint": "kill -9 of the process group, newest checkpoint damaged",
 }
@@ -118,8 +118,13 @@ def inject(fault: str, search: Search, rng: random.Random) -> str | None:
         rng.choice(search.trainers()).kill()
         return None if search.read_until_model() else "the search ended"
     family = search.family()
+    exit_code = -signal.SIGKILL
     if fault == "SIGTERM":
         family[0].terminate()
+        exit_code = 128 + signal.SIGTERM
+    elif fault == "SIGINT":
+        os.killpg(search.process.pid, signal.SIGINT)
+        exit_code = 128 + signal.SIGINT
     elif fault == "main":
         family[0].kill()
     else:
@@ -128,9 +133,10 @@ def inject(fault: str, search: Search, rng: random.Random) -> str | None:
     _, left = psutil.wait_procs(family, timeout=GONE_WITHIN)
     if left:
         return f"{len(left)} processes were left behind"
-    expected = 128 + signal.SIGTERM if fault == "SIGTERM" else -signal.SIGKILL
-    if code != expected:
+    if code != exit_code:
         return f"exit code {code}"
+    if any("Traceback" in line for line in search.lines):
+        return "a traceback"
     if fault == "torn line":
         path = search.log_dir / "history.jsonl"
         path.write_bytes(path.read_bytes()[: -rng.randint(2, 50)])
@@ -163,7 +169,7 @@ def disturbed_search(log_dir: Path, rng: random.Random) -> tuple[Counter, Counte
             search = Search(log_dir)
         if wrong is None:
             survived[fault] += 1
-        print(f"{TOLD[fault]}, {len(history(log_dir))} models done: {wrong or 'survived'}", flush=True)
+        print(f"{FAULTS[fault]}, {len(history(log_dir))} models done: {wrong or 'survived'}", flush=True)
     code = search.finish()
     if code != 0:
         sys.exit(f"fault_drill: the last search ended with {code}:\n{''.join(search.lines)}")

