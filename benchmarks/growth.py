@@ -4,8 +4,10 @@
 
 A search of 3,200 steps of ten models at main.py's default sizes, with all its files, in which nothing is
 trained: a model's accuracy is its share of tokens equal to 1. Prints the median time of a step over the
-first 200 and the last 200 steps, once as it passed, which takes in waiting for the disk, and once as time
-of the CPU; then how long the same search takes from opening its files to where it goes on.
+first 200 and the last 200 steps and, since a machine's speed drifts with what else it does, over the first
+200 of a new search right after; the ratio is that of the last two. Once as time passed, which takes in
+waiting for the disk, and once as time of the CPU. Then how long the long search takes from opening its files
+to where it goes on.
 
 Takes minutes. TMPDIR says on which disk the files are.
 """
@@ -44,33 +46,38 @@ class CountingTrainers:
             yield job, Outcome(TrainResult("ok", accuracy, 0.0, 0.0, 0, 0.0))
 
 
-def search(log_dir: str, trainers: CountingTrainers) -> float:
-    """Opens LOG_DIR and searches on to the last step; returns the seconds that took."""
-    started = time.perf_counter()
+def search(log_dir: str, num_steps: int) -> CountingTrainers:
+    """Opens LOG_DIR and searches on until `num_steps` are done."""
+    trainers = CountingTrainers()
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
         record = RunRecord(log_dir, {}, resume=True)
-        with Progress(FLAGS.steps * FLAGS.batch_size, 1) as progress:
-            main.run_search(trainers, record, progress, FLAGS.steps)
+        with Progress(num_steps * FLAGS.batch_size, 1) as progress:
+            main.run_search(trainers, record, progress, num_steps)
     record.lock.close()
-    return time.perf_counter() - started
+    return trainers
 
 
 def run(argv: list[str]) -> None:
-    # Without the cache every step hands all its models to the trainers, to the end.
-    FLAGS.cache = False
-    trainers = CountingTrainers()
-    window = FLAGS.window
+    FLAGS.cache = False  # so that every step hands all its models to the trainers, to the end
+    last, window = FLAGS.steps, FLAGS.window
     with tempfile.TemporaryDirectory() as log_dir:
-        search(log_dir, trainers)
-        resuming = search(log_dir, CountingTrainers())
-    last = FLAGS.steps
-    columns = f"{f'steps 1-{window}':>16}{f'{last - window:,}-{last:,}':>16}{'ratio':>8}"
-    print(f"{'median of a step, ms':24}{columns}")
-    for name, moments in (("as it passed", trainers.seconds), ("of the CPU", trainers.cpu_seconds)):
-        steps = 1000 * np.diff(moments)
-        first, late = np.median(steps[:window]), np.median(steps[-window:])
-        print(f"{name:24}{first:16.1f}{late:16.1f}{late / first:8.3f}")
-    print(f"resuming a search of {last * FLAGS.batch_size:,} models: {resuming:.2f} s beyond imports")
+        long = search(log_dir, last)
+        started, cpu_started = time.perf_counter(), time.process_time()
+        search(log_dir, last)
+        resuming, cpu_resuming = time.perf_counter() - started, time.process_time() - cpu_started
+    with tempfile.TemporaryDirectory() as log_dir:
+        new = search(log_dir, window + 1)
+
+    columns = (f"1-{window}", f"{last - window:,}-{last:,}", "new search", "ratio")
+    print(f"{'median of a step, ms':24}" + "".join(f"{column:>14}" for column in columns))
+    for name in ("seconds", "cpu_seconds"):
+        steps, new_steps = (1000 * np.diff(getattr(trainers, name)) for trainers in (long, new))
+        first, late, again = (np.median(part) for part in (steps[:window], steps[-window:], new_steps))
+        print(f"{name:24}{first:14.1f}{late:14.1f}{again:14.1f}{late / again:14.3f}")
+    print(
+        f"resuming a search of {last * FLAGS.batch_size:,} models, beyond imports: {resuming:.2f} s, "
+        f"{cpu_resuming:.2f} s of the CPU"
+    )
 
 
 if __name__ == "__main__":
