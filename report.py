@@ -46,8 +46,13 @@ def read_history(log_dir: Path) -> tuple[list[Record], int]:
     written is left out. Raises ReportError where no model has an accuracy."""
     path = log_dir / "history.jsonl"
     records = _read(path, FIELDS)
+    for number, record in enumerate(records, 1):
+        try:
+            decode(record["tokens"], record["adjvec"])
+        except (TypeError, ValueError) as error:
+            raise ReportError(f"{path}: line {number}: {error}") from error
     known = [record for record in records if record["status"] != "failed"]
-    if not known:
+    if all(record["status"] != "ok" for record in known):
         raise ReportError(f"{path}: no model has been trained yet")
     for record in known:
         record.setdefault("reward", record["accuracy"])  # histories from before there were others
@@ -106,14 +111,14 @@ def print_final_candidates(path: Path, models: list[Record]) -> None:
     """The ranking by the mean over the runs so far of main.py --final_candidates."""
     runs = defaultdict(list)
     for run in _read(path, {"mid", "run", "accuracy"}):
-        if run["accuracy"] is not None:  # it is where a run failed
-            runs[run["mid"]].append(run["accuracy"])
+        runs[run["mid"]].append(run["accuracy"])  # None where the run failed
+    means = {mid: np.mean([a for a in runs[mid] if a is not None] or [0.0]) for mid in runs}
     in_search = {model["mid"]: model["accuracy"] for model in models}
     print("Trained anew from other random numbers, by their mean:")
     print("   mid    mean  in the search  runs")
-    for mid, accuracies in sorted(runs.items(), key=lambda item: -np.mean(item[1])):
-        told = ", ".join(f"{accuracy:.3f}" for accuracy in accuracies)
-        print(f"{mid:6d}  {np.mean(accuracies):6.3f}  {in_search.get(mid, np.nan):13.3f}  {told}")
+    for mid in sorted(runs, key=lambda mid: -means[mid]):
+        told = ", ".join("failed" if a is None else f"{a:.3f}" for a in runs[mid])
+        print(f"{mid:6d}  {means[mid]:6.3f}  {in_search.get(mid, np.nan):13.3f}  {told}")
 
 
 def compare(models: list[Record], baseline: list[Record]) -> None:

@@ -22,7 +22,7 @@ from absl import app, flags
 import dataset_maker
 from architecture import Architecture, ArchitectureError, check_config, read_architecture
 from files import read_arrays, write_arrays, write_whole
-from nn_paddle import ChildConfig, ChildTrainer
+from nn_paddle import NUM_CLASSES, ChildConfig, ChildTrainer
 
 try:
     import paddle2onnx  # an optional extra
@@ -177,4 +177,7 @@ if __name__ == "__main__":
     flags.DEFINE_boolean("resume", False, "Go on with the training in --output_dir, if there is one.")
     flags.DEFINE_boolean("onnx", False, "Also write model.onnx; see requirements-onnx.txt.")
     flags.DEFINE_list("classes", CIFAR10_CLASSES, "Names of the classes, for predict.py.")
+    flags.register_validator(
+        "classes", lambda names: len(names) == NUM_CLASSES, f"takes {NUM_CLASSES} names"
+    )
     app.run(main)

@@ -96,13 +96,14 @@ def test_interval_of_a_difference_is_the_normal_one_for_many():
 
 def test_ranks_final_candidates_by_their_mean(tmp_path, capsys):
     log_dir = write(tmp_path, [model(0, 0.2), model(1, 0.5), model(2, 0.4)])
-    runs = [(1, 1, 0.25), (1, 2, 0.35), (2, 1, 0.45), (2, 2, None), (2, 3, 0.35)]
+    runs = [(1, 1, 0.25), (1, 2, 0.35), (2, 1, 0.45), (2, 2, None), (2, 3, 0.35), (0, 1, None)]
     write(log_dir, [{"mid": m, "run": r, "accuracy": a} for m, r, a in runs], "final_candidates.jsonl")
     report.report(log_dir, None, tmp_path)
-    table = capsys.readouterr().out.partition("in the search  runs\n")[2].splitlines()[:2]
+    table = capsys.readouterr().out.partition("in the search  runs\n")[2].splitlines()[:3]
     assert [line.split() for line in table] == [
-        ["2", "0.400", "0.400", "0.450,", "0.350"],
+        ["2", "0.400", "0.400", "0.450,", "failed,", "0.350"],
         ["1", "0.300", "0.500", "0.250,", "0.350"],
+        ["0", "0.000", "0.200", "failed"],
     ]
 
 
@@ -142,6 +143,8 @@ def test_layout_points_down_and_keeps_edges_clear_of_nodes(density):
         (json.dumps(model(0, **FAILED)) + "\n", "no model has been trained yet"),
         ('{"mid": \n{}\n', "line 1 is damaged"),
         ('{"mid": 0}\n', "line 1 has no accuracy"),
+        (json.dumps(model(0, 0.4, tokens=[11, 0, 0, 0])) + "\n", r"line 1: tokens must lie in 0 \.\. 9"),
+        (json.dumps(model(0, 0.4, adjvec=[1])) + "\n", "line 1: 4 tokens need an adjvec of 2"),
     ],
 )
 def test_a_history_that_cannot_be_used_is_refused(tmp_path, content, complaint):

@@ -144,3 +144,10 @@ def test_a_damaged_model_gets_one_line(trained, tmp_path):
     result = run("predict.py", f"--model={tmp_path}", picture)
     assert result.returncode == 1
     assert result.stderr == f"predict.py: {tmp_path}: the model is damaged; let retrain.py write it anew\n"
+
+
+def test_names_of_too_few_classes_are_refused(flags, tmp_path):
+    result = run("retrain.py", *flags, "--classes=cat,dog", f"--output_dir={tmp_path}")
+    assert result.returncode == 1
+    assert "takes 10 names" in result.stderr and "Traceback" not in result.stderr
+    assert not list(tmp_path.iterdir())
