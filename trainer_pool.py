@@ -38,7 +38,7 @@ TRAINER_MEMORY = 3 * 2**30  # bytes; what a trainer takes at the default sizes, 
 
 
 class DevicesError(Exception):
-    """--trainers names no devices; the text is for the user."""
+    """--trainers or --cluster names nothing to train on; the text is for the user."""
 
 
 class Job(NamedTuple):
@@ -63,6 +63,17 @@ class Epoch(NamedTuple):
     epoch: int
     loss: float
     accuracy: float  # on the training images
+
+
+def outcome_of(result: TrainResult) -> Outcome:
+    if result.status == "nan":
+        return Outcome(None, "the loss left the finite numbers")
+    return Outcome(result)
+
+
+def error_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines() or [""]
+    return f"{type(error).__name__}: {lines[-1]}"
 
 
 def find_devices(trainers: str) -> list[str]:
@@ -113,7 +124,7 @@ class _Trainer:
         self.executor = futures.ProcessPoolExecutor(
             1, context, initializer=_start_worker, initargs=(sender, *self.initargs)
         )
-        with _environment(_worker_environment(self.device)), _sigint_ignored():
+        with _environment(worker_environment(self.device)), _sigint_ignored():
             self.executor.submit(os.getpid)  # starts the process
         sender.close()
         self.future: futures.Future | None = None
@@ -154,6 +165,7 @@ class TrainerPool:
         self.retries = retries
         self.model_timeout = model_timeout
         self.on_epoch = on_epoch
+        self.description = f"{len(devices)} trainers on {', '.join(sorted(set(devices)))}"
         self.trainers = [_Trainer(device, (subset, config, seed)) for device in devices]
 
     def __enter__(self) -> "TrainerPool":
@@ -200,15 +212,11 @@ class TrainerPool:
 
     def _collect(self, trainer: _Trainer) -> Outcome:
         try:
-            result = trainer.future.result()
-            if result.status == "nan":
-                return Outcome(None, "the loss left the finite numbers")
-            return Outcome(result)
+            return outcome_of(trainer.future.result())
         except futures.process.BrokenProcessPool:
             return self._lose(trainer, "its process died")
         except Exception as error:  # what a failing model may raise is up to Paddle
-            lines = str(error).strip().splitlines() or [""]
-            return self._lose(trainer, f"{type(error).__name__}: {lines[-1]}")
+            return self._lose(trainer, error_line(error))
 
     def _lose(self, trainer: _Trainer, reason: str) -> Outcome:
         trainer.stop()
@@ -216,7 +224,7 @@ class TrainerPool:
         return Outcome(None, f"{reason} (trainer on {trainer.device})", retry=True)
 
 
-def _worker_environment(device: str) -> dict[str, str]:
+def worker_environment(device: str) -> dict[str, str]:
     return {
         "CUDA_DEVICE_ORDER": "PCI_BUS_ID",  # the driver's own numbers
         "CUDA_VISIBLE_DEVICES": "" if device == CPU else device,

@@ -1,0 +1,114 @@
+import dataclasses
+import json
+import time
+
+import psutil
+import pytest
+from test_main import TINY, run
+from test_trainer_pool import CONFIG, ENDLESS, JOBS, without_seconds
+
+from trainer_pool import CPU, TRAINER_MEMORY, DevicesError, Job, TrainerPool
+
+ray = pytest.importorskip("ray")
+from ray.cluster_utils import Cluster  # noqa: E402
+
+import ray_trainers  # noqa: E402
+from ray_trainers import RayTrainers, connect  # noqa: E402
+
+NODE = {"num_cpus": 1, "memory": 2 * TRAINER_MEMORY}  # what Ray is told to share out, not what tests need
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """One machine, which trains two models at a time."""
+    cluster = Cluster(initialize_head=True, head_node_args={**NODE, "num_cpus": 2})
+    yield cluster
+    cluster.shutdown()
+
+
+@pytest.fixture(scope="module")
+def connected(cluster):
+    yield connect(cluster.address)
+    ray.shutdown()
+
+
+def in_training():
+    """Processes that train a model; Ray names them by what they do."""
+    return [p for p in psutil.process_iter(["name"]) if p.info["name"].startswith("ray::_train")]
+
+
+def test_results_are_those_of_the_local_pool(connected, easy_subset):
+    with TrainerPool([CPU, CPU], easy_subset, CONFIG, seed=7) as pool:
+        local = {job.mid: without_seconds(outcome.result) for job, outcome in pool.run(JOBS)}
+    epochs = []
+    trainers = RayTrainers(connected, easy_subset, CONFIG, seed=7, on_epoch=epochs.append)
+    outcomes = list(trainers.run(JOBS))
+    assert len(outcomes) == len(JOBS)
+    assert {job.mid: without_seconds(outcome.result) for job, outcome in outcomes} == local
+    assert {(epoch.mid, epoch.epoch) for epoch in epochs} >= {(job.mid, 1) for job in JOBS}
+
+
+def test_a_diverging_model_fails_at_once(connected, easy_subset):
+    config = dataclasses.replace(CONFIG, lr_max=1e30)
+    ((job, outcome),) = RayTrainers(connected, easy_subset, config, seed=7).run(JOBS[:1])
+    assert outcome.result is None and "finite" in outcome.error
+
+
+def test_an_error_in_a_worker_is_told(connected, easy_subset):
+    trainers = RayTrainers(connected, easy_subset, CONFIG, seed=7, retries=1)
+    ((job, outcome),) = trainers.run([Job(0, [1, 1], [0, 0, 1])])
+    assert outcome.result is None and outcome.error.startswith("ValueError") and "adjvec" in outcome.error
+
+
+def test_a_model_that_takes_too_long_fails(connected, easy_subset):
+    trainers = RayTrainers(connected, easy_subset, ENDLESS, seed=7, retries=1, model_timeout=2)
+    ((job, outcome),) = trainers.run(JOBS[:1])
+    assert outcome.result is None and "not done after 2 s" in outcome.error
+    assert not in_training()
+
+
+def test_a_cluster_too_small_for_a_model(monkeypatch, connected):
+    monkeypatch.setattr("ray_trainers.TRAINER_MEMORY", 3 * TRAINER_MEMORY)
+    with pytest.raises(DevicesError, match="9 GiB"):
+        ray_trainers._survey("ray")
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "127.0.0.1", "somewhere:x"])
+def test_no_cluster_there(address):
+    with pytest.raises(DevicesError, match=f"--cluster={address}"):
+        connect(address)
+
+
+def test_a_search_has_the_same_history(cluster, digits_path, tmp_path):
+    def history(log_dir, *flags):
+        result = run(*TINY, f"--data_path={digits_path}", f"--log_dir={tmp_path / log_dir}", *flags)
+        assert (result.returncode, result.stderr) == (0, "")
+        records = [json.loads(line) for line in (tmp_path / log_dir / "history.jsonl").open()]
+        return sorted(({**record, "seconds": None} for record in records), key=lambda record: record["mid"])
+
+    assert history("ray", f"--cluster={cluster.address}") == history("local")
+
+
+@pytest.mark.slow
+def test_nothing_is_lost_with_a_machine(easy_subset):
+    config = dataclasses.replace(CONFIG, width=4, num_stages=2, early_stop=20, T_0=20.0)
+    jobs = [JOBS[mid % 4]._replace(mid=mid) for mid in range(9)]
+    with TrainerPool([CPU], easy_subset, config, seed=7) as pool:
+        local = {job.mid: without_seconds(outcome.result) for job, outcome in pool.run(jobs)}
+    cluster = Cluster(initialize_head=True, head_node_args=NODE)
+    victim, _ = [cluster.add_node(**NODE) for _ in range(2)]
+    (raylet,) = victim.all_processes["raylet"]
+    machine = psutil.Process(raylet.process.pid)
+    try:
+        with RayTrainers(connect(cluster.address), easy_subset, config, seed=7) as trainers:
+            outcomes = trainers.run(jobs)
+            done = [next(outcomes)]
+            while not any(p in in_training() for p in machine.children(recursive=True)):
+                time.sleep(0.02)
+            cluster.remove_node(victim, allow_graceful=False)
+            done += outcomes
+            assert sum(node["Alive"] for node in ray.nodes()) == 2
+    finally:
+        cluster.shutdown()
+    assert sorted(job.mid for job, outcome in done) == list(range(9))
+    assert {job.mid: without_seconds(outcome.result) for job, outcome in done} == local
