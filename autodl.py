@@ -204,6 +204,7 @@ def define_search_flags() -> None:
     flags.DEFINE_integer("advantage_power", 3, "The advantage is (reward - baseline) to this odd power.", 1)
     flags.register_validator("advantage_power", lambda power: power % 2 == 1, "must be odd")
     flags.DEFINE_string("trainers", "auto", "auto, or cpu:2 for two on CPUs, or gpu:1,2 for GPUs 1 and 2.")
+    flags.DEFINE_string("cluster", None, "Train on a Ray cluster: ray, or HOST:6379, or ray://HOST:10001.")
     flags.DEFINE_integer("retries", 2, "How often a model whose trainer was lost is tried again.", 0)
     flags.DEFINE_float("model_timeout", float("inf"), "Seconds after which a model counts as lost.", 0)
     flags.DEFINE_float("failed_reward", 0.1, "Reward of a model that could not be trained.", 0, 1)

@@ -13,6 +13,8 @@ import signal
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -42,7 +44,7 @@ PRESETS = {
 # Flags that change how far, where or how fast a search goes, and no result.
 FREE_FLAGS = {
     "num_models", "final_candidates", "resume", "log_dir", "data_path",
-    "trainers", "retries", "model_timeout",
+    "trainers", "cluster", "retries", "model_timeout",
 }  # fmt: skip
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -83,25 +85,33 @@ def _stop(signal_number: int, frame) -> None:
 def train_and_search() -> None:
     config = autodl.child_config_from_flags()
     subset = dataset_maker.load_subset(FLAGS.data_path, FLAGS.chunk_size)
-    devices = find_devices(FLAGS.trainers)
+    new_trainers = trainers_from_flags()
     record = RunRecord(FLAGS.log_dir, settings(subset), FLAGS.resume)
     num_steps = FLAGS.num_models // FLAGS.batch_size + 1
     with (
         Progress(num_steps * FLAGS.batch_size - len(record.known), config.early_stop) as progress,
-        TrainerPool(
-            devices,
+        new_trainers(
             subset,
             config,
             FLAGS.seed,
             FLAGS.retries,
             FLAGS.model_timeout,
             progress.epoch_done,
-        ) as pool,
+        ) as trainers,
     ):
-        progress.print(f"{len(devices)} trainers on {', '.join(sorted(set(devices)))}")
-        run_search(pool, record, progress, num_steps)
+        progress.print(trainers.description)
+        run_search(trainers, record, progress, num_steps)
         if FLAGS.final_candidates:
-            train_candidates(pool, record, progress)
+            train_candidates(trainers, record, progress)
+
+
+def trainers_from_flags() -> Callable[..., Any]:
+    """A TrainerPool or its like, but for its arguments from `subset` on; raises DevicesError."""
+    if FLAGS.cluster:
+        from ray_trainers import RayTrainers, connect  # Ray is an optional extra
+
+        return partial(RayTrainers, connect(FLAGS.cluster))
+    return partial(TrainerPool, find_devices(FLAGS.trainers))
 
 
 def settings(subset: dataset_maker.Subset) -> dict[str, Any]:
