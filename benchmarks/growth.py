@@ -6,7 +6,7 @@ A search of 3,200 steps of ten models at main.py's default sizes, with all its f
 trained: a model's accuracy is its share of tokens equal to 1. Prints the median time of a step over the
 first 200 and the last 200 steps and, since a machine's speed drifts with what else it does, over the first
 200 of a new search right after; the ratio is that of the last two. Once as time passed, which takes in
-waiting for the disk, and once as time of the CPU. Then how long the long search takes from opening its files
+waiting for the disk, and once as time of the CPU. Then how long the long search takes from opening files
 to where it goes on.
 
 Takes minutes. TMPDIR says on which disk the files are.
