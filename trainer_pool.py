@@ -113,19 +113,21 @@ def _count_gpus() -> int:
 class _Trainer:
     """One device's worker process, started anew when it is lost."""
 
-    def __init__(self, device: str, initargs: tuple):
+    def __init__(self, device: str, training: tuple[Subset, ChildConfig, int]):
         self.device = device
-        self.initargs = initargs
+        self.training = training
         self.start()
 
     def start(self) -> None:
         context = multiprocessing.get_context("spawn")
         self.epochs, sender = context.Pipe(duplex=False)
         self.executor = futures.ProcessPoolExecutor(
-            1, context, initializer=_start_worker, initargs=(sender, *self.initargs)
+            1, context, initializer=_start_worker, initargs=(sender,)
         )
-        with _environment(worker_environment(self.device)), _sigint_ignored():
-            self.executor.submit(os.getpid)  # starts the process
+        # The images go by the queue, not as initargs: those make the parent wait, deaf to Ctrl-C, until the
+        # process has imported Paddle.
+        with _environment(worker_environment(self.device)), _sigint_blocked():
+            self.prepared = self.executor.submit(_prepare, *self.training)  # starts the process
         sender.close()
         self.future: futures.Future | None = None
 
@@ -137,6 +139,12 @@ class _Trainer:
             self.stop()
             self.start()
             self.future = self.executor.submit(_train, job)
+
+    def overdue(self, seconds: float) -> bool:
+        """Whether its model takes longer; the time that the process needs to start is not the model's."""
+        if not self.prepared.done():
+            self.started = time.monotonic()
+        return time.monotonic() - self.started > seconds
 
     def kill(self) -> None:
         """End the process, whatever it is doing; does not wait until it is gone."""
@@ -193,7 +201,7 @@ class TrainerPool:
                 self._report_epochs(trainer)
                 if trainer.future.done():
                     outcome = self._collect(trainer)
-                elif time.monotonic() - trainer.started > self.model_timeout:
+                elif trainer.overdue(self.model_timeout):
                     outcome = self._lose(trainer, f"not done after {self.model_timeout:g} s")
                 else:
                     continue
@@ -246,33 +254,37 @@ def _environment(values: dict[str, str]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _sigint_ignored() -> Iterator[None]:
-    """A process started within it ignores Ctrl-C from its first moment: that is the parent's to act on."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _sigint_blocked() -> Iterator[None]:
+    """A process started within it never sees Ctrl-C, which is the parent's to act on; the parent sees it
+    on leaving."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 # --- In a worker ------------------------------------------------------------------------------------
 
 
-def _start_worker(epochs: Connection, subset: Subset, config: ChildConfig, seed: int) -> None:
+def _start_worker(epochs: Connection) -> None:
     threading.Thread(target=_die_with_parent, daemon=True).start()
+    global _epochs
+    _epochs = epochs
 
-    def train(job: Job) -> TrainResult:
-        def on_epoch(epoch: int, loss: float, accuracy: float) -> None:
-            epochs.send(Epoch(job.mid, epoch, loss, accuracy))
 
-        return train_child(job.tokens, job.adjvec, subset, config, [seed, job.mid, job.run], on_epoch)
-
-    global _train_job
-    _train_job = train
+def _prepare(*training) -> None:
+    """training: as _Trainer's."""
+    global _training
+    _training = training
 
 
 def _train(job: Job) -> TrainResult:
-    return _train_job(job)
+    def on_epoch(epoch: int, loss: float, accuracy: float) -> None:
+        _epochs.send(Epoch(job.mid, epoch, loss, accuracy))
+
+    subset, config, seed = _training
+    return train_child(job.tokens, job.adjvec, subset, config, [seed, job.mid, job.run], on_epoch)
 
 
 def _die_with_parent() -> None:

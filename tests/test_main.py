@@ -1,8 +1,14 @@
 import json
+import os
+import random
 import re
+import signal
 import subprocess
 import sys
+import time
 
+import numpy as np
+import psutil
 import pytest
 from conftest import ROOT
 
@@ -96,3 +102,79 @@ def test_bad_flags(digits_path, tmp_path, flag, hint):
     assert result.returncode != 0
     assert hint in result.stderr + result.stdout and "Traceback" not in result.stderr
     assert not (tmp_path / "history.jsonl").exists()
+
+
+def start(*flags):
+    """main.py in a process group of its own."""
+    return subprocess.Popen(
+        [sys.executable, "main.py", *flags], cwd=ROOT, text=True, start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+def wait_for_trainer(process):
+    """Returns main.py, its trainers and helpers as soon as one trainer is there."""
+    main = psutil.Process(process.pid)
+    while process.poll() is None:
+        children = main.children(recursive=True)
+        for child in children:
+            try:
+                if "spawn_main" in " ".join(child.cmdline()):
+                    return [main, *children]
+            except psutil.Error:  # gone in the meantime
+                pass
+        time.sleep(0.05)
+    raise AssertionError(process.communicate())
+
+
+@pytest.mark.parametrize("number, at_work", [(signal.SIGINT, False), (signal.SIGTERM, True)])
+def test_a_signal_ends_all_processes(digits_path, tmp_path, number, at_work):
+    """While trainers start, and while they train."""
+    process = start(*TINY, f"--data_path={digits_path}", f"--log_dir={tmp_path}", "--num_models=99")
+    family = wait_for_trainer(process)
+    while at_work and not process.stdout.readline().startswith("  model"):
+        pass
+    process.send_signal(number)
+    output, errors = process.communicate()
+    assert process.returncode == 128 + number and errors == ""
+    assert "--resume goes on" in output.splitlines()[-1]
+    assert psutil.wait_procs(family, timeout=30)[1] == []
+
+
+def test_no_trainer_outlives_a_crash(digits_path, tmp_path):
+    process = start(*TINY, f"--data_path={digits_path}", f"--log_dir={tmp_path}", "--num_models=99")
+    family = wait_for_trainer(process)
+    while not process.stdout.readline().startswith("  model"):
+        pass
+    process.kill()
+    process.communicate()
+    assert psutil.wait_procs(family, timeout=30)[1] == []
+
+
+@pytest.mark.slow
+def test_killed_and_resumed_is_as_never_stopped(digits_path, tmp_path):
+    """Real training, the whole process group killed at three random moments."""
+
+    def flags(name):
+        return [*TINY, f"--data_path={digits_path}", f"--log_dir={tmp_path / name}", "--num_models=15"]
+
+    def end(name):
+        records = [json.loads(line) for line in (tmp_path / name / "history.jsonl").open()]
+        with np.load(tmp_path / name / "checkpoint_8.npz") as file:
+            state = {key: file[key].tobytes() for key in file}
+        return sorted(({**r, "seconds": None} for r in records), key=lambda r: r["mid"]), state
+
+    assert run(*flags("whole")).returncode == 0
+    rng = random.Random(0)
+    for _ in range(3):
+        process = start(*flags("killed"), "--resume")
+        while not process.stdout.readline().startswith("  model"):
+            assert process.poll() is None
+        time.sleep(rng.uniform(0, 2))
+        assert process.poll() is None, "the search was over before all kills"
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    assert run(*flags("killed"), "--resume").returncode == 0
+    history, state = end("whole")
+    assert [r["mid"] for r in history] == list(range(16))
+    assert end("killed") == (history, state)
