@@ -13,6 +13,7 @@ The weights, images and labels of a case follow from formulas: see `set_weights`
 import json
 import math
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -98,8 +99,11 @@ def run_network(case: Case, training: bool) -> Outputs:
         )
 
 
-def check(case: Case) -> list[Deviation]:
-    train, evaluation = run_network(case, training=True), run_network(case, training=False)
+def check(
+    case: Case, run_network: Callable[[Case, bool], Outputs] = run_network
+) -> list[Deviation]:
+    """How far a network, by default ours, is from a case: run_network(case, training) runs it."""
+    train, evaluation = run_network(case, True), run_network(case, False)
     eval_logits = np.array(case["eval_logits"])
     without_biases = case["trainable_params"] - case["conv_bias_params"]
     deviations = [

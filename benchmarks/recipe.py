@@ -21,10 +21,12 @@ from trainer_pool import Job, TrainerPool, find_devices
 FLAGS = flags.FLAGS
 
 
-def random_architecture(index: int, seed: int) -> tuple[list[int], list[int]]:
+def random_architecture(
+    index: int, seed: int, num_nodes: int = 10, num_tokens: int = 10
+) -> tuple[list[int], list[int]]:
     rng = np.random.default_rng([seed, index])
-    tokens = rng.integers(0, FLAGS.num_tokens, 2 * FLAGS.num_nodes)
-    adjvec = rng.integers(0, 2, FLAGS.num_nodes * (FLAGS.num_nodes - 1))
+    tokens = rng.integers(0, num_tokens, 2 * num_nodes)
+    adjvec = rng.integers(0, 2, num_nodes * (num_nodes - 1))
     return tokens.tolist(), adjvec.tolist()
 
 
@@ -33,8 +35,10 @@ def main(argv: list[str]) -> None:
     subset = load_subset(FLAGS.data_path, FLAGS.chunk_size)
     shape = (FLAGS.architectures, FLAGS.runs)
     # One mid, and with it one seed, for every run of every architecture.
+    sizes = FLAGS.num_nodes, FLAGS.num_tokens
     jobs = [
-        Job(mid, *random_architecture(mid // FLAGS.runs, FLAGS.seed)) for mid in range(np.prod(shape))
+        Job(mid, *random_architecture(mid // FLAGS.runs, FLAGS.seed, *sizes))
+        for mid in range(np.prod(shape))
     ]
     accuracies = np.full(shape, np.nan)
     with TrainerPool(find_devices(FLAGS.trainers), subset, config, FLAGS.seed) as pool:

@@ -1,0 +1,157 @@
+"""Images a second that a machine trains child networks on, all its cores busy: ours and PyTorch's.
+
+    pip install -r requirements-bench.txt
+    python -m benchmarks.child_training    # ten minutes on two cores
+
+For the default network and for that of main.py's quick preset, on fixed random architectures (edges
+with probability 1/2):
+* ours: as many one-thread processes as cores, each in nn_paddle.train_child, augmentation included;
+* PyTorch, in channels_last (benchmarks/torch_peer.py), without augmentation, in two ways: one process
+  with all threads, and as many one-thread processes as cores. The better of both is the one compared.
+
+Every process trains the same architecture. An unmeasured epoch comes first, then the processes wait for
+each other, then an epoch of `updates` updates (ten times as many for the quick preset) is measured, until
+the last process is done. A training in each of the three ways makes a round; the ratio is that within a
+round.
+"""
+
+import dataclasses
+import functools
+import multiprocessing
+import statistics
+import time
+import types
+from typing import Any, NamedTuple
+
+import numpy as np
+from absl import app, flags
+
+from benchmarks import harness
+
+FLAGS = flags.FLAGS
+
+
+class Span:
+    """The measured epoch, as train_child's on_epoch: the second of two."""
+
+    def __call__(self, epoch: int, loss: float, accuracy: float) -> None:
+        if epoch == 1:
+            _barrier.wait()
+            self.start = time.perf_counter()
+        elif epoch == 2:
+            self.end = time.perf_counter()
+
+
+def join(barrier) -> None:
+    """Initialises a process of a group that starts measuring together."""
+    global _barrier
+    _barrier = barrier
+
+
+class Network(NamedTuple):
+    """In plain types, so that a process can take it in without Paddle."""
+
+    tokens: list[int]
+    adjvec: list[int]
+    cells: list[tuple]  # the same architecture, as nn_paddle.decode gives it
+    config: dict[str, Any]  # the fields of its ChildConfig
+
+
+def train_ours(network: Network, updates: int) -> tuple[float, float]:
+    """Start and end of the measured epoch, in seconds of a clock that all processes share."""
+    from dataset_maker import Subset
+    from nn_paddle import ChildConfig, train_child
+
+    config = ChildConfig(**network.config)
+    images, labels = draw_images(updates * config.train_batch_size)
+    span = Span()
+    subset = Subset(images, labels, images[:10], labels[:10])
+    train_child(network.tokens, network.adjvec, subset, config, 0, span)
+    return span.start, span.end
+
+
+def train_torch(network: Network, updates: int) -> tuple[float, float]:
+    """As train_ours."""
+    from benchmarks import torch_peer
+
+    size = network.config["train_batch_size"]
+    images, labels = draw_images(updates * size)
+    images = (images.reshape(-1, 3, 32, 32) / 255).astype(np.float32)
+    batches = [(images[i : i + size], labels[i : i + size]) for i in range(0, len(images), size)]
+    span = Span()
+    torch_peer.train_child(network.cells, types.SimpleNamespace(**network.config), batches, span)
+    return span.start, span.end
+
+
+def draw_images(n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Noise: what is in the images does not matter for the speed."""
+    rng = np.random.default_rng(0)
+    return rng.integers(0, 256, (n, 3072)).astype(np.uint8), rng.integers(0, 10, n)
+
+
+WAYS = {  # how to train -> function, processes, threads of each
+    "ours": (train_ours, harness.CORES, 1),
+    "PyTorch, one process": (train_torch, 1, harness.CORES),
+    "PyTorch, one a core": (train_torch, harness.CORES, 1),
+}
+
+
+def images_per_second(way: str, network: Network, updates: int) -> float:
+    """Of all processes together."""
+    train, processes, threads = WAYS[way]
+    barrier = multiprocessing.get_context("spawn").Barrier(processes)
+    with harness.start_workers(processes, threads, initializer=join, initargs=(barrier,)) as pool:
+        spans = [pool.submit(train, network, updates) for _ in range(processes)]
+        starts, ends = zip(*(span.result() for span in spans), strict=True)
+    return processes * updates * network.config["train_batch_size"] / (max(ends) - min(starts))
+
+
+def draw_networks(name: str) -> list[Network]:
+    from benchmarks.recipe import random_architecture
+    from main import PRESETS
+    from nn_paddle import ChildConfig, decode
+
+    config = ChildConfig(early_stop=2, train_batch_size=FLAGS.train_batch_size)
+    preset = PRESETS[name] if name != "default" else {}
+    sizes = {key: preset[key] for key in ("width", "num_stages", "num_cells", "ratio") if key in preset}
+    config = dataclasses.asdict(config) | sizes
+    networks = []
+    for index in range(FLAGS.architectures):
+        tokens, adjvec = random_architecture(index, 0, preset.get("num_nodes", 10))
+        cells = [tuple(cell) for cell in decode(tokens, adjvec)]
+        networks.append(Network(tokens, adjvec, cells, config))
+    return networks
+
+
+def main(argv: list[str]) -> None:
+    figures: dict[str, Any] = {}
+    rows = []
+    for size in FLAGS.sizes:
+        updates = FLAGS.updates * (1 if size == "default" else 10)
+        samples: dict[str, list[float]] = {way: [] for way in WAYS}
+        for number, network in enumerate(draw_networks(size)):
+            sides = {
+                way: functools.partial(images_per_second, way, network, updates) for way in WAYS
+            }
+            for way, values in harness.interleave(sides, FLAGS.rounds).items():
+                samples[way] += values
+                print(f"{size}, architecture {number}, {way}: {values[-1]:.1f} images/s", flush=True)
+        ours, *peers = samples
+        peer = max(peers, key=lambda way: statistics.median(samples[way]))
+        ratio = harness.ratios(samples[ours], samples[peer])
+        for way, values in samples.items():
+            rows.append([size, way, harness.quartiles(values), ratio if way == ours else ""])
+        figures[size] = {"images_per_second": samples, "peer": peer, "ratio_quartiles": ratio}
+    harness.print_table(["network", "training", "images / s", "ours / the better PyTorch"], rows)
+    print(f"Median (quartiles) over {FLAGS.architectures} architectures x {FLAGS.rounds} rounds")
+    harness.save(figures)
+
+
+if __name__ == "__main__":
+    harness.define_flags("child_training")
+    flags.DEFINE_multi_enum("sizes", ["default", "quick"], ["default", "quick"], "Of which networks.")
+    flags.DEFINE_integer("architectures", 5, "Random architectures.", lower_bound=1)
+    flags.DEFINE_integer("rounds", 1, "Trainings of each in each of the three ways.", lower_bound=1)
+    flags.DEFINE_integer("updates", 6, "Updates measured of each (ten times as many if quick).", 1)
+    flags.DEFINE_integer("train_batch_size", 32, "Images an update.", lower_bound=1)
+    app.run(main)

@@ -1,0 +1,102 @@
+"""Updates of the policy a second: simple_main's loop (sample, reward, learn), ours and in PyTorch.
+
+    pip install -r requirements-bench.txt
+    python -m benchmarks.policy_step    # a minute
+
+Both sides run in a process of their own, once with one thread and once with as many threads as cores,
+in turns; each side's better setting is compared. The policies are alike (tests/test_torch_peer.py),
+and so is what an update reports. A sample is the rate over `updates` updates, after as many unmeasured
+ones; the ratio is that of samples of the same round.
+"""
+
+import time
+from collections.abc import Iterator
+
+import numpy as np
+from absl import app, flags
+
+from benchmarks import harness
+
+FLAGS = flags.FLAGS
+LEARNING_RATE, BASELINE_DECAY = 2e-3, 0.9
+
+
+def count_ones(tokens: np.ndarray) -> np.ndarray:
+    return (tokens == 1).sum(axis=1)
+
+
+def our_updates(batch_size: int) -> Iterator[None]:
+    import autodl
+    from policy_model import PolicyModel
+    from reinforce_policy_gradient import ReinforcePolicyGradient
+
+    algorithm = ReinforcePolicyGradient(PolicyModel(), LEARNING_RATE, BASELINE_DECAY, advantage_power=1)
+    agent = autodl.AutoDLAgent(algorithm, seed=0)
+    for _ in autodl.search(agent, lambda step, tokens, adjvec: count_ones(tokens), batch_size, 10**9):
+        yield
+
+
+def torch_updates(batch_size: int) -> Iterator[None]:
+    from benchmarks import torch_peer
+
+    agent = torch_peer.Agent(LEARNING_RATE, BASELINE_DECAY)
+    while True:
+        agent.update(count_ones, batch_size)
+        yield
+
+
+def start(updates, batch_size: int) -> None:
+    """Initialises a process that makes these updates."""
+    global _updates
+    _updates = updates(batch_size)
+
+
+def measure(count: int) -> float:
+    """Updates a second."""
+    begin = time.perf_counter()
+    for _ in range(count):
+        next(_updates)
+    return count / (time.perf_counter() - begin)
+
+
+def main(argv: list[str]) -> None:
+    pools = {
+        (side, threads): harness.start_workers(
+            1, threads, initializer=start, initargs=(updates, FLAGS.batch_size)
+        )
+        for side, updates in {"ours": our_updates, "PyTorch": torch_updates}.items()
+        for threads in sorted({1, harness.CORES})
+    }
+
+    def measure_in(pool):
+        return lambda: pool.submit(measure, FLAGS.updates).result()
+
+    sides = {name: measure_in(pool) for name, pool in pools.items()}
+    harness.interleave(sides, 1)
+    samples = harness.interleave(sides, FLAGS.rounds)
+    for pool in pools.values():
+        pool.shutdown()
+
+    rates = {name: harness.quartiles(values) for name, values in samples.items()}
+    rows = [[side, threads, rate] for (side, threads), rate in rates.items()]
+    harness.print_table(["policy, batch " + str(FLAGS.batch_size), "threads", "updates / s"], rows)
+    best = {
+        side: max((name for name in rates if name[0] == side), key=lambda name: rates[name].median)
+        for side in ("ours", "PyTorch")
+    }
+    ratio = harness.ratios(samples[best["ours"]], samples[best["PyTorch"]])
+    print(f"ours / PyTorch, each at its better setting: {ratio}; median (quartiles)")
+    harness.save(
+        {
+            "updates_per_second": {f"{side}, threads {n}": s for (side, n), s in samples.items()},
+            "ratio_quartiles": ratio,
+        }
+    )
+
+
+if __name__ == "__main__":
+    harness.define_flags("policy_step")
+    flags.DEFINE_integer("rounds", 15, "Samples of each side.", lower_bound=1)
+    flags.DEFINE_integer("updates", 60, "Updates a sample.", lower_bound=1)
+    flags.DEFINE_integer("batch_size", 10, "Architectures an update.", lower_bound=1)
+    app.run(main)
