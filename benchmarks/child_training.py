@@ -59,13 +59,11 @@ class Network(NamedTuple):
 
 def train_ours(network: Network, updates: int) -> tuple[float, float]:
     """Start and end of the measured epoch, in seconds of a clock that all processes share."""
-    from dataset_maker import Subset
     from nn_paddle import ChildConfig, train_child
 
     config = ChildConfig(**network.config)
-    images, labels = draw_images(updates * config.train_batch_size)
+    subset = harness.noise_subset(updates * config.train_batch_size, num_validation=10)
     span = Span()
-    subset = Subset(images, labels, images[:10], labels[:10])
     train_child(network.tokens, network.adjvec, subset, config, 0, span)
     return span.start, span.end
 
@@ -75,18 +73,13 @@ def train_torch(network: Network, updates: int) -> tuple[float, float]:
     from benchmarks import torch_peer
 
     size = network.config["train_batch_size"]
-    images, labels = draw_images(updates * size)
-    images = (images.reshape(-1, 3, 32, 32) / 255).astype(np.float32)
-    batches = [(images[i : i + size], labels[i : i + size]) for i in range(0, len(images), size)]
+    subset = harness.noise_subset(updates * size, num_validation=10)
+    images = (subset.train_images.reshape(-1, 3, 32, 32) / 255).astype(np.float32)
+    parts = [slice(i, i + size) for i in range(0, len(images), size)]
+    batches = [(images[part], subset.train_labels[part]) for part in parts]
     span = Span()
     torch_peer.train_child(network.cells, types.SimpleNamespace(**network.config), batches, span)
     return span.start, span.end
-
-
-def draw_images(n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Noise: what is in the images does not matter for the speed."""
-    rng = np.random.default_rng(0)
-    return rng.integers(0, 256, (n, 3072)).astype(np.uint8), rng.integers(0, 10, n)
 
 
 WAYS = {  # how to train -> function, processes, threads of each
@@ -100,7 +93,7 @@ def images_per_second(way: str, network: Network, updates: int) -> float:
     """Of all processes together."""
     train, processes, threads = WAYS[way]
     barrier = multiprocessing.get_context("spawn").Barrier(processes)
-    with harness.start_workers(processes, threads, initializer=join, initargs=(barrier,)) as pool:
+    with harness.start_workers(processes, threads, join, (barrier,)) as pool:
         spans = [pool.submit(train, network, updates) for _ in range(processes)]
         starts, ends = zip(*(span.result() for span in spans), strict=True)
     return processes * updates * network.config["train_batch_size"] / (max(ends) - min(starts))

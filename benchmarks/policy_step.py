@@ -61,9 +61,7 @@ def measure(count: int) -> float:
 
 def main(argv: list[str]) -> None:
     pools = {
-        (side, threads): harness.start_workers(
-            1, threads, initializer=start, initargs=(updates, FLAGS.batch_size)
-        )
+        (side, threads): harness.start_workers(1, threads, start, (updates, FLAGS.batch_size))
         for side, updates in {"ours": our_updates, "PyTorch": torch_updates}.items()
         for threads in sorted({1, harness.CORES})
     }
