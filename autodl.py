@@ -251,6 +251,7 @@ CHILD_FLAGS = (
     ("bn_shift", "Initial shift of the batch normalisations inside the network.", None, None),
     ("dropout_rate", "Dropout before the classifier.", 0, 0.99),
     ("random_flip_left_right", "Whether training images are flipped at random.", None, None),
+    ("amp", "Whether it is trained in mixed precision; needs GPUs.", None, None),
 )
 
 

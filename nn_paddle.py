@@ -59,6 +59,7 @@ class ChildConfig:
     bn_shift: float = 2.0  # initial shift of every BN that a convolution or a pooling follows
     dropout_rate: float = 0.2
     random_flip_left_right: bool = True
+    amp: bool = False  # mixed precision, on GPUs: float16 where Paddle holds it to be safe
 
     @property
     def features(self) -> int:
@@ -447,7 +448,7 @@ class ChildTrainer:
     """Trains one child network, epoch by epoch; use it in a `with` statement.
 
     rng: all that is random is drawn from it.
-    Raises ValueError where tokens and adjvec are no architecture.
+    Raises ValueError where tokens and adjvec are no architecture, or config.amp finds no GPU.
     """
 
     def __init__(
@@ -468,6 +469,8 @@ class ChildTrainer:
         self.steps = len(images) // self.batch_size  # an epoch leaves out the incomplete last batch
 
     def __enter__(self) -> "ChildTrainer":
+        if self.config.amp and not _on_gpu():
+            raise ValueError("amp, mixed precision, needs a GPU")
         with contextlib.ExitStack() as stack:
             stack.enter_context(static_programs())
             stack.enter_context(new_scope())
@@ -510,9 +513,12 @@ class ChildTrainer:
                 1.0, lambda step: learning_rate(self.config, step / self.steps)
             )
             decay = paddle.regularizer.L2Decay(self.config.weight_decay)
-            paddle.optimizer.Momentum(
+            optimizer = paddle.optimizer.Momentum(
                 self.schedule, self.config.momentum, use_nesterov=True, weight_decay=decay
-            ).minimize(loss)
+            )
+            if self.config.amp:  # with dynamic loss scaling; weights stay float32
+                optimizer = static.amp.decorate(optimizer, level="O1", dtype="float16")
+            optimizer.minimize(loss)
         use_onednn_convolutions(self.program)
         self.executor.run(startup)
 

@@ -1,4 +1,6 @@
+import collections
 import dataclasses
+import importlib
 import math
 
 import numpy as np
@@ -202,3 +204,52 @@ def test_dynamic_mode_is_back_after_training(easy_subset):
     nn_paddle.train_child(TOKENS, ADJVEC, easy_subset, dataclasses.replace(TINY, early_stop=1), 0)
     assert paddle.in_dynamic_mode()
     assert float(paddle.to_tensor([1.0, 2.0]).sum()) == 3
+
+
+def test_what_a_model_costs(easy_subset, monkeypatch):
+    """On GPUs each run is a launch and each read-back a wait: one training and one evaluation program,
+    a run an update that fetches nothing, two numbers read an epoch."""
+    runs, reads = collections.defaultdict(list), []
+    run, get_variable = static.Executor.run, nn_paddle.get_variable
+
+    def counted_run(self, program, feed=None, fetch_list=None):
+        runs[program].append(len(fetch_list or []))
+        return run(self, program, feed, fetch_list)
+
+    def counted_get_variable(name):
+        reads.append(name)
+        return get_variable(name)
+
+    monkeypatch.setattr(static.Executor, "run", counted_run)
+    monkeypatch.setattr(nn_paddle, "get_variable", counted_get_variable)
+    nn_paddle.train_child(TOKENS, ADJVEC, easy_subset, TINY, 0)
+    startup, training, evaluation = runs.values()
+    assert startup == [0]
+    assert training == [0] * (3 * (160 // 32))
+    assert evaluation == [2]  # logits and losses of 50 images
+    assert reads == 3 * ["loss_sum", "correct_sum"]
+
+
+def test_mixed_precision_program(easy_subset, monkeypatch):
+    """Built here as where Paddle's kernels include float16 ones, which those for CPUs do not."""
+    lists = importlib.import_module("paddle.static.amp.fp16_lists")
+    monkeypatch.setattr(lists.core, "op_supported_infos", lambda device, dtype: (set(), set(), set()))
+    config = dataclasses.replace(TINY, amp=True)
+    rng = np.random.default_rng(0)
+    trainer = nn_paddle.ChildTrainer(TOKENS, ADJVEC, config, *easy_subset[:2], rng)
+    with nn_paddle.static_programs(), nn_paddle.new_scope():
+        trainer.executor = nn_paddle.new_executor()
+        trainer._build_training(num_rows=10)
+        block = trainer.program.global_block()
+        operators = collections.Counter(op.type for op in block.ops)
+        halves = [op for op in block.ops if op.type == "conv2d" for name in op.input_arg_names
+                  if block.var(name).dtype == paddle.float16]  # fmt: skip
+        assert len(halves) == 2 * operators["conv2d"] > 0  # image and weight of each
+        assert operators["check_finite_and_unscale"] == operators["update_loss_scaling"] == 1
+        assert {p.dtype for p in trainer.program.all_parameters()} == {paddle.float32}
+
+
+@pytest.mark.skipif(nn_paddle._on_gpu(), reason="there is a GPU")
+def test_mixed_precision_needs_a_gpu(easy_subset):
+    with pytest.raises(ValueError, match="amp.*GPU"):
+        nn_paddle.train_child(TOKENS, ADJVEC, easy_subset, dataclasses.replace(TINY, amp=True), 0)
