@@ -25,7 +25,7 @@ import dataset_maker
 from progress import Progress
 from run_record import RunRecord, RunRecordError
 from step_log import StepLog
-from trainer_pool import DevicesError, TrainerPool, find_devices
+from trainer_pool import CPU, DevicesError, TrainerPool, find_devices
 from training_reward import SearchError, Trainers, TrainingReward, train_candidates
 
 FLAGS = flags.FLAGS
@@ -111,7 +111,10 @@ def trainers_from_flags() -> Callable[..., Any]:
         from ray_trainers import RayTrainers, connect  # Ray is an optional extra
 
         return partial(RayTrainers, connect(FLAGS.cluster))
-    return partial(TrainerPool, find_devices(FLAGS.trainers))
+    devices = find_devices(FLAGS.trainers)
+    if FLAGS.amp and CPU in devices:
+        raise DevicesError("--amp needs GPUs, and these trainers have none: leave it out")
+    return partial(TrainerPool, devices)
 
 
 def settings(subset: dataset_maker.Subset) -> dict[str, Any]:

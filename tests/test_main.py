@@ -73,6 +73,13 @@ def test_an_earlier_search_is_left_alone(search, digits_path):
     assert (log_dir / "history.jsonl").read_bytes() == before
 
 
+def test_mixed_precision_without_a_gpu(digits_path, tmp_path):
+    result = run(*TINY, "--amp", f"--data_path={digits_path}", f"--log_dir={tmp_path}")
+    assert result.returncode == 1
+    assert result.stderr.count("\n") == 1 and "--amp" in result.stderr
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_search_in_which_everything_fails_stops(digits_path, tmp_path):
     result = run(*TINY, f"--data_path={digits_path}", f"--log_dir={tmp_path}", "--lr_max=1e30")
     assert result.returncode == 1
