@@ -16,11 +16,13 @@ used first, while Ray may give its next task another one.
 import contextlib
 import math
 import signal
-import socket
+import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
+
+import grpc
 
 from dataset_maker import Subset
 from nn_paddle import ChildConfig, TrainResult, train_child
@@ -72,12 +74,12 @@ def connect(address: str) -> Cluster:
     address: "ray" on the machine of the cluster's head, HOST:6379 (the head's) on another machine of the
         cluster, ray://HOST:10001 on a machine outside it.
 
-    Raises DevicesError where it cannot be reached, within CONNECT_SECONDS if nothing listens there, or
+    Raises DevicesError where it cannot be reached within CONNECT_SECONDS, or
     has no machine that could train a model.
     """
     if address == "ray":
         address = LOCAL_HEAD
-    _check_that_something_listens(address)
+    _check_that_ray_listens(address)
     sigterm_handler = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(
@@ -93,8 +95,8 @@ def connect(address: str) -> Cluster:
     return _survey(address)
 
 
-def _check_that_something_listens(address: str) -> None:
-    """Ray itself would try for minutes."""
+def _check_that_ray_listens(address: str) -> None:
+    """Or at least what speaks gRPC, as it does. Ray itself would try for minutes."""
     try:
         parts = urlsplit("//" + address.removeprefix("ray://"))
         host, port = parts.hostname, parts.port
@@ -102,12 +104,13 @@ def _check_that_something_listens(address: str) -> None:
         host = port = None
     if not host or not port:
         raise DevicesError(f"--cluster={address} is neither ray nor like 10.0.0.1:6379 or ray://10.0.0.1:10001")
-    try:
-        socket.create_connection((host, port), CONNECT_SECONDS).close()
-    except OSError as error:
-        raise DevicesError(
-            f"--cluster={address}: no answer there ({error}); is `ray start --head` running?"
-        ) from error
+    with grpc.insecure_channel(f"{host}:{port}") as channel:
+        try:
+            grpc.channel_ready_future(channel).result(CONNECT_SECONDS)
+        except grpc.FutureTimeoutError as error:
+            raise DevicesError(
+                f"--cluster={address}: no cluster answers there; is `ray start --head` running?"
+            ) from error
 
 
 def _survey(address: str) -> Cluster:
@@ -165,7 +168,9 @@ class RayTrainers:
         """Train all jobs; yields each as soon as it is done."""
         pending = {self.train.remote(job, *self.arguments): job for job in jobs}
         while pending:
-            done, _ = ray.wait(list(pending), timeout=0.5)
+            done, _ = ray.wait(list(pending), num_returns=len(pending), timeout=0)
+            if not done:
+                time.sleep(0.2)  # not in Ray's wait, in which Ctrl-C becomes a SystemError
             self._report_epochs({job.mid for job in pending.values()})
             for ref in done:
                 yield pending.pop(ref), self._collect(ref)
