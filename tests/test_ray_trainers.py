@@ -79,6 +79,7 @@ def test_no_cluster_there(address):
         connect(address)
 
 
+@pytest.mark.slow
 def test_a_search_has_the_same_history(cluster, digits_path, tmp_path):
     def history(log_dir, *flags):
         result = run(*TINY, f"--data_path={digits_path}", f"--log_dir={tmp_path / log_dir}", *flags)
@@ -107,7 +108,6 @@ def test_nothing_is_lost_with_a_machine(easy_subset):
                 time.sleep(0.02)
             cluster.remove_node(victim, allow_graceful=False)
             done += outcomes
-            assert sum(node["Alive"] for node in ray.nodes()) == 2
     finally:
         cluster.shutdown()
     assert sorted(job.mid for job, outcome in done) == list(range(9))
