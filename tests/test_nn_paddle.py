@@ -226,7 +226,7 @@ def test_what_a_model_costs(easy_subset, monkeypatch):
     startup, training, evaluation = runs.values()
     assert startup == [0]
     assert training == [0] * (3 * (160 // 32))
-    assert evaluation == [2]  # logits and losses of 50 images
+    assert evaluation == [2, 2]  # logits and losses of 25 images each
     assert reads == 3 * ["loss_sum", "correct_sum"]
 
 
