@@ -80,7 +80,10 @@ class TrainingReward:
             waiting = [job for job in waiting if job.mid not in self.record.known]
         models = [self.record.known[job.mid] for job in jobs]
         if all(model["status"] == "failed" for model in models):
-            raise SearchError(f"every model of step {step} failed; the last one: {models[-1]['reason']}")
+            raise SearchError(
+                f"every model of step {step} failed; the last one: {models[-1]['reason']}. To try "
+                f"them again take their lines out of {self.record.history_path} and --resume"
+            )
         return np.array([model["reward"] for model in models])
 
     def _done(self, model: dict[str, Any]) -> None:
