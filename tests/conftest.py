@@ -11,6 +11,8 @@ import autodl
 from dataset_maker import Subset
 
 FLAGS = flags.FLAGS
+autodl.define_agent_flags()
+autodl.define_search_flags()
 
 ROOT = Path(__file__).parents[1]
 
@@ -41,9 +43,6 @@ def easy_subset() -> Subset:
 @pytest.fixture
 def search_flags():
     """main.py's flags at their defaults; what a test changes is undone."""
-    if "agent" not in FLAGS:
-        autodl.define_agent_flags()
-        autodl.define_search_flags()
     if not FLAGS.is_parsed():
         FLAGS(["test"])
     with flagsaver.flagsaver():

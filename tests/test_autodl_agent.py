@@ -9,7 +9,6 @@ from parl_backend import paddle
 from policy_model import PolicyModel
 from reinforce_policy_gradient import ReinforcePolicyGradient
 
-autodl.define_agent_flags()
 BATCH = 4
 
 
