@@ -32,7 +32,7 @@ from nn_paddle import ChildConfig, TrainResult, train_child
 from parl_backend import paddle
 
 CPU = "cpu"
-TRAINER_MEMORY = 3 * 2**30  # bytes; what a trainer takes at the default sizes, with some to spare
+TRAINER_MEMORY = int(4.5 * 2**30)  # bytes; what a trainer takes at the default sizes, with some to spare
 
 # --- In the parent ----------------------------------------------------------------------------------
 
