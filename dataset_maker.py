@@ -63,6 +63,10 @@ class Subset(NamedTuple):
     validation_images: np.ndarray
     validation_labels: np.ndarray
 
+    def sha256(self) -> str:
+        """Tells one subset from another."""
+        return hashlib.sha256(b"".join(array.tobytes() for array in self)).hexdigest()
+
 
 # --- Reading --------------------------------------------------------------------------------------
 

@@ -8,7 +8,6 @@
 Prints every step's average accuracy and writes one JSON object a model to LOG_DIR/history.jsonl.
 """
 
-import hashlib
 import signal
 import sys
 import time
@@ -119,9 +118,9 @@ def trainers_from_flags() -> Callable[..., Any]:
 
 def settings(subset: dataset_maker.Subset) -> dict[str, Any]:
     """All that the results of a search depend on."""
-    images = hashlib.sha256(b"".join(array.tobytes() for array in subset)).hexdigest()
-    names = [flag.name for flag in FLAGS.get_key_flags_for_module("autodl")]
-    return {"images": images, **{name: FLAGS[name].value for name in names if name not in FREE_FLAGS}}
+    flags_of_search = FLAGS.get_key_flags_for_module("autodl")
+    values = {flag.name: flag.value for flag in flags_of_search if flag.name not in FREE_FLAGS}
+    return {"images": subset.sha256(), **values}
 
 
 def make_agent() -> autodl.AutoDLAgent | autodl.RandomAgent:

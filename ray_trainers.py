@@ -25,7 +25,7 @@ from urllib.parse import urlsplit
 import grpc
 
 from dataset_maker import Subset
-from nn_paddle import ChildConfig, TrainResult, train_child
+from nn_paddle import ChildConfig, TrainResult
 from parl_backend import paddle
 from trainer_pool import (
     CPU,
@@ -36,6 +36,7 @@ from trainer_pool import (
     Outcome,
     error_line,
     outcome_of,
+    train_job,
     worker_environment,
 )
 
@@ -74,8 +75,8 @@ def connect(address: str) -> Cluster:
     address: "ray" on the machine of the cluster's head, HOST:6379 (the head's) on another machine of the
         cluster, ray://HOST:10001 on a machine outside it.
 
-    Raises DevicesError where it cannot be reached within CONNECT_SECONDS, or
-    has no machine that could train a model.
+    Raises DevicesError where it cannot be reached within CONNECT_SECONDS, or has no machine that could
+    train a model.
     """
     if address == "ray":
         address = LOCAL_HEAD
@@ -212,6 +213,6 @@ def _train(
     # At the end of this time the kernel ends the process, even one that hangs in native code.
     signal.setitimer(signal.ITIMER_REAL, model_timeout if math.isfinite(model_timeout) else 0)
     try:
-        return train_child(job.tokens, job.adjvec, subset, config, [seed, job.mid, job.run], on_epoch)
+        return train_job(job, subset, config, seed, on_epoch)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)

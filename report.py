@@ -10,6 +10,7 @@ Prints the ten best architectures of LOG_DIR/history.jsonl, how they did in trai
     cnn_net.png         the best architecture: the network and its two cells
 """
 
+import io
 import sys
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -19,9 +20,10 @@ import numpy as np
 import scipy.stats
 from absl import app, flags
 
-from files import read_json_lines
+from files import read_json_lines, write_whole
 from network_picture import draw_network, plt
 from nn_paddle import decode
+from run_record import mean_of_runs
 
 FLAGS = flags.FLAGS
 
@@ -112,13 +114,12 @@ def print_final_candidates(path: Path, models: list[Record]) -> None:
     runs = defaultdict(list)
     for run in _read(path, {"mid", "run", "accuracy"}):
         runs[run["mid"]].append(run["accuracy"])  # None where the run failed
-    means = {mid: np.mean([a for a in runs[mid] if a is not None] or [0.0]) for mid in runs}
+    ranking = sorted(((*mean_of_runs(runs[mid]), mid) for mid in runs), key=lambda entry: -entry[0])
     in_search = {model["mid"]: model["accuracy"] for model in models}
     print("Trained anew from other random numbers, by their mean:")
     print("   mid    mean  in the search  runs")
-    for mid in sorted(runs, key=lambda mid: -means[mid]):
-        told = ", ".join("failed" if a is None else f"{a:.3f}" for a in runs[mid])
-        print(f"{mid:6d}  {means[mid]:6.3f}  {in_search.get(mid, np.nan):13.3f}  {told}")
+    for mean, told, mid in ranking:
+        print(f"{mid:6d}  {mean:6.3f}  {in_search.get(mid, np.nan):13.3f}  {told}")
 
 
 def compare(models: list[Record], baseline: list[Record]) -> None:
@@ -195,12 +196,11 @@ def draw_search(models: list[Record], baseline: list[Record]) -> plt.Figure:
 
 
 def save(figure: plt.Figure, path: Path) -> None:
-    """Written aside and renamed, so that a picture is whole whenever somebody looks."""
-    aside = path.with_name(f".{path.name}")
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=120)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(aside, format="png", dpi=120)
-        aside.replace(path)
+        write_whole(path, picture.getvalue())
     except OSError as error:
         raise ReportError(f"{path}: {error.strerror}") from error
     plt.close(figure)

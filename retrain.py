@@ -11,7 +11,6 @@ accuracy on CIFAR-10's test batch is told once, if that is there.
 """
 
 import dataclasses
-import hashlib
 import math
 import sys
 from pathlib import Path
@@ -76,7 +75,7 @@ def retrain(architecture: Architecture, output_dir: Path) -> None:
         "adjvec": architecture.adjvec,
         "recipe": dataclasses.asdict(config),
         "seed": FLAGS.seed,
-        "images": hashlib.sha256(b"".join(array.tobytes() for array in subset)).hexdigest(),
+        "images": subset.sha256(),
     }
     checkpoint = output_dir / "checkpoint.npz"
     if checkpoint.exists() and not FLAGS.resume:

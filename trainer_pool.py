@@ -76,6 +76,13 @@ def error_line(error: Exception) -> str:
     return f"{type(error).__name__}: {lines[-1]}"
 
 
+def train_job(
+    job: Job, subset: Subset, config: ChildConfig, seed: int, on_epoch: Callable[[int, float, float], None]
+) -> TrainResult:
+    """Train a model in this process. All that is random about it follows from (seed, mid, run)."""
+    return train_child(job.tokens, job.adjvec, subset, config, [seed, job.mid, job.run], on_epoch)
+
+
 def find_devices(trainers: str) -> list[str]:
     """The devices that --trainers asks for: "cpu" or a GPU's number, one entry a trainer.
 
@@ -283,8 +290,7 @@ def _train(job: Job) -> TrainResult:
     def on_epoch(epoch: int, loss: float, accuracy: float) -> None:
         _epochs.send(Epoch(job.mid, epoch, loss, accuracy))
 
-    subset, config, seed = _training
-    return train_child(job.tokens, job.adjvec, subset, config, [seed, job.mid, job.run], on_epoch)
+    return train_job(job, *_training, on_epoch)
 
 
 def _die_with_parent() -> None:

@@ -17,7 +17,7 @@ from autodl import child_config_from_flags
 from canonical import network_id
 from files import JsonLinesWriter, read_json_lines
 from progress import Progress
-from run_record import RunRecord
+from run_record import RunRecord, mean_of_runs
 from trainer_pool import Job, Outcome
 
 FLAGS = flags.FLAGS
@@ -52,9 +52,11 @@ class TrainingReward:
         self.record = record
         self.progress = progress
         self.trained: dict[str, int] = {}  # mids of the networks that were trained, by network_id
+        for model in record.known.values():
+            self._remember(model)
         self.best: dict[str, Any] | None = None
-        for mid in sorted(record.known):
-            self._remember(record.known[mid])
+        for model in best_models(record, 1):
+            self._keep_best(model)
 
     def __call__(self, step: int, tokens: np.ndarray, adjvec: np.ndarray) -> np.ndarray:
         """Rewards [B] of a step's architectures, row by row; raises SearchError where all failed."""
@@ -89,15 +91,18 @@ class TrainingReward:
     def _done(self, model: dict[str, Any]) -> None:
         self.record.append(model)
         self._remember(model)
+        if model["status"] == "ok" and (self.best is None or model["reward"] > self.best["reward"]):
+            self._keep_best(model)
         self.progress.model_done(model)
 
     def _remember(self, model: dict[str, Any]) -> None:
         if model["status"] == "ok":
             self.trained[model["network"]] = model["mid"]
-            if self.best is None or model["reward"] > self.best["reward"]:
-                self.best = model
-                path = self.record.directory / "best.json"
-                write_architecture(path, model, child_config_from_flags(), FLAGS.seed)
+
+    def _keep_best(self, model: dict[str, Any]) -> None:
+        self.best = model
+        path = self.record.directory / "best.json"
+        write_architecture(path, model, child_config_from_flags(), FLAGS.seed)
 
 
 def _model_record(step: int, job: Job, outcome: Outcome) -> dict[str, Any]:
@@ -161,10 +166,9 @@ def train_candidates(trainers: Trainers, record: RunRecord, progress: Progress) 
     ranking = []
     for model in candidates:
         runs = [accuracies[model["mid"], run] for run in range(1, FINAL_RUNS + 1)]
-        ranking.append((np.mean([run for run in runs if run is not None] or [0.0]), runs, model))
+        ranking.append((*mean_of_runs(runs), model))
     progress.print(f"The {len(ranking)} best, by their mean accuracy over {FINAL_RUNS} more runs:")
-    for mean, runs, model in sorted(ranking, key=lambda entry: -entry[0]):
-        told = ", ".join("failed" if run is None else f"{run:.3f}" for run in runs)
+    for mean, told, model in sorted(ranking, key=lambda entry: -entry[0]):
         progress.print(
             f"  model {model['mid']}: mean {mean:.3f} ({told}); in the search {model['accuracy']:.3f}"
         )

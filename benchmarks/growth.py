@@ -31,6 +31,12 @@ from trainer_pool import Job, Outcome
 FLAGS = flags.FLAGS
 
 
+def pseudo_outcome(job: Job) -> Outcome:
+    """As if it had been trained to an accuracy that is its share of tokens equal to 1."""
+    accuracy = job.tokens.count(1) / len(job.tokens)
+    return Outcome(TrainResult("ok", accuracy, 0.0, 0.0, 0, 0.0))
+
+
 class CountingTrainers:
     """Notes the time at every step, which is when it gets jobs."""
 
@@ -42,8 +48,7 @@ class CountingTrainers:
         self.seconds.append(time.perf_counter())
         self.cpu_seconds.append(time.process_time())
         for job in jobs:
-            accuracy = job.tokens.count(1) / len(job.tokens)
-            yield job, Outcome(TrainResult("ok", accuracy, 0.0, 0.0, 0, 0.0))
+            yield job, pseudo_outcome(job)
 
 
 def search(log_dir: str, num_steps: int) -> CountingTrainers:

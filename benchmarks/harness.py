@@ -66,7 +66,7 @@ def start_workers(
         count, context, initializer=_start_worker, initargs=(initializer, initargs)
     )
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-    values = {**dict.fromkeys(names, str(threads)), "GLOG_minloglevel": "2", "CUDA_VISIBLE_DEVICES": ""}
+    values = {**dict.fromkeys(names, str(threads)), "CUDA_VISIBLE_DEVICES": ""}
     with mock.patch.dict(os.environ, values):
         futures.wait([pool.submit(os.getpid) for _ in range(count)])
     return pool

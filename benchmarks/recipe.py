@@ -24,10 +24,8 @@ FLAGS = flags.FLAGS
 def random_architecture(
     index: int, seed: int, num_nodes: int = 10, num_tokens: int = 10
 ) -> tuple[list[int], list[int]]:
-    rng = np.random.default_rng([seed, index])
-    tokens = rng.integers(0, num_tokens, 2 * num_nodes)
-    adjvec = rng.integers(0, 2, num_nodes * (num_nodes - 1))
-    return tokens.tolist(), adjvec.tolist()
+    tokens, adjvec = autodl.RandomAgent(num_nodes, num_tokens, seed).sample(index, 1)
+    return tokens[0].tolist(), adjvec[0].tolist()
 
 
 def main(argv: list[str]) -> None:

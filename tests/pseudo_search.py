@@ -15,10 +15,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import autodl
 import main
-from nn_paddle import TrainResult
+from benchmarks.growth import pseudo_outcome
 from progress import Progress
 from run_record import RunRecord, RunRecordError
-from trainer_pool import Outcome
 
 FLAGS = flags.FLAGS
 
@@ -27,8 +26,7 @@ class CountingTrainers:
     def run(self, jobs):
         for job in jobs:
             time.sleep(FLAGS.model_seconds)
-            accuracy = job.tokens.count(1) / len(job.tokens)
-            yield job, Outcome(TrainResult("ok", accuracy, 0.0, 0.0, 0, 0.0))
+            yield job, pseudo_outcome(job)
 
 
 def run(argv):
