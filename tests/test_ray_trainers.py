@@ -69,7 +69,7 @@ def test_a_model_that_takes_too_long_fails(connected, easy_subset):
 
 def test_a_cluster_too_small_for_a_model(monkeypatch, connected):
     monkeypatch.setattr("ray_trainers.TRAINER_MEMORY", 3 * TRAINER_MEMORY)
-    with pytest.raises(DevicesError, match="9 GiB"):
+    with pytest.raises(DevicesError, match="takes 13.5 GiB"):
         ray_trainers._survey("ray")
 
 
