@@ -141,7 +141,8 @@ class RunRecord:
             )
 
     def _newest_checkpoint(self) -> Checkpoint | None:
-        """The newest whole one, None where none was ever written."""
+        """The newest that is whole and comes after no model that is missing from the history, so that none
+        is left out; None where no checkpoint was ever written."""
         paths = self._checkpoint_paths()
         for step, path in paths:
             try:
@@ -149,11 +150,13 @@ class RunRecord:
             except ValueError:
                 continue
             tokens, adjvec = arrays.pop("tokens"), arrays.pop("adjvec")
-            tensors = {name.removeprefix("tensors."): array for name, array in arrays.items()}
-            return Checkpoint(step, {**numbers, "tensors": tensors}, tokens, adjvec)
+            if all(mid in self.known for mid in range(step * len(tokens))):
+                tensors = {name.removeprefix("tensors."): array for name, array in arrays.items()}
+                return Checkpoint(step, {**numbers, "tensors": tensors}, tokens, adjvec)
         if paths or self.known:
             raise RunRecordError(
-                f"{self.directory}: no checkpoint is whole: this search cannot be resumed"
+                f"{self.directory}: no checkpoint is whole and has all models before it in "
+                f"{self.history_path.name}: this search cannot be resumed"
             )
         return None
 

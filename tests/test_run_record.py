@@ -93,8 +93,8 @@ def test_a_torn_last_line_is_trained_again(tmp_path):
     assert pseudo_search(tmp_path / "parts", num_models=23).wait() == 0
     path = tmp_path / "parts/history.jsonl"
     path.write_bytes(path.read_bytes()[:-20])
-    (tmp_path / "parts/checkpoint_6.npz").unlink()  # as if stopped while the last model was written
-    assert pseudo_search(tmp_path / "parts", "--resume").wait() == 0
+    output, errors = pseudo_search(tmp_path / "parts", "--resume").communicate()
+    assert "going on with step 5" in output, output + errors  # though there is a checkpoint after it
     assert_same_search(tmp_path / "parts", tmp_path / "whole", 10)
 
 
@@ -118,11 +118,13 @@ def test_round_trip(tmp_path):
     record = RunRecord(tmp_path, SETTINGS, resume=False)
     for step in range(4):
         record.save_step(step, STATE, *ACTIONS)
-    record.append({"mid": 7, "accuracy": 0.1})
+    models = {mid: {"mid": mid, "accuracy": 0.1} for mid in range(7)}
+    for model in models.values():
+        record.append(model)
     record.lock.close()
     assert len(list(tmp_path.glob("checkpoint_*"))) == 2
     again = RunRecord(tmp_path, SETTINGS, resume=True)
-    assert again.known == {7: {"mid": 7, "accuracy": 0.1}}
+    assert again.known == models
     assert again.checkpoint.step == 3
     assert again.checkpoint.state["baseline"] == 0.25 and again.checkpoint.state["updates"] == 3
     np.testing.assert_array_equal(again.checkpoint.state["tensors"]["w"], STATE["tensors"]["w"])
@@ -144,6 +146,8 @@ def test_no_damage_to_a_checkpoint_goes_unseen(tmp_path):
     """Wherever it is damaged, what is read is a whole state: the newest or the one before."""
     record = RunRecord(tmp_path, SETTINGS, resume=False)
     record.save_step(0, STATE, *ACTIONS)
+    record.append({"mid": 0})
+    record.append({"mid": 1})
     record.save_step(1, STATE, *ACTIONS)
     record.lock.close()
     path = tmp_path / "checkpoint_1.npz"
@@ -154,6 +158,15 @@ def test_no_damage_to_a_checkpoint_goes_unseen(tmp_path):
         assert checkpoint.state.keys() == STATE.keys()
         np.testing.assert_array_equal(checkpoint.state["tensors"]["w"], STATE["tensors"]["w"])
         np.testing.assert_array_equal(checkpoint.adjvec, ACTIONS[1])
+
+
+def test_missing_models_that_no_checkpoint_comes_before(tmp_path):
+    record = RunRecord(tmp_path, SETTINGS, resume=False)
+    for step in range(3):
+        record.save_step(step, STATE, *ACTIONS)
+    record.lock.close()
+    with pytest.raises(RunRecordError, match="cannot be resumed"):
+        RunRecord(tmp_path, SETTINGS, resume=True)
 
 
 def test_checkpoints_alone_are_a_search_too(tmp_path):

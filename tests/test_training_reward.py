@@ -70,7 +70,7 @@ def test_cache_outlives_the_process(make_reward):
     made[0](0, TOKENS[:1], ADJVEC[:1])
     record.history.file.close()
     record.lock.close()
-    record.save_step(1, {"tensors": {}}, TOKENS, ADJVEC)
+    record.save_step(1, {"tensors": {}}, TOKENS[1:2], ADJVEC[1:2])
     trainers = Trainers()
     reward, _ = make_reward(trainers)
     reward(1, TOKENS[1:2], ADJVEC[1:2])
