@@ -485,6 +485,8 @@ class ChildTrainer:
         return self
 
     def __exit__(self, *exception) -> None:
+        # Most of a child's memory is theirs, and goes with the scope only where nothing holds them.
+        del self.executor, self.program, self.schedule, self.evaluation, self.evaluation_fetches
         self.stack.close()
 
     def _build_training(self, num_rows: int) -> None:
