@@ -96,6 +96,7 @@ def test_nothing_is_lost_with_a_machine(easy_subset):
     jobs = [JOBS[mid % 4]._replace(mid=mid) for mid in range(9)]
     with TrainerPool([CPU], easy_subset, config, seed=7) as pool:
         local = {job.mid: without_seconds(outcome.result) for job, outcome in pool.run(jobs)}
+    ray.shutdown()  # leaves the cluster of the tests before
     cluster = Cluster(initialize_head=True, head_node_args=NODE)
     victim, _ = [cluster.add_node(**NODE) for _ in range(2)]
     (raylet,) = victim.all_processes["raylet"]
