@@ -242,9 +242,9 @@ class TrainerPool:
 def worker_environment(device: str) -> dict[str, str]:
     """Environment variables with which a trainer starts.
 
-    By default malloc hands large freed blocks back to the kernel, which clears every page anew when the next
-    update needs it. Kept until the model is done (nn_paddle.new_scope), and in huge pages, they make updates
-    a tenth faster.
+    By default malloc hands large freed blocks back to the kernel, which clears every page anew when the
+    next update needs it. Kept until the model is done (nn_paddle.new_scope), and in huge pages, they make
+    updates a tenth faster.
     """
     keep = "glibc.malloc.mmap_threshold=33554432:glibc.malloc.trim_threshold=4294967296"
     return {
