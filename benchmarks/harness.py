@@ -59,14 +59,14 @@ def start_workers(
     """Fresh processes with the environment of a trainer, but for so many `threads`.
 
     They import the main module again. So that one side's process does not hold the other's libraries, a
-    benchmark with two sides imports either within the functions that need it.
+    benchmark with two sides imports either within the functions that need it, as this one does.
     """
+    from trainer_pool import CPU, worker_environment
+
     context = multiprocessing.get_context("spawn")
     pool = futures.ProcessPoolExecutor(
         count, context, initializer=_start_worker, initargs=(initializer, initargs)
     )
-    from trainer_pool import CPU, worker_environment
-
     values = worker_environment(CPU)
     values |= {name: str(threads) for name in values if name.endswith("_NUM_THREADS")}
     with mock.patch.dict(os.environ, values):
