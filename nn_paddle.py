@@ -6,11 +6,9 @@ An architecture is a vector of tokens (the operation of every node) and an adjac
 earlier nodes feed it), for a normal cell and a reduction cell (see `decode`).
 
 The network is a static-graph program in Paddle's older (pre-PIR) form, because that form alone lets a
-single operator choose its kernel: on CPUs the convolutions run in oneDNN, about twice as fast as
-Paddle's own kernels, and everything else stays in Paddle, where it is faster. On GPUs the same program
-runs on cuDNN. Whatever is random about a model (initial weights, batch order, crops, flips, dropout)
-is drawn from one NumPy generator on the host and fed to the program, so a model's result depends on its
-seed alone.
+single operator choose its kernel (see program_passes.py). On GPUs the same program runs on cuDNN. Whatever
+is random about a model (initial weights, batch order, crops, flips, dropout) is drawn from one NumPy
+generator on the host and fed to the program, so a model's result depends on its seed alone.
 """
 
 import contextlib
@@ -26,6 +24,7 @@ import numpy as np
 
 from dataset_maker import Subset
 from parl_backend import paddle
+from program_passes import speed_up
 
 F = paddle.nn.functional
 static = paddle.static
@@ -117,13 +116,15 @@ def decode(tokens: Sequence[int], adjvec: Sequence[int]) -> tuple[Cell, Cell]:
 
 
 # An operation maps x of C channels to C channels at stride 1 and, in a reduction cell's source nodes,
-# to 2C channels of half the size at stride 2. Nothing normalises between the parts of one.
+# to 2C channels of half the size at stride 2. Nothing normalises between the parts of one. In training,
+# pooling takes a form that is faster to differentiate; else it is Paddle's own, which all that reads an
+# exported model knows.
 # Convolutions carry no bias: the original's feed only sums, concatenations and 1x1 convolutions that
 # end in a BN, which takes a constant per channel away again (bar the border pixels of a pair).
 
 
 def _conv(kernel: int, dilation: int = 1) -> Callable:
-    def operation(x: Variable, stride: int) -> Variable:
+    def operation(x: Variable, stride: int, training: bool) -> Variable:
         dilated = dilation if stride == 1 else 1
         return conv2d(x, stride * x.shape[1], (kernel, kernel), (stride, stride), dilated)
 
@@ -131,7 +132,7 @@ def _conv(kernel: int, dilation: int = 1) -> Callable:
 
 
 def _conv_pair(kernel: int) -> Callable:
-    def operation(x: Variable, stride: int) -> Variable:
+    def operation(x: Variable, stride: int, training: bool) -> Variable:
         channels = x.shape[1]
         x = conv2d(x, channels, (1, kernel), (1, stride))
         x = conv2d(x, channels, (kernel, 1), (stride, 1))
@@ -141,9 +142,13 @@ def _conv_pair(kernel: int) -> Callable:
 
 
 def _max_pool(kernel: int) -> Callable:
-    def operation(x: Variable, stride: int) -> Variable:
+    def operation(x: Variable, stride: int, training: bool) -> Variable:
         channels = x.shape[1]
         padding = same_padding(x, (kernel, kernel), (stride, stride))
+        if training and stride == 1:
+            # The mask, which Paddle makes for symmetric padding only, spares the backward pass another
+            # search for the maxima.
+            return F.max_pool2d(x, kernel, stride, padding, return_mask=True)[0]
         x = F.max_pool2d(x, kernel, stride, padding)
         return conv2d(x, 2 * channels, (1, 1)) if stride == 2 else x
 
@@ -151,19 +156,38 @@ def _max_pool(kernel: int) -> Callable:
 
 
 def _avg_pool(kernel: int) -> Callable:
-    def operation(x: Variable, stride: int) -> Variable:
+    def operation(x: Variable, stride: int, training: bool) -> Variable:
         channels = x.shape[1]
-        padding = same_padding(x, (kernel, kernel), (stride, stride))
-        if stride == 1:  # padded pixels are left out of the mean
-            return F.avg_pool2d(x, kernel, stride, padding, exclusive=True)
-        top, bottom, left, right = padding  # here they count as zeros
-        x = F.avg_pool2d(F.pad(x, [left, right, top, bottom]), kernel, stride)
-        return conv2d(x, 2 * channels, (1, 1))
+        top, bottom, left, right = padding = same_padding(x, (kernel, kernel), (stride, stride))
+        if training:  # on CPUs an eighth of the time of Paddle's own
+            matrix = averaging_matrix(x.shape[2], kernel, stride)
+            x = paddle.mm(_constant(matrix), paddle.mm(x, _constant(matrix.T)))
+        elif stride == 1:  # padded pixels are left out of the mean
+            x = F.avg_pool2d(x, kernel, stride, padding, exclusive=True)
+        else:  # here they count as zeros
+            x = F.avg_pool2d(F.pad(x, [left, right, top, bottom]), kernel, stride)
+        return conv2d(x, 2 * channels, (1, 1)) if stride == 2 else x
 
     return operation
 
 
-OPERATIONS: dict[str, Callable[[Variable, int], Variable]] = {
+def _constant(values: np.ndarray) -> Variable:
+    constant = paddle.assign(values)
+    constant.stop_gradient = True
+    return constant
+
+
+def averaging_matrix(size: int, kernel: int, stride: int) -> np.ndarray:
+    """float32 [size / stride, size]: the matrix A for which A x A^T is the average pooling of an image
+    x [size, size]."""
+    before, _ = _same_padding_of(size, kernel, stride)
+    starts = np.arange(0, size, stride)[:, None] - before
+    inside = (np.arange(size) >= starts) & (np.arange(size) < starts + kernel)
+    count = inside.sum(axis=1, keepdims=True) if stride == 1 else kernel
+    return (inside / count).astype(np.float32)
+
+
+OPERATIONS: dict[str, Callable[[Variable, int, bool], Variable]] = {
     "conv_1x1": _conv(1),
     "conv_3x3": _conv(3),
     "conv_5x5": _conv(5),
@@ -185,11 +209,15 @@ def same_padding(
 ) -> list[int]:
     """TensorFlow's "SAME" padding of x [B, C, H, W] as [top, bottom, left, right]; the smaller half
     goes to the top and to the left."""
-    padding = []
+    padding: list[int] = []
     for size, k, s in zip(x.shape[2:], kernel, stride, strict=True):
-        total = max((k - 1) * dilation + 1 - (s if size % s == 0 else size % s), 0)
-        padding += [total // 2, total - total // 2]
+        padding += _same_padding_of(size, (k - 1) * dilation + 1, s)
     return padding
+
+
+def _same_padding_of(size: int, kernel: int, stride: int) -> tuple[int, int]:
+    total = max(kernel - (size % stride or stride), 0)
+    return total // 2, total - total // 2
 
 
 def conv2d(
@@ -212,7 +240,12 @@ def bn_relu(x: Variable, config: ChildConfig, training: bool) -> Variable:
     mean = _parameter(f"{name}.mean", shape, trainable=False)
     variance = _parameter(f"{name}.variance", shape, trainable=False)
     x = F.batch_norm(x, mean, variance, scale, shift, training, config.bn_decay, epsilon=1e-3)
-    return F.relu(x)
+    if not training:
+        return F.relu(x)
+    # In place, which F.relu does not do in a program: no gradient needs what the BN put out.
+    block = static.default_main_program().global_block()
+    block.append_op(type="relu", inputs={"X": x}, outputs={"Out": x})
+    return x
 
 
 def _parameter(name: str, shape: Sequence[int], trainable: bool = True) -> Variable:
@@ -233,11 +266,12 @@ def build_cell(x: Variable, cell: Cell, stride: int, config: ChildConfig, traini
     outputs: list[Variable] = []
     for name, inputs in zip(cell.operations, cell.inputs, strict=True):
         if inputs:
-            total = paddle.add_n([outputs[j] for j in inputs])
-            node = OPERATIONS[name](bn_relu(total, config, training), 1)
+            summands = [outputs[j] for j in inputs]
+            total = paddle.add_n(summands) if len(summands) > 1 else summands[0]
+            node = OPERATIONS[name](bn_relu(total, config, training), 1, training)
         else:
             source = conv2d(bn_relu(x, config, training), channels // config.ratio, (1, 1))
-            node = OPERATIONS[name](bn_relu(source, config, training), stride)
+            node = OPERATIONS[name](bn_relu(source, config, training), stride, training)
         outputs.append(node)
     leaves = paddle.concat([outputs[i] for i in cell.leaves], axis=1)
     return conv2d(leaves, stride * channels, (1, 1))
@@ -328,15 +362,6 @@ def get_variable(name: str) -> np.ndarray:
 def count_parameters(program: static.Program) -> int:
     """Number of trainable parameters (BN's moving statistics are not)."""
     return sum(math.prod(p.shape) for p in program.all_parameters() if p.trainable)
-
-
-def use_onednn_convolutions(program: static.Program) -> None:
-    """Let the convolutions of a finished program run in oneDNN; without effect on GPUs."""
-    if paddle.__version__.startswith("2."):  # whose conv2d_grad fails there
-        return
-    for op in program.global_block().ops:
-        if op.type in ("conv2d", "conv2d_grad"):
-            op._set_attr("use_mkldnn", True)
 
 
 def draw_parameters(
@@ -516,12 +541,16 @@ class ChildTrainer:
             )
             decay = paddle.regularizer.L2Decay(self.config.weight_decay)
             optimizer = paddle.optimizer.Momentum(
-                self.schedule, self.config.momentum, use_nesterov=True, weight_decay=decay
+                self.schedule,
+                self.config.momentum,
+                use_nesterov=True,
+                weight_decay=decay,
+                use_multi_tensor=True,  # one operator for all parameters
             )
             if self.config.amp:  # with dynamic loss scaling; weights stay float32
                 optimizer = static.amp.decorate(optimizer, level="O1", dtype="float16")
             optimizer.minimize(loss)
-        use_onednn_convolutions(self.program)
+        speed_up(self.program)
         self.executor.run(startup)
 
     def _build_evaluation(self) -> None:
@@ -531,7 +560,7 @@ class ChildTrainer:
             labels = static.data("labels", [-1, 1], "int64")
             logits = build_network(images, self.cells, self.config, training=False)
             loss = F.cross_entropy(logits, labels, reduction="none")
-        use_onednn_convolutions(self.evaluation)
+        speed_up(self.evaluation)
         self.evaluation_fetches = [logits, loss]
 
     def train_epoch(self) -> tuple[float, float]:

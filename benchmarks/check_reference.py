@@ -21,6 +21,7 @@ import numpy as np
 
 import nn_paddle
 from nn_paddle import F, paddle, static
+from program_passes import speed_up
 
 DEFAULT_CASES = Path(__file__).parents[2] / "shared/reference/child_network_cases.json"
 Case = dict[str, Any]
@@ -77,7 +78,7 @@ def run_network(case: Case, training: bool) -> Outputs:
             logits = nn_paddle.build_network(images, cells, config, training)
             loss = F.cross_entropy(logits, labels)
             gradients = static.append_backward(loss) if training else []
-        nn_paddle.use_onednn_convolutions(program)
+        speed_up(program)
         executor = nn_paddle.new_executor()
         executor.run(startup)
 

@@ -8,6 +8,7 @@ import pytest
 
 import nn_paddle
 from nn_paddle import ChildConfig, decode, paddle, static
+from program_passes import speed_up
 
 TINY = ChildConfig(width=8, num_cells=1, num_stages=2, early_stop=3, T_0=3.0, warmup=1.0)
 TOKENS, ADJVEC = [1, 6, 3, 8, 2, 4], [1, 1, 0, 0, 1, 1]
@@ -77,17 +78,18 @@ def expected(name, x, weights, stride):
     return conv(x, weights[0]) if stride == 2 else x
 
 
+@pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("size", [8, 5])
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("name", nn_paddle.OPERATIONS)
-def test_operation(name, stride, size):
+def test_operation(name, stride, size, training):
     rng = np.random.default_rng(0)
     x = rng.standard_normal((2, 3, size, size)).astype(np.float32)
     with nn_paddle.static_programs(), nn_paddle.new_scope():
         program, startup = static.Program(), static.Program()
         with static.program_guard(program, startup), paddle.utils.unique_name.guard():
-            y = nn_paddle.OPERATIONS[name](static.data("x", x.shape), stride)
-        nn_paddle.use_onednn_convolutions(program)
+            y = nn_paddle.OPERATIONS[name](static.data("x", x.shape), stride, training)
+        speed_up(program)
         executor = nn_paddle.new_executor()
         executor.run(startup)
         weights = {
