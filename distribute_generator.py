@@ -1,10 +1,10 @@
 """Categorical and Bernoulli distributions given by logits: sample, log-probability, entropy.
 
-Pure functions of Paddle tensors. A sample is a function of the logits and of noise drawn beforehand, so
-that a policy that takes many small decisions one after another asks the random generator only once:
-argmax(logits + Gumbel noise) is distributed as softmax(logits) (the Gumbel-max trick: Maddison et al.
-2014, "A* sampling", section 2), and a logit exceeds logistic noise, whose distribution function is
-the sigmoid, with probability sigmoid(logit).
+Pure functions of Paddle tensors; those that sample take NumPy arrays as well. A sample is a function of
+the logits and of noise drawn beforehand, so that a policy that takes many small decisions one after
+another asks the random generator only once: argmax(logits + Gumbel noise) is distributed as
+softmax(logits) (the Gumbel-max trick: Maddison et al. 2014, "A* sampling", section 2), and a logit
+exceeds logistic noise, whose distribution function is the sigmoid, with probability sigmoid(logit).
 """
 
 from parl_backend import paddle
@@ -24,7 +24,7 @@ def logistic_noise(shape: list[int]) -> Tensor:
 
 def categorical_sample(logits: Tensor, noise: Tensor) -> Tensor:
     """logits, Gumbel noise [..., K] -> int64 [...]."""
-    return paddle.argmax(logits + noise, axis=-1)
+    return (logits + noise).argmax(axis=-1)
 
 
 def categorical_log_prob(logits: Tensor, actions: Tensor) -> Tensor:

@@ -10,8 +10,10 @@ For the normal cell and then, with the LSTM's state carried over, for the reduct
 An arrow is one LSTM step followed by that decision's own fully connected head. So every step's input
 is the action of the step before it: a token as one-hot, edges as 0/1, and zeros before the first step.
 
-`sample` goes step by step; `score` knows all actions, so it knows the LSTM's whole input and runs it
-once over the sequence and all heads in one batched product. Both walk through the same parameters.
+`sample` goes step by step, in NumPy on the host: a step is a few products of matrices so small that Paddle
+would spend most of its time on calling them, more so on a GPU. `score` knows all actions, so it knows the
+LSTM's whole input and runs it once over the sequence and all heads in one batched product, in Paddle. Both
+walk through the same parameters.
 
 Shapes: B architectures, N nodes a cell, K tokens, E = N(N-1) edges, H hidden size; T = 2(2N - 1)
 steps; D the width of the LSTM's input and of a head's output, at least that of the widest action. Where
@@ -109,26 +111,22 @@ class PolicyModel(parl.Model):
             self.token_step_mask, dist.gumbel_noise(shape), dist.logistic_noise(shape)
         )
         noise += self.padding_noise  # padding is never chosen
+        one_hot, *heads = (x.numpy() for x in (self.one_hot, self.head_weight, self.head_bias, noise))
 
-        self.lstm.eval()  # spares its kernel what only a backward pass needs
-        actions = []
-        action, state = paddle.zeros([1, batch_size, D]), None
-        for is_token, weight, bias, step_noise in zip(
-            self.is_token_step,
-            self.head_weight.unbind(),
-            self.head_bias.unbind(),
-            noise.unbind(),
-            strict=True,
+        step = _LSTMStep(self.lstm, batch_size)
+        actions = np.zeros(shape, one_hot.dtype)
+        action = actions[0]  # zeros, the input of the first step
+        for t, (is_token, weight, bias, step_noise) in enumerate(
+            zip(self.is_token_step, *heads, strict=True)
         ):
-            output, state = self.lstm(action, state)  # [1, B, H]
-            logits = _squash(output @ weight + bias)  # [1, B, D]
+            logits = 2.5 * np.tanh((step(action) @ weight + bias) / 5)  # [B, D]; see `_squash`
             if is_token:
-                action = F.embedding(dist.categorical_sample(logits, step_noise), self.one_hot)
+                action = one_hot[dist.categorical_sample(logits, step_noise)]
             else:
                 action = dist.bernoulli_sample(logits, step_noise)
-            actions.append(action)
+            actions[t] = action
 
-        one_hots, edges = self._split(paddle.concat(actions))
+        one_hots, edges = self._split(paddle.to_tensor(actions))
         return Sample(one_hots.argmax(axis=-1), edges.astype("int64"))
 
     def score(self, tokens: Tensor, adjvec: Tensor) -> Score:
@@ -168,6 +166,34 @@ class PolicyModel(parl.Model):
         zero = paddle.zeros([len(tokens), 1], one_hots.dtype)
         packed = paddle.concat([one_hots, adjvec.astype(one_hots.dtype), zero], axis=1)
         return paddle.gather(packed, self.sources, axis=1).reshape([-1, T, D]).transpose([1, 0, 2])
+
+
+class _LSTMStep:
+    """Paddle's `LSTM` in NumPy, a step a call, from a state of zeros: inputs [B, D] -> outputs [B, H]."""
+
+    def __init__(self, lstm: paddle.nn.LSTM, batch_size: int):
+        self.layers = []
+        for layer in range(lstm.num_layers):
+            names = (f"{name}_l{layer}" for name in ("weight_ih", "weight_hh", "bias_ih"))
+            from_input, from_output, bias = (getattr(lstm, name).numpy() for name in names)
+            weight = np.concatenate([from_input, from_output], axis=1)
+            weight = np.ascontiguousarray(weight.T)  # [D + H, 4H]; the product is four times as fast so
+            zeros = np.zeros([batch_size, lstm.hidden_size], weight.dtype)
+            self.layers.append([weight, bias, zeros, zeros])
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        for layer in self.layers:
+            weight, bias, output, memory = layer
+            gates = np.concatenate([x, output], axis=1) @ weight + bias
+            i, f, j, o = gates.reshape([len(x), 4, -1]).swapaxes(0, 1)
+            memory = _sigmoid(f) * memory + _sigmoid(i) * np.tanh(j)
+            x = _sigmoid(o) * np.tanh(memory)
+            layer[2:] = x, memory
+        return x
+
+
+def _sigmoid(x: np.ndarray) -> np.ndarray:
+    return 0.5 * np.tanh(0.5 * x) + 0.5  # does not overflow
 
 
 def _squash(x: Tensor) -> Tensor:

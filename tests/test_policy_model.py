@@ -88,14 +88,23 @@ def float64():
 
 @pytest.mark.parametrize("sizes", SIZES)
 @pytest.mark.parametrize("spread", [1, 8])
-def test_score_is_the_log_probability_of_the_draw(sizes, spread, monkeypatch):
-    model = make_policy(spread=spread, **sizes)
+def test_score_is_the_log_probability_of_the_draw(sizes, spread, monkeypatch, float64):
+    # In float64: at spread 8 the LSTM makes differences of 0.01 out of the roundings of float32.
+    check_score_of_the_draw(make_policy(spread=spread, **sizes), 1e-6, monkeypatch)
+
+
+@pytest.mark.parametrize("sizes", SIZES)
+def test_score_is_the_log_probability_of_the_draw_in_float32(sizes, monkeypatch):
+    check_score_of_the_draw(make_policy(**sizes), 1e-5, monkeypatch)
+
+
+def check_score_of_the_draw(model, tolerance, monkeypatch):
     log_prob = np.zeros(100)  # summed up decision by decision, as they are drawn
 
     def categorical_sample(logits, noise, draw=dist.categorical_sample):
         action = draw(logits, noise)
-        actions = logits.numpy()[0, :, : model.num_tokens].astype(float)
-        taken = actions[np.arange(100), action.numpy()[0]]
+        actions = logits[:, : model.num_tokens].astype(float)
+        taken = actions[np.arange(100), action]
         log_prob[:] += taken - np.log(np.exp(actions).sum(axis=1))
         return action
 
@@ -104,16 +113,16 @@ def test_score_is_the_log_probability_of_the_draw(sizes, spread, monkeypatch):
     def bernoulli_sample(logits, noise, draw=dist.bernoulli_sample):
         action = draw(logits, noise)
         n = next(num_edges)
-        signs = 2 * action.numpy()[0, :, :n] - 1
-        log_prob[:] -= np.log1p(np.exp(-signs * logits.numpy()[0, :, :n])).sum(axis=1)
-        assert not action.numpy()[0, :, n:].any()
+        signs = 2 * action[:, :n] - 1
+        log_prob[:] -= np.log1p(np.exp(-signs * logits[:, :n])).sum(axis=1)
+        assert not action[:, n:].any()
         return action
 
     monkeypatch.setattr(dist, "categorical_sample", categorical_sample)
     monkeypatch.setattr(dist, "bernoulli_sample", bernoulli_sample)
     sample = model.sample(100)
     score = model.score(sample.tokens, sample.adjvec)
-    np.testing.assert_allclose(score.log_prob.numpy(), log_prob, rtol=1e-6, atol=1e-5)
+    np.testing.assert_allclose(score.log_prob.numpy(), log_prob, rtol=tolerance / 10, atol=tolerance)
 
 
 @pytest.mark.parametrize("sizes", SIZES)
