@@ -1,0 +1,42 @@
+import numpy as np
+
+import nn_paddle
+from nn_paddle import F, paddle, static
+from program_passes import speed_up
+
+TOKENS = [1, 4, 6, 9, 0, 3, 8, 7]
+EVERY_EDGE = 12 * [1]
+
+
+def gradients(faster: bool) -> tuple[list[np.ndarray], list[str]]:
+    """Gradients of all weights of a network in which sums have up to three summands, and its operators."""
+    config = nn_paddle.ChildConfig(width=8, num_stages=2, num_cells=1)
+    rng = np.random.default_rng(0)
+    feed = {
+        "images": rng.standard_normal((4, 3, 32, 32)).astype(np.float32),
+        "labels": np.arange(4)[:, None],
+    }
+    with nn_paddle.static_programs(), nn_paddle.new_scope():
+        program = static.Program()
+        with static.program_guard(program, static.Program()), paddle.utils.unique_name.guard():
+            images = static.data("images", [4, 3, 32, 32])
+            labels = static.data("labels", [4, 1], "int64")
+            cells = nn_paddle.decode(TOKENS, EVERY_EDGE)
+            loss = F.cross_entropy(nn_paddle.build_network(images, cells, config, training=True), labels)
+            fetches = [gradient for _, gradient in static.append_backward(loss)]
+        if faster:
+            speed_up(program)
+        nn_paddle.set_variables(nn_paddle.draw_parameters(program, config, rng))
+        values = nn_paddle.new_executor().run(program, feed, fetches)
+        return values, [op.type for op in program.global_block().ops]
+
+
+def test_speed_up_takes_copies_out_and_leaves_gradients_alone():
+    plain, operators = gradients(faster=False)
+    faster, fewer_operators = gradients(faster=True)
+    assert operators.count("scale") == 2 * (2 + 3)  # a copy for every summand, in two cells
+    assert fewer_operators.count("scale") == 0
+    assert len(plain) == len(faster) > 20
+    largest = max(abs(gradient).max() for gradient in plain)
+    for before, after in zip(plain, faster, strict=True):
+        np.testing.assert_allclose(after, before, rtol=1e-4, atol=1e-6 * largest)
