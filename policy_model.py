@@ -137,7 +137,6 @@ class PolicyModel(parl.Model):
         """
         assert tokens.shape == [len(tokens), 2 * self.num_nodes], tokens.shape
         assert adjvec.shape == [len(tokens), len(self.edge_positions)], adjvec.shape
-        self.lstm.train()
         actions = self._join(tokens, adjvec)
         inputs = paddle.concat([paddle.zeros_like(actions[:1]), actions[:-1]])
         outputs, _ = self.lstm(inputs)  # [T, B, H]
