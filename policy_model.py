@@ -114,19 +114,17 @@ class PolicyModel(parl.Model):
         one_hot, *heads = (x.numpy() for x in (self.one_hot, self.head_weight, self.head_bias, noise))
 
         step = _LSTMStep(self.lstm, batch_size)
-        actions = np.zeros(shape, one_hot.dtype)
-        action = actions[0]  # zeros, the input of the first step
-        for t, (is_token, weight, bias, step_noise) in enumerate(
-            zip(self.is_token_step, *heads, strict=True)
-        ):
+        actions = []
+        action = np.zeros([batch_size, D], one_hot.dtype)
+        for is_token, weight, bias, step_noise in zip(self.is_token_step, *heads, strict=True):
             logits = 2.5 * np.tanh((step(action) @ weight + bias) / 5)  # [B, D]; see `_squash`
             if is_token:
                 action = one_hot[dist.categorical_sample(logits, step_noise)]
             else:
                 action = dist.bernoulli_sample(logits, step_noise)
-            actions[t] = action
+            actions.append(action)
 
-        one_hots, edges = self._split(paddle.to_tensor(actions))
+        one_hots, edges = self._split(paddle.to_tensor(np.stack(actions)))
         return Sample(one_hots.argmax(axis=-1), edges.astype("int64"))
 
     def score(self, tokens: Tensor, adjvec: Tensor) -> Score:

@@ -1,9 +1,10 @@
-"""Rewrites of a child network's finished program, its gradients included, that make it faster and leave its
-results alone, but for rounding.
+"""Rewrites of a child network's finished program, its gradients included, that make it faster and leave
+its results alone, but for rounding.
 
-Kept is what `python -m benchmarks.child_training` showed to pay. What did not: oneDNN for batch norm, ReLU,
-pooling and sums (in a layout of its own, so at Paddle's operators around them everything is rearranged),
-programs in NHWC, Paddle's inplace pass, chains of additions for `add_n`.
+Each was kept because it paid when measured beside a program without it; `benchmarks.child_training` times
+them all together. What did not pay: oneDNN for batch norm, ReLU, pooling and sums (in a layout of its
+own, so at Paddle's operators around them everything is rearranged), programs in NHWC, Paddle's inplace
+pass, chains of additions for `add_n`.
 """
 
 from parl_backend import paddle
