@@ -16,7 +16,8 @@ import numpy as np
 from absl import flags
 
 from nn_paddle import OPERATIONS, ChildConfig
-from parl_backend import paddle, parl
+from paddle_backend import paddle
+from parl_backend import parl
 from policy_model import PolicyModel
 from reinforce_policy_gradient import LearnResult, ReinforcePolicyGradient
 

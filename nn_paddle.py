@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dataset_maker import Subset
-from parl_backend import paddle
+from paddle_backend import paddle
 from program_passes import speed_up
 
 F = paddle.nn.functional

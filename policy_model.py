@@ -26,7 +26,8 @@ from typing import NamedTuple
 import numpy as np
 
 import distribute_generator as dist
-from parl_backend import paddle, parl
+from paddle_backend import paddle
+from parl_backend import parl
 
 F = paddle.nn.functional
 Tensor = paddle.Tensor

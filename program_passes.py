@@ -7,7 +7,7 @@ own, so at Paddle's operators around them everything is rearranged), programs in
 pass, chains of additions for `add_n`.
 """
 
-from parl_backend import paddle
+from paddle_backend import paddle
 
 Program = paddle.static.Program
 

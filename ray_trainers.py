@@ -26,7 +26,7 @@ import grpc
 
 from dataset_maker import Subset
 from nn_paddle import ChildConfig, TrainResult
-from parl_backend import paddle
+from paddle_backend import paddle
 from trainer_pool import (
     CPU,
     TRAINER_MEMORY,

@@ -15,11 +15,14 @@ times; after that, or at once where its loss is no longer finite, its outcome is
 import collections
 import concurrent.futures as futures
 import contextlib
+import gc
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
+import types
 from collections.abc import Callable, Iterable, Iterator
 from multiprocessing.connection import Connection
 from typing import NamedTuple
@@ -29,7 +32,7 @@ import pynvml
 
 from dataset_maker import Subset
 from nn_paddle import ChildConfig, TrainResult, train_child
-from parl_backend import paddle
+from paddle_backend import paddle
 
 CPU = "cpu"
 TRAINER_MEMORY = int(4.5 * 2**30)  # bytes; what a trainer takes at the default sizes, with some to spare
@@ -133,7 +136,7 @@ class _Trainer:
         )
         # The images go by the queue, not as initargs: those make the parent wait, deaf to Ctrl-C, until the
         # process has imported Paddle.
-        with _environment(worker_environment(self.device)), _sigint_blocked():
+        with _environment(worker_environment(self.device)), _sigint_blocked(), _main_module_left_out():
             self.prepared = self.executor.submit(_prepare, *self.training)  # starts the process
         sender.close()
         self.future: futures.Future | None = None
@@ -279,10 +282,23 @@ def _sigint_blocked() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+@contextlib.contextmanager
+def _main_module_left_out() -> Iterator[None]:
+    """A process started within it does not import the main module anew, which is main.py, with PARL and
+    more that a trainer has no use for and that takes seconds."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
 # --- In a worker ------------------------------------------------------------------------------------
 
 
 def _start_worker(epochs: Connection) -> None:
+    gc.freeze()  # what the imports made is never garbage, and takes long to look through
     threading.Thread(target=_die_with_parent, daemon=True).start()
     global _epochs
     _epochs = epochs

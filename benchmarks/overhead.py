@@ -11,6 +11,7 @@ which Paddle prepares the program, is overhead.
 
 import collections
 import contextlib
+import gc
 import statistics
 import time
 from collections.abc import Iterator
@@ -21,7 +22,6 @@ from absl import app, flags
 
 import nn_paddle
 from benchmarks import harness
-from benchmarks.recipe import random_architecture
 from nn_paddle import ChildConfig, ChildTrainer
 
 FLAGS = flags.FLAGS
@@ -60,14 +60,15 @@ class TimedTrainer(ChildTrainer):
 
 
 def start() -> None:
+    gc.freeze()  # as a trainer does
     nn_paddle.ChildTrainer = TimedTrainer
 
 
-def train(index: int, updates: int) -> dict[str, list[float]]:
+def train(tokens: list[int], adjvec: list[int], updates: int) -> dict[str, list[float]]:
     """Train a model in this process: the seconds of its parts, and of all as "model"."""
     TimedTrainer.seconds.clear()
     subset = harness.noise_subset(updates * ChildConfig.train_batch_size, HELD_OUT)
-    result = nn_paddle.train_child(*random_architecture(index, 0), subset, ChildConfig(early_stop=1), index)
+    result = nn_paddle.train_child(tokens, adjvec, subset, ChildConfig(early_stop=1), seed=0)
     return {**TimedTrainer.seconds, "model": [result.seconds]}
 
 
@@ -99,12 +100,14 @@ def costs(seconds: dict[str, list[float]], wall: float) -> dict[str, float]:
 
 
 def main(argv: list[str]) -> None:
+    from benchmarks.recipe import random_architecture  # with PARL, which trainers do without
+
     samples: dict[str, list[dict[str, float]]] = {"cold": [], "warm": []}
     for worker in range(FLAGS.workers):
         begin = time.perf_counter()
         with harness.start_workers(1, 1, start, ()) as pool:
             for index in range(1 + FLAGS.warm_models):
-                seconds = pool.submit(train, index, FLAGS.updates).result()
+                seconds = pool.submit(train, *random_architecture(index, 0), FLAGS.updates).result()
                 now = time.perf_counter()
                 samples["warm" if index else "cold"].append(costs(seconds, now - begin))
                 print(f"worker {worker}, model {index}: {now - begin:.1f} s", flush=True)

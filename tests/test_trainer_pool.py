@@ -2,7 +2,10 @@ import dataclasses
 import os
 import resource
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -173,3 +176,19 @@ def test_an_error_in_a_worker_is_told(easy_subset):
     with TrainerPool([CPU], easy_subset, CONFIG, seed=7, retries=0) as pool:
         ((job, outcome),) = pool.run([Job(0, [1, 1], [0, 0, 1])])
     assert outcome.result is None and "adjvec" in outcome.error
+
+
+def test_a_trainer_does_not_import_parl_with_the_main_module(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text("""
+import sys
+import parl_backend
+from trainer_pool import TrainerPool
+
+if __name__ == "__main__":
+    with TrainerPool(["cpu"], None, None, seed=0) as pool:
+        modules = pool.trainers[0].executor.submit(eval, "set(__import__('sys').modules)").result()
+    assert "paddle" in modules and "parl" not in modules
+""")
+    environment = os.environ | {"PYTHONPATH": str(Path(trainer_pool.__file__).parent)}
+    subprocess.run([sys.executable, script], env=environment, check=True)
