@@ -7,7 +7,7 @@ For the default network and for that of main.py's quick preset, on fixed random 
 with probability 1/2):
 * ours: as many one-thread processes as cores, each in nn_paddle.train_child, augmentation included;
 * PyTorch, in channels_last (benchmarks/torch_peer.py), without augmentation, in two ways: one process
-  with all threads, and as many one-thread processes as cores. The better of both is the one compared.
+  with all threads, and as many one-thread processes as cores.
 
 Every process trains the same architecture. An unmeasured epoch comes first, then the processes wait for
 each other, then an epoch of `updates` updates (ten times as many for the quick preset) is measured, until
@@ -18,7 +18,6 @@ round.
 import dataclasses
 import functools
 import multiprocessing
-import statistics
 import time
 import types
 from typing import Any, NamedTuple
@@ -129,13 +128,10 @@ def main(argv: list[str]) -> None:
             for way, values in harness.interleave(sides, FLAGS.rounds).items():
                 samples[way] += values
                 print(f"{size}, architecture {number}, {way}: {values[-1]:.1f} images/s", flush=True)
-        ours, *peers = samples
-        peer = max(peers, key=lambda way: statistics.median(samples[way]))
-        ratio = harness.ratios(samples[ours], samples[peer])
-        for way, values in samples.items():
-            rows.append([size, way, harness.quartiles(values), ratio if way == ours else ""])
-        figures[size] = {"images_per_second": samples, "peer": peer, "ratio_quartiles": ratio}
-    harness.print_table(["network", "training", "images / s", "ours / the better PyTorch"], rows)
+        ratios = {way: harness.ratios(samples["ours"], values) for way, values in samples.items()}
+        rows += [[size, way, harness.quartiles(samples[way]), ratios[way]] for way in WAYS]
+        figures[size] = {"images_per_second": samples, "ratio_quartiles": ratios}
+    harness.print_table(["network", "training", "images / s", "ours / it"], rows)
     print(f"Median (quartiles) over {FLAGS.architectures} architectures x {FLAGS.rounds} rounds")
     harness.save(figures)
 
