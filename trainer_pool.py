@@ -23,12 +23,12 @@ import sys
 import threading
 import time
 import types
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from multiprocessing.connection import Connection
 from typing import NamedTuple
 
 import psutil
-import pynvml
 
 from dataset_maker import Subset
 from nn_paddle import ChildConfig, TrainResult, train_child
@@ -113,6 +113,9 @@ def _count_gpus() -> int:
     """GPUs that Paddle can use; none where it was built without them."""
     if not paddle.is_compiled_with_cuda():
         return 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that its package has another name now
+        import pynvml  # here, since trainers need not import it
     try:
         pynvml.nvmlInit()
         return pynvml.nvmlDeviceGetCount()
@@ -136,7 +139,7 @@ class _Trainer:
         )
         # The images go by the queue, not as initargs: those make the parent wait, deaf to Ctrl-C, until the
         # process has imported Paddle.
-        with _environment(worker_environment(self.device)), _sigint_blocked(), _main_module_left_out():
+        with _environment(worker_environment(self.device)), _signals_held(), _main_module_left_out():
             self.prepared = self.executor.submit(_prepare, *self.training)  # starts the process
         sender.close()
         self.future: futures.Future | None = None
@@ -272,14 +275,25 @@ def _environment(values: dict[str, str]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _sigint_blocked() -> Iterator[None]:
-    """A process started within it never sees Ctrl-C, which is the parent's to act on; the parent sees it
-    on leaving."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+def _signals_held() -> Iterator[None]:
+    """A process started within it never sees Ctrl-C, which is the parent's to act on. The parent's own
+    handlers run on leaving: one that raised amid the start of a process would leave it to nobody. Blocking
+    SIGINT does not see to that, since another thread can take the signal for the main one."""
+    held: list[int] = []
+    handlers = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if callable(signal.getsignal(number)):
+                handlers[number] = signal.signal(number, lambda number, frame: held.append(number))
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for number in held:
+            signal.raise_signal(number)
 
 
 @contextlib.contextmanager

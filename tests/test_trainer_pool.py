@@ -4,6 +4,7 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -192,3 +193,17 @@ if __name__ == "__main__":
 """)
     environment = os.environ | {"PYTHONPATH": str(Path(trainer_pool.__file__).parent)}
     subprocess.run([sys.executable, script], env=environment, check=True)
+
+
+def test_a_signal_is_held_while_a_trainer_starts():
+    go = threading.Event()
+    sender = threading.Thread(target=lambda: go.wait() and os.kill(os.getpid(), signal.SIGINT))
+    sender.start()  # before SIGINT is blocked, so that this thread can take it
+    started = False
+    with pytest.raises(KeyboardInterrupt):
+        with trainer_pool._signals_held():
+            go.set()
+            sender.join()
+            time.sleep(0.1)
+            started = True
+    assert started
