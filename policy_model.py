@@ -174,22 +174,23 @@ class _LSTMStep:
 
     def __init__(self, lstm: paddle.nn.LSTM, batch_size: int):
         self.layers = []
+        dtype = lstm.weight_ih_l0.numpy().dtype
+        self.scale = np.repeat(np.array([0.5, 0.5, 1, 0.5], dtype), lstm.hidden_size)  # i, f, j, o
+        self.shift = 1 - self.scale
+        zeros = np.zeros([batch_size, lstm.hidden_size], dtype)
         for layer in range(lstm.num_layers):
             names = (f"{name}_l{layer}" for name in ("weight_ih", "weight_hh", "bias_ih"))
             from_input, from_output, bias = (getattr(lstm, name).numpy() for name in names)
-            # i, f, j, o
-            self.scale = np.repeat(np.array([0.5, 0.5, 1, 0.5], bias.dtype), lstm.hidden_size)
             weight = np.concatenate([from_input, from_output], axis=1)
             # [D + H, 4H], contiguous; the product is four times as fast so.
             weight = np.multiply(weight.T, self.scale, order="C")
-            zeros = np.zeros([batch_size, lstm.hidden_size], weight.dtype)
             self.layers.append([weight, bias * self.scale, zeros, zeros])
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         for layer in self.layers:
             weight, bias, output, memory = layer
             halves = np.concatenate([x, output], axis=1) @ weight + bias
-            gates = np.tanh(halves) * self.scale + (1 - self.scale)
+            gates = np.tanh(halves) * self.scale + self.shift
             i, f, j, o = gates.reshape([len(x), 4, -1]).swapaxes(0, 1)
             memory = f * memory + i * j
             x = o * np.tanh(memory)

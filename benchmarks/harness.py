@@ -1,6 +1,7 @@
 """What the benchmarks share: processes of their own, measuring in turns, a table, a JSON file."""
 
 import concurrent.futures as futures
+import gc
 import importlib.metadata
 import json
 import multiprocessing
@@ -75,6 +76,7 @@ def start_workers(
 
 
 def _start_worker(initializer: Callable[..., None] | None, initargs: tuple) -> None:
+    gc.freeze()  # as a trainer does
     multiprocessing.set_start_method("fork", force=True)  # PARL's import relies on it
     if initializer:
         initializer(*initargs)

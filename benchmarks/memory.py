@@ -7,7 +7,6 @@ the default size, for a few updates, and evaluated. Growth: the resident size af
 models, against that after the third.
 """
 
-import gc
 import resource
 
 import psutil
@@ -34,7 +33,7 @@ def train_all(models: int, config: ChildConfig, updates: int) -> list[tuple[floa
     from benchmarks.recipe import random_architecture  # with PARL, which trainers do without
 
     architectures = [random_architecture(index, 0) for index in range(models)]
-    with harness.start_workers(1, 1, gc.freeze) as pool:  # as a trainer does
+    with harness.start_workers(1, 1) as pool:
         return [pool.submit(train, *pair, config, updates).result() for pair in architectures]
 
 
