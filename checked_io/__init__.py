@@ -1,0 +1,1 @@
+"""Opening of files that a user names and that may be anything."""
