@@ -12,11 +12,11 @@ SUBSET := cifar/pickle-cifar-10
 setup: $(INSTALLED)
 
 # --no-deps: the files hold the full resolution, and PARL's own pins contradict it.
-$(INSTALLED): requirements.txt requirements-dev.txt
+$(INSTALLED): requirements.txt requirements/dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null || \
 	  { echo "make setup: $(PYTHON) is not Python 3.10 - 3.13; name one: make PYTHON=python3.12 setup" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --no-deps -r requirements.txt -r requirements-dev.txt
+	$(VENV)/bin/python -m pip install --no-deps -r requirements.txt -r requirements/dev.txt
 	@touch $@
 
 $(SUBSET): | setup

@@ -15,11 +15,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from absl import flags
 
-from nn_paddle import OPERATIONS, ChildConfig
-from paddle_backend import paddle
-from parl_backend import parl
+from backend.paddle_backend import paddle
+from backend.parl_backend import parl
+from nn_paddle import OPERATIONS
 from policy_model import PolicyModel
 from reinforce_policy_gradient import LearnResult, ReinforcePolicyGradient
+from search_space.child import CHILD_FLAGS, ChildConfig
 
 FLAGS = flags.FLAGS
 
@@ -232,28 +233,6 @@ def define_search_flags() -> None:
     flags.register_validator(
         "num_tokens", lambda n: n <= len(OPERATIONS), f"there are {len(OPERATIONS)} operations"
     )
-
-
-# name in ChildConfig, which also gives type and default; help; lowest and highest value
-CHILD_FLAGS = (
-    ("width", "Channels of the child network's first stage.", 1, None),
-    ("num_stages", "Its stages; each further one halves the image and doubles the channels.", 1, 5),
-    ("num_cells", "Cells in a stage.", 1, None),
-    ("ratio", "Channels of a cell / channels of its nodes.", 1, None),
-    ("early_stop", "Epochs for which a child network is trained.", 1, None),
-    ("train_batch_size", "Images in one of its updates (--batch_size is the agent's).", 1, None),
-    ("lr_max", "Its highest learning rate.", 0, None),
-    ("lr_min", "Its lowest learning rate.", 0, None),
-    ("T_0", "Epochs in which the learning rate goes from highest to lowest along a cosine.", 0, None),
-    ("warmup", "The first of those epochs, in which it rises to the highest.", 0, None),
-    ("momentum", "Nesterov momentum.", 0, 1),
-    ("weight_decay", "L2 regularisation of every parameter.", 0, None),
-    ("bn_decay", "Share of the old value in the moving statistics of batch normalisation.", 0, 1),
-    ("bn_shift", "Initial shift of the batch normalisations inside the network.", None, None),
-    ("dropout_rate", "Dropout before the classifier.", 0, 0.99),
-    ("random_flip_left_right", "Whether training images are flipped at random.", None, None),
-    ("amp", "Whether it is trained in mixed precision; needs GPUs.", None, None),
-)
 
 
 def child_config_from_flags() -> ChildConfig:

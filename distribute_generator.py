@@ -7,7 +7,7 @@ softmax(logits) (the Gumbel-max trick: Maddison et al. 2014, "A* sampling", sect
 exceeds logistic noise, whose distribution function is the sigmoid, with probability sigmoid(logit).
 """
 
-from paddle_backend import paddle
+from backend.paddle_backend import paddle
 
 F = paddle.nn.functional
 Tensor = paddle.Tensor

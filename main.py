@@ -21,11 +21,12 @@ from absl import app, flags
 
 import autodl
 import dataset_maker
-from progress import Progress
-from run_record import RunRecord, RunRecordError
-from step_log import StepLog
-from trainer_pool import CPU, DevicesError, TrainerPool, find_devices
-from training_reward import SearchError, Trainers, TrainingReward, train_candidates
+from record.progress import Progress
+from record.search_record import RunRecord, RunRecordError
+from record.step_log import StepLog
+from rewards.training_reward import SearchError, Trainers, TrainingReward, train_candidates
+from trainers.devices import CPU, DevicesError, find_devices
+from trainers.pool import TrainerPool
 
 FLAGS = flags.FLAGS
 
@@ -107,7 +108,7 @@ def train_and_search() -> None:
 def trainers_from_flags() -> Callable[..., Any]:
     """A TrainerPool or its like, but for its arguments from `subset` on; raises DevicesError."""
     if FLAGS.cluster:
-        from ray_trainers import RayTrainers, connect  # Ray is an optional extra
+        from trainers.ray_cluster import RayTrainers, connect  # Ray is an optional extra
 
         return partial(RayTrainers, connect(FLAGS.cluster))
     devices = find_devices(FLAGS.trainers)

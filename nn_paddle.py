@@ -1,31 +1,36 @@
-"""The search space and the child network: build, train and evaluate one architecture in Paddle.
+"""The child network in Paddle: build, train and evaluate one architecture.
 
     result = train_child(tokens, adjvec, subset, ChildConfig(), seed=0)
 
-An architecture is a vector of tokens (the operation of every node) and an adjacency vector (which
-earlier nodes feed it), for a normal cell and a reduction cell (see `decode`).
-
-The network is a static-graph program in Paddle's older (pre-PIR) form, because that form alone lets a
-single operator choose its kernel (see program_passes.py). On GPUs the same program runs on cuDNN. Whatever
-is random about a model (initial weights, batch order, crops, flips, dropout) is drawn from one NumPy
-generator on the host and fed to the program, so a model's result depends on its seed alone.
+OPERATIONS says what each operation of the search space is. The network is a static program (see
+backend/programs.py). Whatever is random about a model (initial weights, batch order, crops, flips, dropout)
+is drawn from one NumPy generator on the host and fed to the program, so a model's result depends on its
+seed alone.
 """
 
 import contextlib
-import ctypes
-import dataclasses
-import gc
 import math
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
+from backend.paddle_backend import paddle
+from backend.program_passes import speed_up
+from backend.programs import (
+    count_parameters,
+    get_variable,
+    new_executor,
+    new_scope,
+    no_call_stacks,
+    on_gpu,
+    set_variables,
+    static_programs,
+)
 from dataset_maker import Subset
-from paddle_backend import paddle
-from program_passes import speed_up
+from search_space.cells import OPERATION_NAMES, Cell, decode
+from search_space.child import ChildConfig, TrainResult
 
 F = paddle.nn.functional
 static = paddle.static
@@ -37,83 +42,6 @@ CROP_PADDING = 4
 EVALUATION_BATCH = 25  # takes less memory than a training update; of 100 it takes half as much again
 
 Variable = Any  # a variable of a static program; Paddle's class for it has no public name
-
-
-@dataclasses.dataclass(frozen=True)
-class ChildConfig:
-    """Size of the child network and recipe of its training. The defaults are those of the search."""
-
-    width: int = 64  # channels of the first stage
-    num_stages: int = 3  # each stage after the first halves the image and doubles the channels
-    num_cells: int = 3  # cells in a stage
-    ratio: int = 4  # channels of a cell / channels of its nodes
-    early_stop: int = 20  # epochs of training
-    train_batch_size: int = 32
-    lr_max: float = 0.05
-    lr_min: float = 0.0001
-    T_0: float = 20.0  # epochs in which the cosine goes from lr_max to lr_min
-    warmup: float = 2.0  # epochs of linear warm-up before it
-    momentum: float = 0.9
-    weight_decay: float = 1e-4
-    bn_decay: float = 0.9  # share of the old value in BN's moving statistics
-    bn_shift: float = 2.0  # initial shift of every BN that a convolution or a pooling follows
-    dropout_rate: float = 0.2
-    random_flip_left_right: bool = True
-    amp: bool = False  # mixed precision, on GPUs: float16 where Paddle holds it to be safe
-
-    @property
-    def features(self) -> int:
-        """Channels of the last stage, which the classifier sees."""
-        return self.width * 2 ** (self.num_stages - 1)
-
-
-# --- The search space -------------------------------------------------------------------------------
-
-
-class Cell(NamedTuple):
-    """One cell as data: `operations[i]` names node i's operation, `inputs[i]` the nodes that feed it."""
-
-    operations: tuple[str, ...]
-    inputs: tuple[tuple[int, ...], ...]
-
-    @property
-    def leaves(self) -> list[int]:
-        """The nodes that feed no other node; their outputs make the cell's output."""
-        used = {j for inputs in self.inputs for j in inputs}
-        return [i for i in range(len(self.operations)) if i not in used]
-
-
-def decode(tokens: Sequence[int], adjvec: Sequence[int]) -> tuple[Cell, Cell]:
-    """The normal and the reduction cell of an architecture.
-
-    tokens: ints [2N], the normal cell's first; token t is the t-th operation of OPERATIONS.
-    adjvec: 0/1 [N(N-1)], the normal cell's first; within a cell node i owns the i entries from
-        i(i-1)/2 on, and entry j of them says whether node j feeds node i.
-
-    Raises ValueError where the lengths do not fit each other or a value is out of range.
-    """
-    num_nodes, odd = divmod(len(tokens), 2)
-    if odd or num_nodes < 1:
-        raise ValueError(f"tokens must be two cells of the same size, not {len(tokens)} numbers")
-    if len(adjvec) != num_nodes * (num_nodes - 1):
-        raise ValueError(
-            f"{len(tokens)} tokens need an adjvec of {num_nodes * (num_nodes - 1)}, not {len(adjvec)}"
-        )
-    names = list(OPERATIONS)
-    if not all(0 <= token < len(names) for token in tokens):
-        raise ValueError(f"tokens must lie in 0 .. {len(names) - 1}: {list(tokens)}")
-    if not all(edge in (0, 1) for edge in adjvec):
-        raise ValueError(f"adjvec must hold 0 and 1 only: {list(adjvec)}")
-
-    def cell(tokens: Sequence[int], edges: Sequence[int]) -> Cell:
-        starts = [i * (i - 1) // 2 for i in range(num_nodes)]
-        inputs = (
-            tuple(j for j in range(i) if edges[start + j]) for i, start in enumerate(starts)
-        )
-        return Cell(tuple(names[token] for token in tokens), tuple(inputs))
-
-    half = len(adjvec) // 2
-    return cell(tokens[:num_nodes], adjvec[:half]), cell(tokens[num_nodes:], adjvec[half:])
 
 
 # An operation maps x of C channels to C channels at stride 1 and, in a reduction cell's source nodes,
@@ -200,6 +128,7 @@ OPERATIONS: dict[str, Callable[[Variable, int, bool], Variable]] = {
     "avgpool_3x3": _avg_pool(3),
     "avgpool_5x5": _avg_pool(5),
 }
+assert tuple(OPERATIONS) == OPERATION_NAMES, "search_space/cells.py names other operations"
 
 
 # --- The network ------------------------------------------------------------------------------------
@@ -306,77 +235,6 @@ def build_network(
     return F.linear(features, weight, _parameter(new_name("bias"), [NUM_CLASSES]))
 
 
-# --- The program ------------------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def static_programs() -> Iterator[None]:
-    """Within it, static programs are built and run in the pre-PIR form (see the top of the file)."""
-    guard = getattr(getattr(paddle, "pir_utils", None), "OldIrGuard", None)
-    was_dynamic = paddle.in_dynamic_mode()
-    with guard() if guard else contextlib.nullcontext():
-        paddle.enable_static()
-        # Without this flag the executor keeps twice the memory and on CPUs runs no faster.
-        paddle.set_flags({"FLAGS_new_executor_serial_run": not _on_gpu()})
-        try:
-            yield
-        finally:
-            if was_dynamic:
-                paddle.disable_static()
-
-
-@contextlib.contextmanager
-def _no_call_stacks() -> Iterator[None]:
-    """Within it, new operators take no note of the Python lines that they come from, a fifth of the time of
-    building a program."""
-    before = getattr(sys, "tracebacklimit", 1000)
-    sys.tracebacklimit = 0
-    try:
-        yield
-    finally:
-        sys.tracebacklimit = before
-
-
-@contextlib.contextmanager
-def new_scope() -> Iterator[None]:
-    """Within it, variables live in a scope of their own, which is freed with all of them at the end."""
-    scope = static.Scope()
-    try:
-        with static.scope_guard(scope):
-            yield
-    finally:
-        gc.collect()  # programs and executors are held by cycles
-        scope._remove_from_pool()  # which otherwise keeps every scope as long as the process lives
-        ctypes.CDLL(None).malloc_trim(0)  # or what was freed stays with the process, in ever more pieces
-
-
-def _on_gpu() -> bool:
-    return paddle.is_compiled_with_cuda() and paddle.device.cuda.device_count() > 0
-
-
-def _place():
-    return paddle.CUDAPlace(0) if _on_gpu() else paddle.CPUPlace()
-
-
-def new_executor() -> static.Executor:
-    return static.Executor(_place())
-
-
-def set_variables(values: dict[str, np.ndarray]) -> None:
-    """Set variables of the current scope, new or not."""
-    for name, value in values.items():
-        static.global_scope().var(name).get_tensor().set(value, _place())
-
-
-def get_variable(name: str) -> np.ndarray:
-    return np.array(static.global_scope().find_var(name).get_tensor())
-
-
-def count_parameters(program: static.Program) -> int:
-    """Number of trainable parameters (BN's moving statistics are not)."""
-    return sum(math.prod(p.shape) for p in program.all_parameters() if p.trainable)
-
-
 def draw_parameters(
     program: static.Program, config: ChildConfig, rng: np.random.Generator
 ) -> dict[str, np.ndarray]:
@@ -417,16 +275,6 @@ def _truncated_normal(rng: np.random.Generator, shape: Sequence[int]) -> np.ndar
 
 
 # --- Training and evaluation ------------------------------------------------------------------------
-
-
-@dataclasses.dataclass(frozen=True)
-class TrainResult:
-    status: str  # "ok", or "nan" where the loss left the finite numbers
-    accuracy: float  # on the validation images, after the last epoch
-    validation_loss: float
-    train_loss: float  # mean over the last epoch's batches
-    num_params: int  # trainable ones
-    seconds: float
 
 
 def standardise(images: np.ndarray) -> np.ndarray:
@@ -507,7 +355,7 @@ class ChildTrainer:
         self.steps = len(images) // self.batch_size  # an epoch leaves out the incomplete last batch
 
     def __enter__(self) -> "ChildTrainer":
-        if self.config.amp and not _on_gpu():
+        if self.config.amp and not on_gpu():
             raise ValueError("amp, mixed precision, needs a GPU")
         with contextlib.ExitStack() as stack:
             stack.enter_context(static_programs())
@@ -515,7 +363,7 @@ class ChildTrainer:
             self.executor = new_executor()
             stack.callback(self.executor.close)
             table = pixel_table(standardise(self.images))
-            with _no_call_stacks():
+            with no_call_stacks():
                 self._build_training(len(table))
                 self._build_evaluation()
             set_variables(draw_parameters(self.program, self.config, self.rng))

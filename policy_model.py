@@ -26,8 +26,8 @@ from typing import NamedTuple
 import numpy as np
 
 import distribute_generator as dist
-from paddle_backend import paddle
-from parl_backend import parl
+from backend.paddle_backend import paddle
+from backend.parl_backend import parl
 
 F = paddle.nn.functional
 Tensor = paddle.Tensor

@@ -37,7 +37,7 @@ def load_picture(path: str) -> np.ndarray:
 def load_model(directory: Path):
     """A function from pictures, float32 [B, 3, 32, 32] in 0 .. 255, to probabilities [B, 10]. Raises
     PredictError where the model is damaged."""
-    from paddle_backend import paddle  # takes seconds, which a wrong command line need not wait for
+    from backend.paddle_backend import paddle  # takes seconds, which a wrong command line need not wait for
 
     config = paddle.inference.Config(str(directory / "model.pdmodel"), str(directory / "model.pdiparams"))
     config.disable_glog_info()

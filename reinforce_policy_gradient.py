@@ -6,8 +6,8 @@ learning": the update is that of its equation 11, with Adam in the place of plai
 
 from typing import NamedTuple
 
-from paddle_backend import paddle
-from parl_backend import parl
+from backend.paddle_backend import paddle
+from backend.parl_backend import parl
 from policy_model import PolicyModel
 
 Tensor = paddle.Tensor

@@ -20,10 +20,10 @@ import numpy as np
 import scipy.stats
 from absl import app, flags
 
-from files import read_json_lines, write_whole
-from network_picture import draw_network, plt
-from nn_paddle import decode
-from run_record import mean_of_runs
+from record.files import read_json_lines, write_whole
+from record.search_record import mean_of_runs
+from search_space.cells import decode
+from search_space.network_picture import draw_network, plt
 
 FLAGS = flags.FLAGS
 

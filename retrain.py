@@ -19,9 +19,10 @@ import numpy as np
 from absl import app, flags
 
 import dataset_maker
-from architecture import Architecture, ArchitectureError, check_config, read_architecture
-from files import read_arrays, write_arrays, write_whole
-from nn_paddle import NUM_CLASSES, ChildConfig, ChildTrainer
+from nn_paddle import NUM_CLASSES, ChildTrainer
+from record.files import read_arrays, write_arrays, write_whole
+from search_space.architecture_file import Architecture, ArchitectureError, read_architecture
+from search_space.child import ChildConfig, check_config
 
 try:
     import paddle2onnx  # an optional extra
@@ -67,7 +68,7 @@ def make_config(config: ChildConfig) -> ChildConfig:
 
 def retrain(architecture: Architecture, output_dir: Path) -> None:
     if FLAGS.onnx and paddle2onnx is None:
-        raise RetrainError("--onnx needs: pip install --no-deps -r requirements-onnx.txt")
+        raise RetrainError("--onnx needs: pip install --no-deps -r requirements/onnx.txt")
     config = make_config(architecture.config)
     subset = load_images()
     settings = {
@@ -174,7 +175,7 @@ if __name__ == "__main__":
     flags.DEFINE_integer("num_cells", None, "Cells in a stage; by default as in the search.", 1)
     flags.DEFINE_integer("seed", 0, "Decides everything that is random.", 0, 2**32 - 1)
     flags.DEFINE_boolean("resume", False, "Go on with the training in --output_dir, if there is one.")
-    flags.DEFINE_boolean("onnx", False, "Also write model.onnx; see requirements-onnx.txt.")
+    flags.DEFINE_boolean("onnx", False, "Also write model.onnx; see requirements/onnx.txt.")
     flags.DEFINE_list("classes", CIFAR10_CLASSES, "Names of the classes, for predict.py.")
     flags.register_validator(
         "classes", lambda names: len(names) == NUM_CLASSES, f"takes {NUM_CLASSES} names"

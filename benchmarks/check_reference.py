@@ -20,8 +20,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import nn_paddle
+from backend.program_passes import speed_up
 from nn_paddle import F, paddle, static
-from program_passes import speed_up
 
 DEFAULT_CASES = Path(__file__).parents[2] / "shared/reference/child_network_cases.json"
 Case = dict[str, Any]

@@ -1,6 +1,6 @@
 """Images a second that a machine trains child networks on, all its cores busy: ours and PyTorch's.
 
-    pip install -r requirements-bench.txt
+    pip install -r requirements/bench.txt
     python -m benchmarks.child_training    # ten minutes on two cores
 
 For the default network and for that of main.py's quick preset, on fixed random architectures (edges
@@ -58,7 +58,8 @@ class Network(NamedTuple):
 
 def train_ours(network: Network, updates: int) -> tuple[float, float]:
     """Start and end of the measured epoch, in seconds of a clock that all processes share."""
-    from nn_paddle import ChildConfig, train_child
+    from nn_paddle import train_child
+    from search_space.child import ChildConfig
 
     config = ChildConfig(**network.config)
     subset = harness.noise_subset(updates * config.train_batch_size, num_validation=10)
@@ -92,7 +93,7 @@ def images_per_second(way: str, network: Network, updates: int) -> float:
     """Of all processes together."""
     train, processes, threads = WAYS[way]
     barrier = multiprocessing.get_context("spawn").Barrier(processes)
-    with harness.start_workers(processes, threads, join, (barrier,)) as pool:
+    with harness.start_processes(processes, threads, join, (barrier,)) as pool:
         spans = [pool.submit(train, network, updates) for _ in range(processes)]
         starts, ends = zip(*(span.result() for span in spans), strict=True)
     return processes * updates * network.config["train_batch_size"] / (max(ends) - min(starts))
@@ -101,7 +102,8 @@ def images_per_second(way: str, network: Network, updates: int) -> float:
 def draw_networks(name: str) -> list[Network]:
     from benchmarks.recipe import random_architecture
     from main import PRESETS
-    from nn_paddle import ChildConfig, decode
+    from search_space.cells import decode
+    from search_space.child import ChildConfig
 
     config = ChildConfig(early_stop=2, train_batch_size=FLAGS.train_batch_size)
     preset = PRESETS[name] if name != "default" else {}

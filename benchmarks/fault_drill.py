@@ -30,7 +30,7 @@ import numpy as np
 import psutil
 from absl import app, flags
 
-from files import read_json_lines
+from record.files import read_json_lines
 
 FLAGS = flags.FLAGS
 

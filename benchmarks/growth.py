@@ -23,10 +23,10 @@ from absl import app, flags
 
 import autodl
 import main
-from nn_paddle import TrainResult
-from progress import Progress
-from run_record import RunRecord
-from trainer_pool import Job, Outcome
+from record.progress import Progress
+from record.search_record import RunRecord
+from search_space.child import TrainResult
+from trainers.job import Job, Outcome
 
 FLAGS = flags.FLAGS
 

@@ -18,7 +18,7 @@ import numpy as np
 from absl import flags
 
 from dataset_maker import Subset
-from files import write_whole
+from record.files import write_whole
 
 FLAGS = flags.FLAGS
 CORES = len(os.sched_getaffinity(0))
@@ -54,7 +54,7 @@ def ratios(ours: Sequence[float], theirs: Sequence[float]) -> Quartiles:
     return quartiles([a / b for a, b in zip(ours, theirs, strict=True)])
 
 
-def start_workers(
+def start_processes(
     count: int, threads: int, initializer: Callable[..., None] | None = None, initargs: tuple = ()
 ) -> futures.ProcessPoolExecutor:
     """Fresh processes with the environment of a trainer, but for so many `threads`.
@@ -62,20 +62,21 @@ def start_workers(
     They import the main module again. So that one side's process does not hold the other's libraries, a
     benchmark with two sides imports either within the functions that need it, as this one does.
     """
-    from trainer_pool import CPU, worker_environment
+    from trainers.devices import CPU
+    from trainers.process import environment
 
     context = multiprocessing.get_context("spawn")
     pool = futures.ProcessPoolExecutor(
-        count, context, initializer=_start_worker, initargs=(initializer, initargs)
+        count, context, initializer=_start_process, initargs=(initializer, initargs)
     )
-    values = worker_environment(CPU)
+    values = environment(CPU)
     values |= {name: str(threads) for name in values if name.endswith("_NUM_THREADS")}
     with mock.patch.dict(os.environ, values):
         futures.wait([pool.submit(os.getpid) for _ in range(count)])
     return pool
 
 
-def _start_worker(initializer: Callable[..., None] | None, initargs: tuple) -> None:
+def _start_process(initializer: Callable[..., None] | None, initargs: tuple) -> None:
     gc.freeze()  # as a trainer does
     multiprocessing.set_start_method("fork", force=True)  # PARL's import relies on it
     if initializer:

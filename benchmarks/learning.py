@@ -20,9 +20,10 @@ from typing import Any
 import numpy as np
 from absl import app, flags
 
-from files import write_whole
-from nn_paddle import OPERATIONS, decode
+from nn_paddle import OPERATIONS
+from record.files import write_whole
 from report import ReportError, read_history
+from search_space.cells import decode
 
 FLAGS = flags.FLAGS
 

@@ -13,7 +13,8 @@ import psutil
 from absl import app, flags
 
 from benchmarks import harness
-from nn_paddle import ChildConfig, train_child
+from nn_paddle import train_child
+from search_space.child import ChildConfig
 
 FLAGS = flags.FLAGS
 SMALL = ChildConfig(width=16, num_cells=1, early_stop=1)
@@ -33,7 +34,7 @@ def train_all(models: int, config: ChildConfig, updates: int) -> list[tuple[floa
     from benchmarks.recipe import random_architecture  # with PARL, which trainers do without
 
     architectures = [random_architecture(index, 0) for index in range(models)]
-    with harness.start_workers(1, 1) as pool:
+    with harness.start_processes(1, 1) as pool:
         return [pool.submit(train, *pair, config, updates).result() for pair in architectures]
 
 

@@ -21,7 +21,8 @@ from absl import app, flags
 
 import nn_paddle
 from benchmarks import harness
-from nn_paddle import ChildConfig, ChildTrainer
+from nn_paddle import ChildTrainer
+from search_space.child import ChildConfig
 
 FLAGS = flags.FLAGS
 HELD_OUT = 100
@@ -103,7 +104,7 @@ def main(argv: list[str]) -> None:
     samples: dict[str, list[dict[str, float]]] = {"cold": [], "warm": []}
     for worker in range(FLAGS.workers):
         begin = time.perf_counter()
-        with harness.start_workers(1, 1, start, ()) as pool:
+        with harness.start_processes(1, 1, start, ()) as pool:
             for index in range(1 + FLAGS.warm_models):
                 seconds = pool.submit(train, *random_architecture(index, 0), FLAGS.updates).result()
                 now = time.perf_counter()

@@ -1,6 +1,6 @@
 """Updates of the policy a second: simple_main's loop (sample, reward, learn), ours and in PyTorch.
 
-    pip install -r requirements-bench.txt
+    pip install -r requirements/bench.txt
     python -m benchmarks.policy_step    # a minute
 
 Both sides run in a process of their own, once with one thread and once with as many threads as cores,
@@ -61,7 +61,7 @@ def measure(count: int) -> float:
 
 def main(argv: list[str]) -> None:
     pools = {
-        (side, threads): harness.start_workers(1, threads, start, (updates, FLAGS.batch_size))
+        (side, threads): harness.start_processes(1, threads, start, (updates, FLAGS.batch_size))
         for side, updates in {"ours": our_updates, "PyTorch": torch_updates}.items()
         for threads in sorted({1, harness.CORES})
     }

@@ -16,7 +16,9 @@ from absl import app, flags
 
 import autodl
 from dataset_maker import load_subset
-from trainer_pool import Job, TrainerPool, find_devices
+from trainers.devices import find_devices
+from trainers.job import Job
+from trainers.pool import TrainerPool
 
 FLAGS = flags.FLAGS
 

@@ -16,8 +16,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import autodl
 import main
 from benchmarks.growth import pseudo_outcome
-from progress import Progress
-from run_record import RunRecord, RunRecordError
+from record.progress import Progress
+from record.search_record import RunRecord, RunRecordError
 
 FLAGS = flags.FLAGS
 

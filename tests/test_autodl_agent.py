@@ -5,7 +5,7 @@ from absl.testing import flagsaver
 
 import autodl
 from autodl import AutoDLAgent
-from paddle_backend import paddle
+from backend.paddle_backend import paddle
 from policy_model import PolicyModel
 from reinforce_policy_gradient import ReinforcePolicyGradient
 

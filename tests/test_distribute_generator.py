@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import chisquare
 
 import distribute_generator as dist
-from paddle_backend import paddle
+from backend.paddle_backend import paddle
 
 LOG_1_2_7 = [math.log(1), math.log(2), math.log(7)]  # probabilities 0.1, 0.2, 0.7
 

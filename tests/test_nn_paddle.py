@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 import nn_paddle
-from nn_paddle import ChildConfig, decode, paddle, static
-from program_passes import speed_up
+from backend.program_passes import speed_up
+from nn_paddle import paddle, static
+from search_space.cells import decode
+from search_space.child import ChildConfig
 
 TINY = ChildConfig(width=8, num_cells=1, num_stages=2, early_stop=3, T_0=3.0, warmup=1.0)
 TOKENS, ADJVEC = [1, 6, 3, 8, 2, 4], [1, 1, 0, 0, 1, 1]

@@ -6,7 +6,7 @@ import pytest
 from scipy.stats import chisquare
 
 import distribute_generator as dist
-from paddle_backend import paddle
+from backend.paddle_backend import paddle
 from policy_model import PolicyModel
 
 SIZES = [

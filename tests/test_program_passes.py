@@ -1,8 +1,8 @@
 import numpy as np
 
 import nn_paddle
+from backend.program_passes import speed_up
 from nn_paddle import F, paddle, static
-from program_passes import speed_up
 
 TOKENS = [1, 4, 6, 9, 0, 3, 8, 7]
 EVERY_EDGE = 12 * [1]

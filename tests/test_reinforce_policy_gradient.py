@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from paddle_backend import paddle
+from backend.paddle_backend import paddle
 from policy_model import PolicyModel
 from reinforce_policy_gradient import ReinforcePolicyGradient, moving_average, reinforce_loss
 

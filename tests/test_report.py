@@ -9,10 +9,10 @@ from conftest import ROOT
 from PIL import Image
 
 import report
-from cell_layout import layered_layout
-from network_picture import _graph, plt
-from nn_paddle import decode
 from report import ReportError, difference_interval
+from search_space.cells import decode
+from search_space.graph_layout import layered_layout
+from search_space.network_picture import _graph, plt
 
 SMALL = {"tokens": [1, 8, 3, 0], "adjvec": [1, 0]}
 

@@ -10,9 +10,9 @@ import pytest
 from conftest import ROOT
 from PIL import Image
 
-from architecture import write_architecture
 from dataset_maker import load_subset
-from nn_paddle import ChildConfig
+from search_space.architecture_file import write_architecture
+from search_space.child import ChildConfig
 
 MODEL = {"mid": 0, "tokens": [1, 8, 3, 0], "adjvec": [1, 0], "accuracy": 0.5, "num_params": 100}
 CONFIG = ChildConfig(width=8, num_stages=2, num_cells=1, early_stop=2, T_0=2.0, warmup=0.5)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from autodl import AutoDLAgent, RandomAgent, search
-from paddle_backend import paddle
+from backend.paddle_backend import paddle
 from policy_model import PolicyModel
 from reinforce_policy_gradient import ReinforcePolicyGradient
 

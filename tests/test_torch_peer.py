@@ -8,9 +8,10 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="PyTorch is for the benchmarks alone")
 
+from backend.paddle_backend import paddle  # noqa: E402
 from benchmarks import check_reference, torch_peer  # noqa: E402
-from nn_paddle import decode, paddle  # noqa: E402
 from policy_model import PolicyModel  # noqa: E402
+from search_space.cells import decode  # noqa: E402
 
 torch.set_num_threads(1)  # many threads wait for each other where cores are busy
 

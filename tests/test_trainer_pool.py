@@ -12,9 +12,12 @@ import numpy as np
 import psutil
 import pytest
 
-import trainer_pool
-from nn_paddle import ChildConfig, train_child
-from trainer_pool import CPU, Job, TrainerPool, find_devices
+from nn_paddle import train_child
+from search_space.child import ChildConfig
+from trainers import devices
+from trainers.devices import CPU, find_devices
+from trainers.job import Job
+from trainers.pool import TrainerPool, _signals_held
 
 CONFIG = ChildConfig(width=8, num_cells=1, num_stages=1, early_stop=2, T_0=2.0, warmup=1.0)
 JOBS = [
@@ -43,19 +46,19 @@ def worker(pool):
     ],
 )
 def test_devices(monkeypatch, trainers, gpus, expected):
-    monkeypatch.setattr(trainer_pool, "_count_gpus", lambda: gpus)
+    monkeypatch.setattr(devices, "_count_gpus", lambda: gpus)
     assert find_devices(trainers) == expected
 
 
 def test_devices_without_gpus(monkeypatch):
-    monkeypatch.setattr(trainer_pool, "_count_gpus", lambda: 0)
-    devices = find_devices("auto")
-    assert set(devices) == {CPU} and len(devices) <= len(os.sched_getaffinity(0))
+    monkeypatch.setattr(devices, "_count_gpus", lambda: 0)
+    found = find_devices("auto")
+    assert set(found) == {CPU} and len(found) <= len(os.sched_getaffinity(0))
 
 
 @pytest.mark.parametrize("trainers", ["", "cpu", "cpu:0", "cpu:x", "gpu:", "gpu:1,", "tpu:1", "auto:2"])
 def test_devices_refused(trainers):
-    with pytest.raises(trainer_pool.DevicesError, match="--trainers"):
+    with pytest.raises(devices.DevicesError, match="--trainers"):
         find_devices(trainers)
 
 
@@ -183,15 +186,15 @@ def test_a_trainer_does_not_import_parl_with_the_main_module(tmp_path):
     script = tmp_path / "script.py"
     script.write_text("""
 import sys
-import parl_backend
-from trainer_pool import TrainerPool
+import backend.parl_backend
+from trainers.pool import TrainerPool
 
 if __name__ == "__main__":
     with TrainerPool(["cpu"], None, None, seed=0) as pool:
         modules = pool.trainers[0].executor.submit(eval, "set(__import__('sys').modules)").result()
     assert "paddle" in modules and "parl" not in modules
 """)
-    environment = os.environ | {"PYTHONPATH": str(Path(trainer_pool.__file__).parent)}
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
     subprocess.run([sys.executable, script], env=environment, check=True)
 
 
@@ -201,7 +204,7 @@ def test_a_signal_is_held_while_a_trainer_starts():
     sender.start()  # before SIGINT is blocked, so that this thread can take it
     started = False
     with pytest.raises(KeyboardInterrupt):
-        with trainer_pool._signals_held():
+        with _signals_held():
             go.set()
             sender.join()
             time.sleep(0.1)

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 import main
-from nn_paddle import OPERATIONS, TrainResult
-from progress import Progress
-from run_record import RunRecord
-from trainer_pool import Outcome
-from training_reward import SearchError, TrainingReward, train_candidates
+from nn_paddle import OPERATIONS
+from record.progress import Progress
+from record.search_record import RunRecord
+from rewards.training_reward import SearchError, TrainingReward, train_candidates
+from search_space.child import TrainResult
+from trainers.job import Outcome
 
 WEIGHTS = {"conv_1x1": 1, "conv_3x3": 9, "conv_5x5": 25, "dilated_3x3": 9, "conv_1x3_3x1": 6}
 WEIGHTS["conv_1x5_5x1"] = 10

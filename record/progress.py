@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from trainer_pool import Epoch
+from trainers.job import Epoch
 
 
 class Progress:

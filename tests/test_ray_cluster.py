@@ -7,13 +7,15 @@ import pytest
 from test_main import TINY, run
 from test_trainer_pool import CONFIG, ENDLESS, JOBS, without_seconds
 
-from trainer_pool import CPU, TRAINER_MEMORY, DevicesError, Job, TrainerPool
+from trainers.devices import CPU, TRAINER_MEMORY, DevicesError
+from trainers.job import Job
+from trainers.pool import TrainerPool
 
 ray = pytest.importorskip("ray")
 from ray.cluster_utils import Cluster  # noqa: E402
 
-import ray_trainers  # noqa: E402
-from ray_trainers import RayTrainers, connect  # noqa: E402
+from trainers import ray_cluster  # noqa: E402
+from trainers.ray_cluster import RayTrainers, connect  # noqa: E402
 
 NODE = {"num_cpus": 1, "memory": 2 * TRAINER_MEMORY}  # what Ray is told to share out, not what tests need
 
@@ -68,9 +70,9 @@ def test_a_model_that_takes_too_long_fails(connected, easy_subset):
 
 
 def test_a_cluster_too_small_for_a_model(monkeypatch, connected):
-    monkeypatch.setattr("ray_trainers.TRAINER_MEMORY", 3 * TRAINER_MEMORY)
+    monkeypatch.setattr("ray_cluster.TRAINER_MEMORY", 3 * TRAINER_MEMORY)
     with pytest.raises(DevicesError, match="takes 13.5 GiB"):
-        ray_trainers._survey("ray")
+        ray_cluster._survey("ray")
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "127.0.0.1", "somewhere:x"])

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from architecture import ArchitectureError, read_architecture, write_architecture
-from nn_paddle import ChildConfig
+from search_space.architecture_file import ArchitectureError, read_architecture, write_architecture
+from search_space.child import ChildConfig
 
 MODEL = {
     "mid": 12, "tokens": [1, 8, 3, 0], "adjvec": [1, 0], "accuracy": 0.5, "num_params": 100, "status": "ok",

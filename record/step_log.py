@@ -9,12 +9,12 @@ import io
 import os
 from pathlib import Path
 
-import parl_backend  # noqa: F401 -- it has to import PARL first
+import backend.parl_backend  # noqa: F401 -- it has to import PARL first
 
 # isort: split
 from parl.utils import logger, summary
 
-from files import write_whole
+from record.files import write_whole
 
 FIELDS = (
     "step",

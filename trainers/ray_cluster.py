@@ -1,11 +1,11 @@
-"""Trainers on the machines of a Ray cluster: what trainer_pool.py is for one machine.
+"""Trainers on the machines of a Ray cluster: what pool.py is for one machine.
 
     cluster = connect("192.168.0.1:6379")
     with RayTrainers(cluster, subset, config, seed=0) as trainers:
         for job, outcome in trainers.run([Job(mid=0, tokens=[...], adjvec=[...])]):
             ...
 
-For `main.py --cluster=...`; needs requirements-cluster.txt. Each model is a Ray task that takes one GPU
+For `main.py --cluster=...`; needs requirements/cluster.txt. Each model is a Ray task that takes one GPU
 if the cluster has any, else one CPU core, and TRAINER_MEMORY. Ray gives it to another process, on
 another machine if need be, when its own is lost. The images are put into Ray's object store once.
 
@@ -24,21 +24,12 @@ from urllib.parse import urlsplit
 
 import grpc
 
+from backend.paddle_backend import paddle
 from dataset_maker import Subset
-from nn_paddle import ChildConfig, TrainResult
-from paddle_backend import paddle
-from trainer_pool import (
-    CPU,
-    TRAINER_MEMORY,
-    DevicesError,
-    Epoch,
-    Job,
-    Outcome,
-    error_line,
-    outcome_of,
-    train_job,
-    worker_environment,
-)
+from search_space.child import ChildConfig, TrainResult
+from trainers import process
+from trainers.devices import CPU, TRAINER_MEMORY, DevicesError
+from trainers.job import Epoch, Job, Outcome, error_line, outcome_of
 
 try:
     import ray
@@ -54,7 +45,7 @@ try:
     from ray.util.queue import Queue
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 except ModuleNotFoundError as error:
-    raise DevicesError("--cluster needs Ray: pip install --no-deps -r requirements-cluster.txt") from error
+    raise DevicesError("--cluster needs Ray: pip install --no-deps -r requirements/cluster.txt") from error
 
 LOCAL_HEAD = "127.0.0.1:6379"  # where `ray start --head` listens
 CONNECT_SECONDS = 10
@@ -87,13 +78,20 @@ def connect(address: str) -> Cluster:
             address,
             log_to_driver=False,
             logging_level="ERROR",
-            runtime_env={"py_modules": [str(path) for path in Path(__file__).parent.glob("*.py")]},
+            runtime_env={"py_modules": [str(path) for path in _modules()]},
         )
     except (RayError, OSError, RuntimeError, ValueError) as error:
         raise DevicesError(f"--cluster={address}: {error_line(error)}") from error
     finally:
         signal.signal(signal.SIGTERM, sigterm_handler)  # Ray puts its own there
     return _survey(address)
+
+
+def _modules() -> list[Path]:
+    """The project's modules and packages, which travel to the cluster's machines."""
+    root = Path(__file__).parents[1]
+    packages = (path.parent for path in root.glob("*/__init__.py"))
+    return [*root.glob("*.py"), *(path for path in packages if path.name not in ("benchmarks", "tests"))]
 
 
 def _check_that_ray_listens(address: str) -> None:
@@ -149,7 +147,7 @@ class RayTrainers:
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         self.epochs = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})
         self.arguments = ray.put(subset), config, seed, model_timeout, self.epochs.actor
-        environment = worker_environment(CPU)
+        environment = process.environment(CPU)
         if cluster.resources["num_gpus"]:
             del environment["CUDA_VISIBLE_DEVICES"]  # Ray's to set
         self.train = ray.remote(
@@ -199,7 +197,7 @@ class RayTrainers:
             return Outcome(None, "its machine had no memory left")
 
 
-# --- In a worker --------------------------------------------------------------------------------------
+# --- In a trainer's process -------------------------------------------------------------------------
 
 
 def _train(
@@ -213,6 +211,6 @@ def _train(
     # At the end of this time the kernel ends the process, even one that hangs in native code.
     signal.setitimer(signal.ITIMER_REAL, model_timeout if math.isfinite(model_timeout) else 0)
     try:
-        return train_job(job, subset, config, seed, on_epoch)
+        return process.train_job(job, subset, config, seed, on_epoch)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)

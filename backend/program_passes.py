@@ -7,7 +7,7 @@ own, so at Paddle's operators around them everything is rearranged), programs in
 pass, chains of additions for `add_n`.
 """
 
-from paddle_backend import paddle
+from backend.paddle_backend import paddle
 
 Program = paddle.static.Program
 

@@ -1,4 +1,4 @@
-"""Imports Paddle for every other module: `from paddle_backend import paddle`.
+"""Imports Paddle for every other module: `from backend.paddle_backend import paddle`.
 
 On AMD processors MKL_DEBUG_CPU_TYPE makes Paddle's matrix products use AVX2. They come from Intel's
 MKL 2019, which runs its oldest kernels there otherwise: an update of the policy takes 13 ms with it and

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-from run_record import RunRecord, RunRecordError
+from record.search_record import RunRecord, RunRecordError
 
 SETTINGS = {"seed": 0}
 STATE = {"updates": 3, "baseline": 0.25, "tensors": {"w": np.arange(6.0).reshape(2, 3)}}

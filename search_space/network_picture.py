@@ -8,8 +8,8 @@ from itertools import pairwise
 import matplotlib
 import networkx as nx
 
-from cell_layout import layered_layout
-from nn_paddle import Cell, decode
+from search_space.cells import Cell, decode
+from search_space.graph_layout import layered_layout
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402 -- after the choice of its backend

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from files import JsonLinesWriter, read_arrays, read_json_lines, write_arrays, write_whole
+from record.files import JsonLinesWriter, read_arrays, read_json_lines, write_arrays, write_whole
 
 Record = dict[str, Any]
 KEPT_CHECKPOINTS = 2

@@ -1,4 +1,4 @@
-"""Imports PARL for every other module: `from parl_backend import parl`.
+"""Imports PARL for every other module: `from backend.parl_backend import parl`.
 
 PARL 2.2.1 looks for Paddle through `paddle.fluid`, gone since Paddle 2.5, unless PARL_BACKEND is set
 before its first import. That import prints two lines and some deprecation warnings of no use to a
@@ -12,7 +12,7 @@ import warnings
 
 # Before PARL, whose import forks a process that imports Paddle to see whether it is there, a second
 # saved if it already is.
-import paddle_backend  # noqa: F401
+import backend.paddle_backend  # noqa: F401
 
 os.environ["PARL_BACKEND"] = "paddle"
 

@@ -1,21 +1,20 @@
-"""A pool of trainers: long-lived worker processes, one a device, that train child networks.
+"""A pool of trainers: long-lived processes, one a device, that train child networks.
 
     with TrainerPool(devices, subset, config, seed=0) as pool:
         for job, outcome in pool.run([Job(mid=0, tokens=[...], adjvec=[...])]):
             ...
 
-Each worker sees one device only, fixed through CUDA_VISIBLE_DEVICES before it imports Paddle, and uses
+Each trainer sees one device only, fixed through CUDA_VISIBLE_DEVICES before it imports Paddle, and uses
 one CPU thread. A model's randomness comes from (seed, mid, run), so results depend neither on the number of
 trainers nor on the order in which they finish.
 
-A model whose worker dies, fails or exceeds the time limit is tried again on a fresh worker, `retries`
+A model whose trainer dies, fails or exceeds the time limit is tried again on a fresh trainer, `retries`
 times; after that, or at once where its loss is no longer finite, its outcome is a failure with a reason.
 """
 
 import collections
 import concurrent.futures as futures
 import contextlib
-import gc
 import multiprocessing
 import os
 import signal
@@ -23,108 +22,16 @@ import sys
 import threading
 import time
 import types
-import warnings
 from collections.abc import Callable, Iterable, Iterator
-from multiprocessing.connection import Connection
-from typing import NamedTuple
-
-import psutil
 
 from dataset_maker import Subset
-from nn_paddle import ChildConfig, TrainResult, train_child
-from paddle_backend import paddle
-
-CPU = "cpu"
-TRAINER_MEMORY = int(4.5 * 2**30)  # bytes; what a trainer takes at the default sizes, with some to spare
-
-# --- In the parent ----------------------------------------------------------------------------------
-
-
-class DevicesError(Exception):
-    """--trainers or --cluster names nothing to train on; the text is for the user."""
-
-
-class Job(NamedTuple):
-    mid: int
-    tokens: list[int]
-    adjvec: list[int]
-    run: int = 0  # further ones train the same model from other random numbers
-
-
-class Outcome(NamedTuple):
-    """A trained model's result, or the reason why there is none."""
-
-    result: TrainResult | None
-    error: str | None = None
-    retry: bool = False  # whether another try may end better
-
-
-class Epoch(NamedTuple):
-    """What a trainer reports after each epoch."""
-
-    mid: int
-    epoch: int
-    loss: float
-    accuracy: float  # on the training images
-
-
-def outcome_of(result: TrainResult) -> Outcome:
-    if result.status == "nan":
-        return Outcome(None, "the loss left the finite numbers")
-    return Outcome(result)
-
-
-def error_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines() or [""]
-    return f"{type(error).__name__}: {lines[-1]}"
-
-
-def train_job(
-    job: Job, subset: Subset, config: ChildConfig, seed: int, on_epoch: Callable[[int, float, float], None]
-) -> TrainResult:
-    """Train a model in this process. All that is random about it follows from (seed, mid, run)."""
-    return train_child(job.tokens, job.adjvec, subset, config, [seed, job.mid, job.run], on_epoch)
-
-
-def find_devices(trainers: str) -> list[str]:
-    """The devices that --trainers asks for: "cpu" or a GPU's number, one entry a trainer.
-
-    "auto": every GPU but GPU 0, which is the agent's, or GPU 0 if there is no other. GPUs are counted
-    by the driver, since CUDA_VISIBLE_DEVICES may hide all but the agent's own. Without GPUs one trainer
-    a CPU core, as far as memory allows.
-    "cpu:2": two on CPUs. "gpu:1,2": one on GPU 1 and one on GPU 2.
-
-    Raises DevicesError where the text is none of these.
-    """
-    kind, _, detail = trainers.partition(":")
-    if trainers == "auto":
-        if count := _count_gpus():
-            return [str(i) for i in range(1, count)] or ["0"]
-        by_memory = int(psutil.virtual_memory().available // TRAINER_MEMORY)
-        return [CPU] * max(1, min(len(os.sched_getaffinity(0)), by_memory))
-    if kind == "cpu" and detail.isdecimal() and int(detail) > 0:
-        return [CPU] * int(detail)
-    if kind == "gpu" and all(number.isdecimal() for number in detail.split(",")):
-        return detail.split(",")
-    raise DevicesError(f"--trainers={trainers} is neither auto nor like cpu:2 or gpu:1,2,3")
-
-
-def _count_gpus() -> int:
-    """GPUs that Paddle can use; none where it was built without them."""
-    if not paddle.is_compiled_with_cuda():
-        return 0
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that its package has another name now
-        import pynvml  # here, since trainers need not import it
-    try:
-        pynvml.nvmlInit()
-        return pynvml.nvmlDeviceGetCount()
-    except pynvml.NVMLError:
-        return 0
+from search_space.child import ChildConfig
+from trainers import process
+from trainers.job import Epoch, Job, Outcome, error_line, outcome_of
 
 
 class _Trainer:
-    """One device's worker process, started anew when it is lost."""
+    """One device's process, and a new one when it is lost."""
 
     def __init__(self, device: str, training: tuple[Subset, ChildConfig, int]):
         self.device = device
@@ -135,23 +42,23 @@ class _Trainer:
         context = multiprocessing.get_context("spawn")
         self.epochs, sender = context.Pipe(duplex=False)
         self.executor = futures.ProcessPoolExecutor(
-            1, context, initializer=_start_worker, initargs=(sender,)
+            1, context, initializer=process.start, initargs=(sender,)
         )
         # The images go by the queue, not as initargs: those make the parent wait, deaf to Ctrl-C, until the
         # process has imported Paddle.
-        with _environment(worker_environment(self.device)), _signals_held(), _main_module_left_out():
-            self.prepared = self.executor.submit(_prepare, *self.training)  # starts the process
+        with _environment(process.environment(self.device)), _signals_held(), _main_module_left_out():
+            self.prepared = self.executor.submit(process.prepare, *self.training)  # starts the process
         sender.close()
         self.future: futures.Future | None = None
 
     def submit(self, job: Job) -> None:
         self.job, self.started = job, time.monotonic()
         try:
-            self.future = self.executor.submit(_train, job)
+            self.future = self.executor.submit(process.train, job)
         except futures.process.BrokenProcessPool:  # it died while it had nothing to do
             self.stop()
             self.start()
-            self.future = self.executor.submit(_train, job)
+            self.future = self.executor.submit(process.train, job)
 
     def overdue(self, seconds: float) -> bool:
         """Whether its model takes longer; the time that the process needs to start is not the model's."""
@@ -161,8 +68,8 @@ class _Trainer:
 
     def kill(self) -> None:
         """End the process, whatever it is doing; does not wait until it is gone."""
-        for process in list((self.executor._processes or {}).values()):
-            process.kill()
+        for child in list((self.executor._processes or {}).values()):
+            child.kill()
 
     def stop(self) -> None:
         self.kill()
@@ -227,7 +134,7 @@ class TrainerPool:
                 yield job, outcome
 
     def _report_epochs(self, trainer: _Trainer) -> None:
-        with contextlib.suppress(EOFError, OSError):  # the worker is gone
+        with contextlib.suppress(EOFError, OSError):  # the trainer is gone
             while trainer.epochs.poll():
                 self.on_epoch(trainer.epochs.recv())
 
@@ -243,24 +150,6 @@ class TrainerPool:
         trainer.stop()
         trainer.start()
         return Outcome(None, f"{reason} (trainer on {trainer.device})", retry=True)
-
-
-def worker_environment(device: str) -> dict[str, str]:
-    """Environment variables with which a trainer starts.
-
-    By default malloc hands large freed blocks back to the kernel, which clears every page anew when the
-    next update needs it. Kept until the model is done (nn_paddle.new_scope), and in huge pages, they make
-    updates a tenth faster.
-    """
-    keep = "glibc.malloc.mmap_threshold=33554432:glibc.malloc.trim_threshold=4294967296"
-    return {
-        "GLIBC_TUNABLES": f"{keep}:glibc.malloc.hugetlb=1",
-        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",  # the driver's own numbers
-        "CUDA_VISIBLE_DEVICES": "" if device == CPU else device,
-        "OMP_NUM_THREADS": "1",
-        "MKL_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-    }
 
 
 @contextlib.contextmanager
@@ -306,31 +195,3 @@ def _main_module_left_out() -> Iterator[None]:
         yield
     finally:
         sys.modules["__main__"] = main
-
-
-# --- In a worker ------------------------------------------------------------------------------------
-
-
-def _start_worker(epochs: Connection) -> None:
-    gc.freeze()  # what the imports made is never garbage, and takes long to look through
-    threading.Thread(target=_die_with_parent, daemon=True).start()
-    global _epochs
-    _epochs = epochs
-
-
-def _prepare(*training) -> None:
-    """training: as _Trainer's."""
-    global _training
-    _training = training
-
-
-def _train(job: Job) -> TrainResult:
-    def on_epoch(epoch: int, loss: float, accuracy: float) -> None:
-        _epochs.send(Epoch(job.mid, epoch, loss, accuracy))
-
-    return train_job(job, *_training, on_epoch)
-
-
-def _die_with_parent() -> None:
-    multiprocessing.parent_process().join()
-    os._exit(1)

@@ -12,13 +12,13 @@ from typing import Any, Protocol
 import numpy as np
 from absl import flags
 
-from architecture import write_architecture
 from autodl import child_config_from_flags
-from canonical import network_id
-from files import JsonLinesWriter, read_json_lines
-from progress import Progress
-from run_record import RunRecord, mean_of_runs
-from trainer_pool import Job, Outcome
+from record.files import JsonLinesWriter, read_json_lines
+from record.progress import Progress
+from record.search_record import RunRecord, mean_of_runs
+from search_space.architecture_file import write_architecture
+from search_space.network_id import network_id
+from trainers.job import Job, Outcome
 
 FLAGS = flags.FLAGS
 

@@ -12,7 +12,7 @@ now and then one network has two ids, and is trained twice.
 import hashlib
 from collections.abc import Sequence
 
-from nn_paddle import Cell, decode
+from search_space.cells import Cell, decode
 
 
 def network_id(tokens: Sequence[int], adjvec: Sequence[int], num_stages: int) -> str:

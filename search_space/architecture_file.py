@@ -9,14 +9,13 @@ as `tokens` and `adjvec`; with them the accuracy in the search, the recipe it wa
 
 import dataclasses
 import json
-import math
 import os
 from pathlib import Path
 from typing import Any
 
-from autodl import CHILD_FLAGS
-from files import write_whole
-from nn_paddle import Cell, ChildConfig, decode
+from record.files import write_whole
+from search_space.cells import Cell, decode
+from search_space.child import ChildConfig, check_config
 
 VERSION = 1
 
@@ -104,16 +103,3 @@ def _config(recipe: dict[str, Any]) -> ChildConfig:
     config = ChildConfig(**recipe)
     check_config(config)
     return config
-
-
-def check_config(config: ChildConfig) -> None:
-    """Raises ValueError where a value is not one that its flag takes in the search."""
-    for name, _, low, high in CHILD_FLAGS:
-        value = getattr(config, name)
-        low, high = -math.inf if low is None else low, math.inf if high is None else high
-        if not (math.isfinite(value) and low <= value <= high):
-            raise ValueError(f"recipe: {name} cannot be {value}")
-    if config.warmup >= config.T_0:
-        raise ValueError("recipe: warmup must be less than T_0")
-    if config.width % config.ratio:
-        raise ValueError(f"recipe: width {config.width} must be a multiple of ratio {config.ratio}")

@@ -6,8 +6,9 @@ import networkx as nx
 import numpy as np
 import pytest
 
-from canonical import network_id
-from nn_paddle import OPERATIONS, decode
+from nn_paddle import OPERATIONS
+from search_space.cells import decode
+from search_space.network_id import network_id
 
 TOKENS = {name: token for token, name in enumerate(OPERATIONS)}
 

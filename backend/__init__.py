@@ -1,0 +1,1 @@
+"""How Paddle and PARL are imported, and how static programs are built, made faster and run."""

@@ -1,0 +1,64 @@
+"""What runs in a trainer's own process, and the environment that the process starts with."""
+
+import gc
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+
+from dataset_maker import Subset
+from nn_paddle import train_child
+from search_space.child import ChildConfig, TrainResult
+from trainers.devices import CPU
+from trainers.job import Epoch, Job
+
+
+def train_job(
+    job: Job, subset: Subset, config: ChildConfig, seed: int, on_epoch: Callable[[int, float, float], None]
+) -> TrainResult:
+    """Train a model in this process. All that is random about it follows from (seed, mid, run)."""
+    return train_child(job.tokens, job.adjvec, subset, config, [seed, job.mid, job.run], on_epoch)
+
+
+def environment(device: str) -> dict[str, str]:
+    """Environment variables with which a trainer starts.
+
+    By default malloc hands large freed blocks back to the kernel, which clears every page again when the
+    next update needs it. Kept until the model is done (see new_scope in backend/programs.py), and in huge
+    pages, they make updates a tenth faster.
+    """
+    keep = "glibc.malloc.mmap_threshold=33554432:glibc.malloc.trim_threshold=4294967296"
+    return {
+        "GLIBC_TUNABLES": f"{keep}:glibc.malloc.hugetlb=1",
+        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",  # the driver's own numbers
+        "CUDA_VISIBLE_DEVICES": "" if device == CPU else device,
+        "OMP_NUM_THREADS": "1",
+        "MKL_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+    }
+
+
+def start(epochs: Connection) -> None:
+    gc.freeze()  # what the imports made is never garbage, and takes long to look through
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    global _epochs
+    _epochs = epochs
+
+
+def prepare(*training) -> None:
+    """training: the images, the settings of the network and the seed, as `train_job` takes them."""
+    global _training
+    _training = training
+
+
+def train(job: Job) -> TrainResult:
+    def on_epoch(epoch: int, loss: float, accuracy: float) -> None:
+        _epochs.send(Epoch(job.mid, epoch, loss, accuracy))
+
+    return train_job(job, *_training, on_epoch)
+
+
+def _die_with_parent() -> None:
+    multiprocessing.parent_process().join()
+    os._exit(1)
