@@ -20,8 +20,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import nn_paddle
+from backend import programs
 from backend.program_passes import speed_up
 from nn_paddle import F, paddle, static
+from search_space.cells import decode
+from search_space.child import ChildConfig
 
 DEFAULT_CASES = Path(__file__).parents[2] / "shared/reference/child_network_cases.json"
 Case = dict[str, Any]
@@ -61,16 +64,16 @@ def inputs(case: Case) -> dict[str, np.ndarray]:
 
 def run_network(case: Case, training: bool) -> Outputs:
     """Our network of a case with the case's weights: outputs and, in training mode, gradients."""
-    config = nn_paddle.ChildConfig(
+    config = ChildConfig(
         width=case["width"],
         num_stages=case["num_stages"],
         num_cells=case["num_cells"],
         ratio=case.get("ratio", 4),
         bn_shift=0.0,
     )
-    cells = nn_paddle.decode(case["tokens"], case["adjvec"])
+    cells = decode(case["tokens"], case["adjvec"])
     feed = inputs(case)
-    with nn_paddle.static_programs(), nn_paddle.new_scope():
+    with programs.static_programs(), programs.new_scope():
         program, startup = static.Program(), static.Program()
         with static.program_guard(program, startup), paddle.utils.unique_name.guard():
             images = static.data("images", feed["images"].shape)
@@ -79,14 +82,14 @@ def run_network(case: Case, training: bool) -> Outputs:
             loss = F.cross_entropy(logits, labels)
             gradients = static.append_backward(loss) if training else []
         speed_up(program)
-        executor = nn_paddle.new_executor()
+        executor = programs.new_executor()
         executor.run(startup)
 
         values = nn_paddle.draw_parameters(program, config, np.random.default_rng(0))
         weights = [name for name, value in values.items() if value.ndim >= 2]
         for k, name in enumerate(weights):
             values[name] = set_weight(k, list(values[name].shape))
-        nn_paddle.set_variables(values)
+        programs.set_variables(values)
 
         by_name = {parameter.name: gradient for parameter, gradient in gradients}
         fetch = [logits, loss, *(by_name[name] for name in weights if training)]
@@ -95,7 +98,7 @@ def run_network(case: Case, training: bool) -> Outputs:
             logits=logits_value,
             loss=float(loss_value),
             weight_shapes=[list(values[name].shape) for name in weights],
-            trainable_params=nn_paddle.count_parameters(program),
+            trainable_params=programs.count_parameters(program),
             weight_gradients=gradient_values,
         )
 

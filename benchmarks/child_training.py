@@ -52,7 +52,7 @@ class Network(NamedTuple):
 
     tokens: list[int]
     adjvec: list[int]
-    cells: list[tuple]  # the same architecture, as nn_paddle.decode gives it
+    cells: list[tuple]  # the same architecture, as search_space.cells.decode gives it
     config: dict[str, Any]  # the fields of its ChildConfig
 
 

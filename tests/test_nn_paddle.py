@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import nn_paddle
+from backend import programs
 from backend.program_passes import speed_up
 from nn_paddle import paddle, static
 from search_space.cells import decode
@@ -87,17 +88,17 @@ def expected(name, x, weights, stride):
 def test_operation(name, stride, size, training):
     rng = np.random.default_rng(0)
     x = rng.standard_normal((2, 3, size, size)).astype(np.float32)
-    with nn_paddle.static_programs(), nn_paddle.new_scope():
+    with programs.static_programs(), programs.new_scope():
         program, startup = static.Program(), static.Program()
         with static.program_guard(program, startup), paddle.utils.unique_name.guard():
             y = nn_paddle.OPERATIONS[name](static.data("x", x.shape), stride, training)
         speed_up(program)
-        executor = nn_paddle.new_executor()
+        executor = programs.new_executor()
         executor.run(startup)
         weights = {
             p.name: rng.standard_normal(p.shape).astype(np.float32) for p in program.all_parameters()
         }
-        nn_paddle.set_variables(weights)
+        programs.set_variables(weights)
         (actual,) = executor.run(program, {"x": x}, [y])
     assert actual.shape == (2, 3 * stride, -(-size // stride), -(-size // stride))
     np.testing.assert_allclose(
@@ -156,7 +157,7 @@ def test_learning_rate():
 
 
 def test_initial_values():
-    with nn_paddle.static_programs():
+    with programs.static_programs():
         program = static.Program()
         with static.program_guard(program, static.Program()), paddle.utils.unique_name.guard():
             images = static.data("images", [2, 3, 32, 32])
@@ -214,7 +215,7 @@ def test_what_a_model_costs(easy_subset, monkeypatch):
     """On GPUs each run is a launch and each read-back a wait: one training and one evaluation program,
     a run an update that fetches nothing, two numbers read an epoch."""
     runs, reads = collections.defaultdict(list), []
-    run, get_variable = static.Executor.run, nn_paddle.get_variable
+    run, get_variable = static.Executor.run, programs.get_variable
 
     def counted_run(self, program, feed=None, fetch_list=None):
         runs[program].append(len(fetch_list or []))
@@ -241,8 +242,8 @@ def test_mixed_precision_program(easy_subset, monkeypatch):
     config = dataclasses.replace(TINY, amp=True)
     rng = np.random.default_rng(0)
     trainer = nn_paddle.ChildTrainer(TOKENS, ADJVEC, config, *easy_subset[:2], rng)
-    with nn_paddle.static_programs(), nn_paddle.new_scope():
-        trainer.executor = nn_paddle.new_executor()
+    with programs.static_programs(), programs.new_scope():
+        trainer.executor = programs.new_executor()
         trainer._build_training(num_rows=10)
         block = trainer.program.global_block()
         operators = collections.Counter(op.type for op in block.ops)
@@ -253,7 +254,7 @@ def test_mixed_precision_program(easy_subset, monkeypatch):
         assert {p.dtype for p in trainer.program.all_parameters()} == {paddle.float32}
 
 
-@pytest.mark.skipif(nn_paddle._on_gpu(), reason="there is a GPU")
+@pytest.mark.skipif(programs.on_gpu(), reason="there is a GPU")
 def test_mixed_precision_needs_a_gpu(easy_subset):
     with pytest.raises(ValueError, match="amp.*GPU"):
         nn_paddle.train_child(TOKENS, ADJVEC, easy_subset, dataclasses.replace(TINY, amp=True), 0)

@@ -1,8 +1,11 @@
 import numpy as np
 
 import nn_paddle
+from backend import programs
 from backend.program_passes import speed_up
 from nn_paddle import F, paddle, static
+from search_space.cells import decode
+from search_space.child import ChildConfig
 
 TOKENS = [1, 4, 6, 9, 0, 3, 8, 7]
 EVERY_EDGE = 12 * [1]
@@ -10,24 +13,24 @@ EVERY_EDGE = 12 * [1]
 
 def gradients(faster: bool) -> tuple[list[np.ndarray], list[str]]:
     """Gradients of all weights of a network in which sums have up to three summands, and its operators."""
-    config = nn_paddle.ChildConfig(width=8, num_stages=2, num_cells=1)
+    config = ChildConfig(width=8, num_stages=2, num_cells=1)
     rng = np.random.default_rng(0)
     feed = {
         "images": rng.standard_normal((4, 3, 32, 32)).astype(np.float32),
         "labels": np.arange(4)[:, None],
     }
-    with nn_paddle.static_programs(), nn_paddle.new_scope():
+    with programs.static_programs(), programs.new_scope():
         program = static.Program()
         with static.program_guard(program, static.Program()), paddle.utils.unique_name.guard():
             images = static.data("images", [4, 3, 32, 32])
             labels = static.data("labels", [4, 1], "int64")
-            cells = nn_paddle.decode(TOKENS, EVERY_EDGE)
+            cells = decode(TOKENS, EVERY_EDGE)
             loss = F.cross_entropy(nn_paddle.build_network(images, cells, config, training=True), labels)
             fetches = [gradient for _, gradient in static.append_backward(loss)]
         if faster:
             speed_up(program)
-        nn_paddle.set_variables(nn_paddle.draw_parameters(program, config, rng))
-        values = nn_paddle.new_executor().run(program, feed, fetches)
+        programs.set_variables(nn_paddle.draw_parameters(program, config, rng))
+        values = programs.new_executor().run(program, feed, fetches)
         return values, [op.type for op in program.global_block().ops]
 
 
