@@ -14,21 +14,18 @@ import io
 import sys
 from collections import Counter, defaultdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import scipy.stats
 from absl import app, flags
 
-from record.files import read_json_lines, write_whole
-from record.search_record import mean_of_runs
+from record.files import write_whole
+from record.history import ModelRecord, RecordError, mean_of_runs, read_final_runs, read_history
 from search_space.cells import decode
 from search_space.network_picture import draw_network, plt
 
 FLAGS = flags.FLAGS
 
-Record = dict[str, Any]
-FIELDS = {"mid", "step", "tokens", "adjvec", "accuracy", "status", "num_params"}
 RESAMPLES = 9999  # of the bootstrap
 NOISE = (
     "An accuracy p on n images has a standard error of sqrt(p (1 - p) / n), and the highest of many is\n"
@@ -43,62 +40,42 @@ class ReportError(Exception):
 # --- Reading --------------------------------------------------------------------------------------
 
 
-def read_history(log_dir: Path) -> tuple[list[Record], int]:
-    """The models with an accuracy, by mid, and how many have none; a last line that is still being
-    written is left out. Raises ReportError where no model has an accuracy."""
+def read_models(log_dir: Path) -> tuple[list[ModelRecord], int]:
+    """The models with an accuracy, by mid, and how many have none. Raises RecordError where the history
+    cannot be read, and ReportError where no model has an accuracy."""
     path = log_dir / "history.jsonl"
-    records = _read(path, FIELDS)
-    for number, record in enumerate(records, 1):
-        try:
-            decode(record["tokens"], record["adjvec"])
-        except (TypeError, ValueError) as error:
-            raise ReportError(f"{path}: line {number}: {error}") from error
-    known = [record for record in records if record["status"] != "failed"]
-    if all(record["status"] != "ok" for record in known):
+    models = read_history(path)
+    known = [model for model in models if model.status != "failed"]
+    if all(model.status != "ok" for model in known):
         raise ReportError(f"{path}: no model has been trained yet")
-    for record in known:
-        record.setdefault("reward", record["accuracy"])  # histories from before there were others
-    return sorted(known, key=lambda record: record["mid"]), len(records) - len(known)
-
-
-def _read(path: Path, fields: set[str]) -> list[Record]:
-    try:
-        records = read_json_lines(path)
-    except OSError as error:
-        raise ReportError(f"{path}: {error.strerror}; name the directory of a search") from error
-    except ValueError as error:
-        raise ReportError(str(error)) from error
-    for number, record in enumerate(records, 1):
-        if missing := fields - record.keys():
-            raise ReportError(f"{path}: line {number} has no {min(missing)}: this is no model of a search")
-    return records
+    return sorted(known, key=lambda model: model.mid), len(models) - len(known)
 
 
 # --- Text -----------------------------------------------------------------------------------------
 
 
-def best_of(models: list[Record], count: int) -> list[Record]:
+def best_of(models: list[ModelRecord], count: int) -> list[ModelRecord]:
     """Those of the highest reward, every network once."""
-    networks: dict[str | int, Record] = {}
-    for model in sorted(models, key=lambda model: -model["reward"]):
-        if model["status"] == "ok":  # a `cached` one is in the history already
-            networks.setdefault(model.get("network", model["mid"]), model)
+    networks: dict[str | int, ModelRecord] = {}
+    for model in sorted(models, key=lambda model: -model.reward):
+        if model.status == "ok":  # a `cached` one is in the history already
+            networks.setdefault(model.network or model.mid, model)
     return list(networks.values())[:count]
 
 
-def summarise(model: Record) -> str:
+def summarise(model: ModelRecord) -> str:
     """Accuracy, size, reward and make-up of one model in a line."""
-    cells = decode(model["tokens"], model["adjvec"])
+    cells = decode(model.tokens, model.adjvec)
     counts = Counter(name for cell in cells for name in cell.operations)
     operations = ", ".join(f"{n} {name}" for name, n in counts.most_common())
     return (
-        f"{model['mid']:6d}  {model['accuracy']:8.3f}  {model['num_params']:10,d}  {model['reward']:6.3f}  "
-        f"{sum(model['adjvec']):5d}  {operations}"
+        f"{model.mid:6d}  {model.accuracy:8.3f}  {model.num_params:10,d}  {model.reward:6.3f}  "
+        f"{sum(model.adjvec):5d}  {operations}"
     )
 
 
-def print_best(models: list[Record], num_failed: int) -> None:
-    status = Counter(model["status"] for model in models)
+def print_best(models: list[ModelRecord], num_failed: int) -> None:
+    status = Counter(model.status for model in models)
     print(
         f"{len(models) + num_failed} models: {status['ok']} trained, {status['cached']} the network of an "
         f"earlier one, {num_failed} failed. The best:"
@@ -109,23 +86,23 @@ def print_best(models: list[Record], num_failed: int) -> None:
     print(NOISE)
 
 
-def print_final_candidates(path: Path, models: list[Record]) -> None:
+def print_final_candidates(path: Path, models: list[ModelRecord]) -> None:
     """The ranking by the mean over the runs so far of main.py --final_candidates."""
     runs = defaultdict(list)
-    for run in _read(path, {"mid", "run", "accuracy"}):
-        runs[run["mid"]].append(run["accuracy"])  # None where the run failed
+    for run in read_final_runs(path):
+        runs[run.mid].append(run.accuracy)  # None where the run failed
     ranking = sorted(((*mean_of_runs(runs[mid]), mid) for mid in runs), key=lambda entry: -entry[0])
-    in_search = {model["mid"]: model["accuracy"] for model in models}
+    in_search = {model.mid: model.accuracy for model in models}
     print("Trained anew from other random numbers, by their mean:")
     print("   mid    mean  in the search  runs")
     for mean, told, mid in ranking:
         print(f"{mid:6d}  {mean:6.3f}  {in_search.get(mid, np.nan):13.3f}  {told}")
 
 
-def compare(models: list[Record], baseline: list[Record]) -> None:
+def compare(models: list[ModelRecord], baseline: list[ModelRecord]) -> None:
     """Means with the bootstrap's interval of their difference, for the whole search and for its last
     quarter, when it has learnt; the best of as many models of both."""
-    accuracies, others = ([model["accuracy"] for model in part] for part in (models, baseline))
+    accuracies, others = ([model.accuracy for model in part] for part in (models, baseline))
     print(f"Against the baseline's {len(others)} models (intervals: 95 %, bootstrap over the models):")
     for name, part in (("all", accuracies), ("the last quarter", accuracies[-len(accuracies) // 4 :])):
         difference = np.mean(part) - np.mean(others)
@@ -157,10 +134,10 @@ def difference_interval(a: list[float], b: list[float]) -> tuple[float, float]:
 # --- Pictures -------------------------------------------------------------------------------------
 
 
-def draw_search(models: list[Record], baseline: list[Record]) -> plt.Figure:
+def draw_search(models: list[ModelRecord], baseline: list[ModelRecord]) -> plt.Figure:
     """Accuracy, parameters and, where it is another thing than accuracy, reward over the steps."""
     panels = {"accuracy": "accuracy on held-out images", "num_params": "parameters"}
-    if any(model["reward"] != model["accuracy"] for model in models):
+    if any(model.reward != model.accuracy for model in models):
         panels["reward"] = "reward"
     figure, all_axes = plt.subplots(
         len(panels), 1, sharex=True, height_ratios=[2, 1, 1][: len(panels)],
@@ -169,7 +146,7 @@ def draw_search(models: list[Record], baseline: list[Record]) -> plt.Figure:
     for axes, (field, axis_label) in zip(all_axes, panels.items(), strict=True):
         by_step = defaultdict(list)
         for model in models:
-            by_step[model["step"]].append(model[field])
+            by_step[model.step].append(getattr(model, field))
         steps = sorted(by_step)
         means = [np.mean(by_step[step]) for step in steps]
         axes.plot(steps, means, color="#9fc5e8", marker=".", linewidth=0.8, label="mean of a step")
@@ -183,7 +160,7 @@ def draw_search(models: list[Record], baseline: list[Record]) -> plt.Figure:
             axes.plot(steps, best, color="#38761d", drawstyle="steps-post", label="best model so far")
             axes.axhline(0.1, color="#999999", linestyle=":", label="chance")
         if baseline:
-            mean = np.mean([model[field] for model in baseline])
+            mean = np.mean([getattr(model, field) for model in baseline])
             axes.axhline(mean, color="#cc0000", linestyle="--", label="mean of the baseline")
         axes.set(ylabel=axis_label)
         if field != "reward":  # which may be below 0
@@ -208,8 +185,8 @@ def save(figure: plt.Figure, path: Path) -> None:
 
 
 def report(log_dir: Path, baseline_dir: Path | None, output_dir: Path) -> None:
-    models, num_failed = read_history(log_dir)
-    baseline = read_history(baseline_dir)[0] if baseline_dir else []
+    models, num_failed = read_models(log_dir)
+    baseline = read_models(baseline_dir)[0] if baseline_dir else []
     print_best(models, num_failed)
     final_candidates = log_dir / "final_candidates.jsonl"
     if final_candidates.exists():
@@ -218,18 +195,20 @@ def report(log_dir: Path, baseline_dir: Path | None, output_dir: Path) -> None:
         compare(models, baseline)
     save(draw_search(models, baseline), output_dir / "search_result.png")
     best = best_of(models, 1)[0]
-    title = f"model {best['mid']}: accuracy {best['accuracy']:.3f}, {best['num_params']:,} parameters"
-    save(draw_network(best["tokens"], best["adjvec"], title), output_dir / "cnn_net.png")
+    title = f"model {best.mid}: accuracy {best.accuracy:.3f}, {best.num_params:,} parameters"
+    save(draw_network(best.tokens, best.adjvec, title), output_dir / "cnn_net.png")
 
 
 def main(argv: list[str]) -> None:
     if len(argv) > 1:
         raise app.UsageError(f"unknown argument {argv[1]}")
+    if not FLAGS.log_dir:
+        sys.exit("report.py: --log_dir is empty: name the directory of a search")
     log_dir = Path(FLAGS.log_dir)
     baseline_dir = Path(FLAGS.baseline_dir) if FLAGS.baseline_dir else None
     try:
         report(log_dir, baseline_dir, Path(FLAGS.output_dir or log_dir))
-    except ReportError as error:
+    except (ReportError, RecordError) as error:
         sys.exit(f"report.py: {error}")
 
 

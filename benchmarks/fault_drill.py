@@ -31,6 +31,7 @@ import psutil
 from absl import app, flags
 
 from record.files import read_json_lines
+from record.history import ModelRecord, read_history
 
 FLAGS = flags.FLAGS
 
@@ -57,7 +58,7 @@ class Search:
 
     def __init__(self, log_dir: Path):
         self.log_dir = log_dir
-        self.held = {model["mid"] for model in history(log_dir)}  # before it starts
+        self.held = {model.mid for model in history(log_dir)}  # before it starts
         command = [sys.executable, "main.py", *SIZE, "--resume", f"--log_dir={log_dir}"]
         command += [f"--data_path={FLAGS.data_path}", f"--trainers={FLAGS.trainers}"]
         self.process = subprocess.Popen(
@@ -93,14 +94,14 @@ class Search:
         return [process for process in self.family() if "spawn_main" in " ".join(process.cmdline())]
 
 
-def history(log_dir: Path) -> list[dict]:
+def history(log_dir: Path) -> list[ModelRecord]:
     path = log_dir / "history.jsonl"
-    return read_json_lines(path) if path.exists() else []
+    return read_history(path) if path.exists() else []
 
 
-def results(log_dir: Path) -> dict[int, dict]:
-    """The history but for times, by mid."""
-    return {model["mid"]: {**model, "seconds": None} for model in history(log_dir)}
+def results(log_dir: Path) -> dict[int, ModelRecord]:
+    """The history without times, by mid."""
+    return {model.mid: model._replace(seconds=None) for model in history(log_dir)}
 
 
 def newest_checkpoint(log_dir: Path) -> Path:
@@ -174,7 +175,8 @@ def disturbed_search(log_dir: Path, rng: random.Random) -> tuple[Counter, Counte
     if code != 0:
         sys.exit(f"fault_drill: the last search ended with {code}:\n{''.join(search.lines)}")
     again |= search.trained_again()
-    written = Counter(model["mid"] for model in history(log_dir))
+    # As they stand there: a reading of the history would refuse a model that is in it twice.
+    written = Counter(line["mid"] for line in read_json_lines(log_dir / "history.jsonl"))
     return injected, survived, again | {mid for mid, times in written.items() if times > 1}
 
 

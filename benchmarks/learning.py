@@ -15,28 +15,28 @@ import math
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from absl import app, flags
 
 from nn_paddle import OPERATIONS
 from record.files import write_whole
-from report import ReportError, read_history
+from record.history import ModelRecord, RecordError
+from report import ReportError, read_models
 from search_space.cells import decode
 
 FLAGS = flags.FLAGS
 
 
-def mean_and_error(models: list[dict[str, Any]]) -> tuple[float, float]:
+def mean_and_error(models: list[ModelRecord]) -> tuple[float, float]:
     """Mean accuracy and its standard error, over the models as independent ones."""
-    accuracies = np.array([model["accuracy"] for model in models])
+    accuracies = np.array([model.accuracy for model in models])
     return accuracies.mean(), accuracies.std(ddof=1) / math.sqrt(len(accuracies))
 
 
-def describe(name: str, models: list[dict[str, Any]]) -> tuple[float, float]:
+def describe(name: str, models: list[ModelRecord]) -> tuple[float, float]:
     mean, error = mean_and_error(models)
-    edges = np.mean([np.mean(model["adjvec"]) for model in models])
+    edges = np.mean([np.mean(model.adjvec) for model in models])
     print(f"{name}: mean {mean:.4f} +- {error:.4f} of {len(models)} models, {edges:.0%} of all edges")
     return mean, error
 
@@ -46,28 +46,28 @@ def compare(name: str, later: tuple[float, float], earlier: tuple[float, float])
     print(f"{name}: {difference:+.4f}, {difference / error:.1f} standard errors")
 
 
-def shares(models: list[dict[str, Any]], reduction: bool) -> Counter:
+def shares(models: list[ModelRecord], reduction: bool) -> Counter:
     """How often each operation is taken, of all nodes of one of the two cells."""
     counts: Counter[str] = Counter()
     for model in models:
-        counts.update(decode(model["tokens"], model["adjvec"])[reduction].operations)
+        counts.update(decode(model.tokens, model.adjvec)[reduction].operations)
     return Counter({name: count / counts.total() for name, count in counts.items()})
 
 
 def main(argv: list[str]) -> None:
     try:
-        models, _ = read_history(Path(FLAGS.log_dir))
-        first = [model for model in models if model["step"] < FLAGS.steps]
-        last = [model for model in models if model["step"] > models[-1]["step"] - FLAGS.steps]
+        models, _ = read_models(Path(FLAGS.log_dir))
+        first = [model for model in models if model.step < FLAGS.steps]
+        last = [model for model in models if model.step > models[-1].step - FLAGS.steps]
         start = describe(f"first {FLAGS.steps} steps", first)
         end = describe(f"last {FLAGS.steps} steps", last)
         compare("last - first", end, start)
         if FLAGS.baseline_dir:
-            random, _ = read_history(Path(FLAGS.baseline_dir))
+            random, _ = read_models(Path(FLAGS.baseline_dir))
             compare("last - random search", end, describe("random search", random))
         if FLAGS.output:
             write_steps(Path(FLAGS.log_dir) / "steps.csv", Path(FLAGS.output))
-    except (ReportError, OSError) as error:
+    except (ReportError, RecordError, OSError) as error:
         sys.exit(f"benchmarks.learning: {error}")
     print("share of operations, first -> last       normal cell     reduction cell")
     cells = [(shares(first, reduction), shares(last, reduction)) for reduction in (False, True)]

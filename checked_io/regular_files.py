@@ -1,4 +1,4 @@
-"""Opens a file for reading only where it is a regular file.
+"""Opens a file for reading, or to append to it, only where it is a regular file.
 
     with open_regular(path) as file:
         content = file.read()
@@ -12,25 +12,37 @@ import os
 import stat
 from typing import BinaryIO
 
+_FLAGS = {"rb": os.O_RDONLY, "ab": os.O_WRONLY | os.O_APPEND | os.O_CREAT}
 
-def open_regular(path: str | os.PathLike) -> BinaryIO:
-    """Open `path` (links are followed) to read bytes. Never waits for another process.
+
+def open_regular(path: str | os.PathLike, mode: str = "rb") -> BinaryIO:
+    """Open `path` (links are followed) to read bytes, or with mode "ab" to append bytes to it, which makes
+    the file where there is none. Never waits for another process.
 
     Raises OSError with `strerror` and `filename` set: "is not a regular file" for a FIFO, a socket or a
     device, IsADirectoryError for a directory, else what the system says (FileNotFoundError, ...).
     """
-    _check_regular(os.stat(path).st_mode, path)
-    # Another file may have taken its place since, so without waiting, and with a second look.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
     try:
-        _check_regular(os.fstat(descriptor).st_mode, path)
-        return open(descriptor, "rb")
+        check_regular(path)
+    except FileNotFoundError:
+        if mode != "ab":
+            raise
+    # Another file may have taken its place since, so without waiting, and with a second look.
+    descriptor = os.open(path, _FLAGS[mode] | os.O_NONBLOCK | os.O_NOCTTY, 0o666)
+    try:
+        _check_mode(os.fstat(descriptor).st_mode, path)
+        return open(descriptor, mode)
     except BaseException:
         os.close(descriptor)
         raise
 
 
-def _check_regular(mode: int, path: str | os.PathLike) -> None:
+def check_regular(path: str | os.PathLike) -> None:
+    """Raises OSError as `open_regular` does; opens nothing."""
+    _check_mode(os.stat(path).st_mode, path)
+
+
+def _check_mode(mode: int, path: str | os.PathLike) -> None:
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
     if not stat.S_ISREG(mode):

@@ -1,25 +1,118 @@
 """Files that a crash cannot spoil: written whole or not at all, or grown line by line.
 
 A crash can tear the last line of the latter; it is left out when a file is read and cut off when it is
-opened to grow.
+opened to grow. Only regular files are opened, and a file costs no more memory than about twice its size,
+whatever it says of itself.
 """
 
 import io
 import json
 import os
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from checked_io.regular_files import check_regular, open_regular
+
+MAX_TEXT = 2**24  # bytes of a JSON file or of a line, far more than a search ever writes
+BLOCK = 2**16
+
 
 def write_whole(path: Path, content: bytes) -> None:
+    """Raises OSError, and leaves what was there, where not all of it could be written, or where `path` is
+    something else than a file."""
+    if path.exists():
+        check_regular(path)
     aside = path.with_name(f".{path.name}")
-    with open(aside, "wb") as file:
+    aside.unlink(missing_ok=True)  # of a process that died
+    with open(aside, "xb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
     aside.replace(path)
+
+
+# --- JSON -----------------------------------------------------------------------------------------
+
+
+def read_json(path: Path) -> Any:
+    """Raises ValueError where the file is not JSON, OSError where it cannot be read."""
+    with open_regular(path) as file:
+        return _parse(file.read(MAX_TEXT + 1))
+
+
+def _parse(text: bytes) -> Any:
+    """JSON; raises ValueError for anything that it cannot be, also for what is nested too deeply."""
+    if len(text) > MAX_TEXT:
+        raise ValueError("too long")
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
+def read_json_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The objects of the whole lines. Raises ValueError, naming the line, where one is not an object."""
+    for number, line in enumerate(whole_lines(path), 1):
+        try:
+            content = _parse(line)
+        except ValueError:
+            content = None
+        if not isinstance(content, dict):
+            raise ValueError(f"{path}: line {number} is damaged; mend or remove it")
+        yield content
+
+
+def whole_lines(path: Path) -> Iterator[bytes]:
+    """Without a last one that has no end. Parts of one that is too long come as lines of their own, too
+    long as well."""
+    with open_regular(path) as file:
+        while line := file.readline(MAX_TEXT + 1):
+            if line.endswith(b"\n") or len(line) > MAX_TEXT:
+                yield line
+
+
+def open_to_grow(path: Path) -> io.BufferedWriter:
+    """To append lines to; a torn last one is cut off. The file is made where there is none."""
+    file = open_regular(path, "ab")
+    try:
+        file.truncate(_end_of_whole_lines(path))
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def _end_of_whole_lines(path: Path) -> int:
+    with open_regular(path) as file:
+        end = file.seek(0, os.SEEK_END)
+        while end:
+            start = max(0, end - BLOCK)
+            file.seek(start)
+            newline = file.read(end - start).rfind(b"\n")
+            if newline >= 0:
+                return start + newline + 1
+            end = start
+    return 0
+
+
+class JsonLinesWriter:
+    """Appends to a file, which is made if need be."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.file = open_to_grow(path)
+
+    def append(self, content: dict[str, Any]) -> None:
+        self.file.write(json.dumps(content).encode() + b"\n")
+        self.file.flush()
+        os.fsync(self.file.fileno())
+
+
+# --- Arrays ---------------------------------------------------------------------------------------
 
 
 def write_arrays(path: Path, numbers: Any, arrays: dict[str, np.ndarray]) -> None:
@@ -29,49 +122,59 @@ def write_arrays(path: Path, numbers: Any, arrays: dict[str, np.ndarray]) -> Non
     write_whole(path, buffer.getvalue())
 
 
-def read_arrays(path: Path) -> tuple[Any, dict[str, np.ndarray]]:
-    """What `write_arrays` wrote. Raises ValueError where the file is damaged."""
-    content = io.BytesIO(path.read_bytes())
-    try:
-        with np.load(content) as file:
-            arrays = dict(file)  # reads all of it, so that checksums are compared
-        numbers, names = json.loads(str(arrays.pop("numbers"))), arrays.pop("names")
-        if sorted(arrays) != names.tolist():  # a damaged table of contents may leave some out
-            raise ValueError("arrays are missing")
-        return numbers, arrays
-    except Exception as error:  # what a damaged file may raise is up to NumPy and zipfile
-        raise ValueError(f"{path} is damaged") from error
+def read_arrays(path: Path, like: dict[str, np.ndarray] | None = None) -> tuple[Any, dict[str, np.ndarray]]:
+    """What `write_arrays` wrote: the numbers, and arrays of integers, floats or truth values.
 
+    like: the arrays have to be those of these names, with these shapes and dtypes.
 
-def read_json_lines(path: Path) -> list[dict[str, Any]]:
-    """The objects of the whole lines. Raises ValueError, naming the line, where one is not an object."""
-    records = []
-    for number, line in enumerate(_whole_lines(path).splitlines(), 1):
+    Raises ValueError, naming the file, where it is damaged or has other arrays, and OSError where it cannot
+    be read.
+    """
+    with open_regular(path) as file:
         try:
-            record = json.loads(line)
-        except ValueError:
-            record = None
-        if not isinstance(record, dict):
-            raise ValueError(f"{path}: line {number} is damaged; mend or remove it")
-        records.append(record)
-    return records
+            arrays = _read_members(file)
+            numbers, names = _parse(str(arrays.pop("numbers")).encode()), arrays.pop("names")
+            if sorted(arrays) != names.tolist():  # a damaged table of contents may leave some out
+                raise ValueError("arrays are missing")
+            for name, array in arrays.items():
+                if array.dtype.kind not in "biuf":
+                    raise ValueError(f"{name} holds no numbers")
+        except Exception as error:  # what a damaged file may raise is up to NumPy and zipfile
+            raise ValueError(f"{path} is damaged") from error
+    if like is not None:
+        try:
+            check_arrays(arrays, like)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+    return numbers, arrays
 
 
-def _whole_lines(path: Path) -> bytes:
-    data = path.read_bytes()
-    return data[: data.rfind(b"\n") + 1]
+def _read_members(file: io.BufferedReader) -> dict[str, np.ndarray]:
+    """The arrays of an uncompressed .npz file. A pickled one is refused."""
+    size = file.seek(0, os.SEEK_END)
+    arrays = {}
+    with zipfile.ZipFile(file) as members:
+        infos = members.infolist()
+        # Neither compressed nor sharing their bytes, as a bomb's members are.
+        if any(info.compress_type != zipfile.ZIP_STORED for info in infos):
+            raise ValueError("compressed")
+        if sum(info.file_size for info in infos) > size:
+            raise ValueError("larger than the file")
+        for info in infos:
+            content = io.BytesIO(members.read(info))  # compares the checksum
+            arrays[info.filename.removesuffix(".npy")] = np.lib.format.read_array(content)
+    return arrays
 
 
-class JsonLinesWriter:
-    """Appends to a file, which is made if need be."""
-
-    def __init__(self, path: Path):
-        self.path = path
-        if path.exists():
-            os.truncate(path, len(_whole_lines(path)))
-        self.file = open(path, "a", encoding="utf-8")
-
-    def append(self, record: dict[str, Any]) -> None:
-        self.file.write(json.dumps(record) + "\n")
-        self.file.flush()
-        os.fsync(self.file.fileno())
+def check_arrays(arrays: dict[str, np.ndarray], like: dict[str, np.ndarray]) -> None:
+    """Raises ValueError where `arrays` has not the names, the shapes and the dtypes of `like`."""
+    if arrays.keys() != like.keys():
+        missing, others = sorted(like.keys() - arrays.keys()), sorted(arrays.keys() - like.keys())
+        raise ValueError(f"array {missing[0]} is missing" if missing else f"unknown array {others[0]!r}")
+    for name, expected in like.items():
+        array = arrays[name]
+        if array.shape != expected.shape or array.dtype != expected.dtype:
+            raise ValueError(
+                f"array {name} is {array.dtype} {list(array.shape)}, not "
+                f"{expected.dtype} {list(expected.shape)}"
+            )

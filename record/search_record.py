@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from record.files import JsonLinesWriter, read_arrays, read_json_lines, write_arrays, write_whole
+from record.history import mean_of_runs  # noqa: F401 -- for rewards.training_reward
 
 Record = dict[str, Any]
 KEPT_CHECKPOINTS = 2
@@ -32,12 +33,6 @@ class Checkpoint(NamedTuple):
     state: dict[str, Any]  # of the agent, before the step
     tokens: np.ndarray
     adjvec: np.ndarray
-
-
-def mean_of_runs(accuracies: list[float | None]) -> tuple[float, str]:
-    """Mean over a model's runs, 0 where all failed, and all of them as text; None is a run that failed."""
-    mean = np.mean([accuracy for accuracy in accuracies if accuracy is not None] or [0.0])
-    return mean, ", ".join("failed" if a is None else f"{a:.3f}" for a in accuracies)
 
 
 class RunRecord:

@@ -6,30 +6,20 @@ import sys
 import numpy as np
 import pytest
 from conftest import ROOT
+from model_records import CACHED, FAILED, model
 from PIL import Image
 
 import report
-from report import ReportError, difference_interval
+from report import difference_interval
 from search_space.cells import decode
 from search_space.graph_layout import layered_layout
 from search_space.network_picture import _graph, plt
 
-SMALL = {"tokens": [1, 8, 3, 0], "adjvec": [1, 0]}
-
-
-def model(mid, accuracy=None, **fields):
-    record = {"mid": mid, "step": mid // 2, **SMALL, "accuracy": accuracy, "reward": accuracy}
-    return {**record, "status": "ok", "reason": None, "seconds": 1.0, "num_params": 12345, **fields}
-
 
 def write(directory, models, name="history.jsonl"):
     directory.mkdir(exist_ok=True)
-    (directory / name).write_text("".join(json.dumps(record) + "\n" for record in models))
+    (directory / name).write_text("".join(json.dumps(model.to_json()) + "\n" for model in models))
     return directory
-
-
-FAILED = {"reward": 0.1, "status": "failed", "reason": "x", "num_params": None}
-CACHED = {"status": "cached", "network": "b", "seconds": 0.0}
 
 
 def best_mids(output):
@@ -41,7 +31,7 @@ def test_lists_the_best_each_network_once(tmp_path, capsys):
     models = [
         model(0, 0.2, network="a"),
         model(1, 0.5, network="b"),
-        model(2, 0.5, **CACHED),
+        model(2, 0.5, network="b", **CACHED),
         model(3, **FAILED),
         model(4, 0.3, network="a"),  # trained again, as with --cache=false
         model(5, 0.6, reward=0.25, network="c"),
@@ -52,14 +42,6 @@ def test_lists_the_best_each_network_once(tmp_path, capsys):
     assert best_mids(output) == [1, 4, 5]
     assert re.search(r" 5 +0\.600 +12,345 +0\.250 +1  1 conv_3x3, 1 avgpool_3x3, ", output)
     assert "partly luck" in output
-
-
-def test_histories_without_reward(tmp_path, capsys):
-    models = [model(0, 0.2), model(1, 0.4), model(2, 0.3)]
-    for record in models:
-        del record["reward"]
-    report.report(write(tmp_path / "log", models), None, tmp_path)
-    assert best_mids(capsys.readouterr().out) == [1, 2, 0]
 
 
 def test_works_while_the_last_line_is_being_written(tmp_path, capsys):
@@ -97,7 +79,8 @@ def test_interval_of_a_difference_is_the_normal_one_for_many():
 def test_ranks_final_candidates_by_their_mean(tmp_path, capsys):
     log_dir = write(tmp_path, [model(0, 0.2), model(1, 0.5), model(2, 0.4)])
     runs = [(1, 1, 0.25), (1, 2, 0.35), (2, 1, 0.45), (2, 2, None), (2, 3, 0.35), (0, 1, None)]
-    write(log_dir, [{"mid": m, "run": r, "accuracy": a} for m, r, a in runs], "final_candidates.jsonl")
+    runs = [model(mid, accuracy, run=run, **({} if accuracy else FAILED)) for mid, run, accuracy in runs]
+    write(log_dir, runs, "final_candidates.jsonl")
     report.report(log_dir, None, tmp_path)
     table = capsys.readouterr().out.partition("in the search  runs\n")[2].splitlines()[:3]
     assert [line.split() for line in table] == [
@@ -136,22 +119,10 @@ def test_layout_points_down_and_keeps_edges_clear_of_nodes(density):
             assert all(y != place[1] or abs(x - place[0]) > 0.99 for x, y in others)
 
 
-@pytest.mark.parametrize(
-    ("content", "complaint"),
-    [
-        ("", "no model has been trained yet"),
-        (json.dumps(model(0, **FAILED)) + "\n", "no model has been trained yet"),
-        ('{"mid": \n{}\n', "line 1 is damaged"),
-        ('{"mid": 0}\n', "line 1 has no accuracy"),
-        (json.dumps(model(0, 0.4, tokens=[11, 0, 0, 0])) + "\n", r"line 1: tokens must lie in 0 \.\. 9"),
-        (json.dumps(model(0, 0.4, adjvec=[1])) + "\n", "line 1: 4 tokens need an adjvec of 2"),
-    ],
-)
-def test_a_history_that_cannot_be_used_is_refused(tmp_path, content, complaint):
-    (tmp_path / "history.jsonl").write_text(content)
-    with pytest.raises(ReportError, match=complaint) as raised:
-        report.report(tmp_path, None, tmp_path)
-    assert str(tmp_path / "history.jsonl") in str(raised.value)
+@pytest.mark.parametrize("models", [[], [model(0, **FAILED)]])
+def test_a_search_without_a_trained_model_is_refused(tmp_path, models):
+    with pytest.raises(report.ReportError, match="history.jsonl: no model has been trained yet"):
+        report.report(write(tmp_path, models), None, tmp_path)
 
 
 def test_a_mistake_gets_one_line(tmp_path):
@@ -160,3 +131,5 @@ def test_a_mistake_gets_one_line(tmp_path):
     assert result.returncode == 1
     assert result.stderr.startswith(f"report.py: {tmp_path}/history.jsonl: No such file")
     assert result.stderr.count("\n") == 1
+    result = subprocess.run([*command[:2], "--log_dir="], cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 1 and result.stderr.startswith("report.py: --log_dir is empty")

@@ -1,0 +1,23 @@
+"""Records of models for tests of what reads a history."""
+
+from record.history import ModelRecord
+
+TOKENS, ADJVEC = [1, 8, 3, 0], [1, 0]  # two nodes a cell
+FAILED = {"reward": 0.1, "status": "failed", "reason": "x", "seconds": None, "num_params": None}
+CACHED = {"status": "cached", "reason": "the network of model 1", "seconds": 0.0}
+
+
+def model(mid: int, accuracy: float | None = None, **fields) -> ModelRecord:
+    """Two models a step; what `fields` leaves out is that of a trained one."""
+    fields = {
+        "step": mid // 2,
+        "tokens": TOKENS,
+        "adjvec": ADJVEC,
+        "reward": accuracy,
+        "status": "ok",
+        "reason": None,
+        "seconds": 1.0,
+        "num_params": 12345,
+        **fields,
+    }
+    return ModelRecord(mid=mid, accuracy=accuracy, **fields)
