@@ -1,28 +1,23 @@
-"""The agent, the search loop and the flags that simple_main.py and main.py share.
+"""The agent, the search loop, and the settings of a search.
 
-    agent = AutoDLAgent.from_flags(advantage_power=3)
-    for step in search(agent, evaluate, FLAGS.batch_size, num_steps=100):
+    agent = AutoDLAgent.create(PolicyConfig(), seed=0)
+    for step in search(agent, evaluate, batch_size=10, num_steps=100):
         ...
 
 `evaluate` is the source of rewards: a function of a step's number and its architectures. The loop
 knows nothing else about where rewards come from.
 """
 
-import dataclasses
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-from absl import flags
 
 from backend.paddle_backend import paddle
 from backend.parl_backend import parl
-from nn_paddle import OPERATIONS
 from policy_model import PolicyModel
 from reinforce_policy_gradient import LearnResult, ReinforcePolicyGradient
-from search_space.child import CHILD_FLAGS, ChildConfig
-
-FLAGS = flags.FLAGS
+from settings.search_config import PolicyConfig
 
 # step, tokens int64 [B, 2N], adjvec int64 [B, N(N-1)] -> rewards [B]
 Evaluate = Callable[[int, np.ndarray, np.ndarray], np.ndarray]
@@ -36,6 +31,30 @@ class SearchStep(NamedTuple):
     learned: LearnResult | None  # None from an agent that does not learn
 
 
+class Agent(Protocol):
+    """Who proposes architectures.
+
+    Everything random follows from the seed that it was made with and from `step`, and `state` is all that
+    learning has changed; so a search goes on after a stop as if there had been none.
+    """
+
+    def sample(self, step: int, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
+        """The step's architectures: tokens int64 [B, 2N], adjvec int64 [B, N(N-1)]."""
+        ...
+
+    def learn(self, tokens: np.ndarray, adjvec: np.ndarray, rewards: np.ndarray) -> LearnResult | None:
+        """Take in the rewards [B] of a step's architectures; None from an agent that does not learn."""
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """NumPy arrays by name under "tensors"; whatever else JSON holds under other names."""
+        ...
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on from a `state`. Raises ValueError where it is one of another agent."""
+        ...
+
+
 class AutoDLAgent(parl.Agent):
     """Converts between NumPy and Paddle, and makes every step's randomness a function of the seed and
     the step's number alone, so that a search can go on from any step without a generator's state."""
@@ -45,20 +64,16 @@ class AutoDLAgent(parl.Agent):
         self.seed = seed
 
     @classmethod
-    def from_flags(cls, advantage_power: int) -> "AutoDLAgent":
-        """The agent that the command line asks for; its initial weights follow from --seed too."""
-        _seed_paddle(FLAGS.seed, 0)
+    def create(cls, config: PolicyConfig, seed: int) -> "AutoDLAgent":
+        """An agent that has learnt nothing yet; its initial weights follow from the seed too."""
+        _seed_paddle(seed, 0)
         model = PolicyModel(
-            FLAGS.num_nodes,
-            FLAGS.num_tokens,
-            FLAGS.hidden_size,
-            FLAGS.num_layers,
-            FLAGS.input_size,
+            config.num_nodes, config.num_tokens, config.hidden_size, config.num_layers, config.input_size
         )
         algorithm = ReinforcePolicyGradient(
-            model, FLAGS.learning_rate, FLAGS.bl_decay, advantage_power, FLAGS.entropy_weight
+            model, config.learning_rate, config.bl_decay, config.advantage_power, config.entropy_weight
         )
-        return cls(algorithm, FLAGS.seed)
+        return cls(algorithm, seed)
 
     def sample(self, step: int, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
         """The step's architectures: tokens int64 [B, 2N], adjvec int64 [B, N(N-1)]."""
@@ -125,10 +140,6 @@ class RandomAgent:
         self.num_tokens = num_tokens
         self.seed = seed
 
-    @classmethod
-    def from_flags(cls) -> "RandomAgent":
-        return cls(FLAGS.num_nodes, FLAGS.num_tokens, FLAGS.seed)
-
     def sample(self, step: int, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
         rng = np.random.default_rng([self.seed, step])
         N = self.num_nodes
@@ -151,7 +162,7 @@ def _seed_paddle(seed: int, stream: int) -> None:
 
 
 def search(
-    agent: AutoDLAgent | RandomAgent,
+    agent: Agent,
     evaluate: Evaluate,
     batch_size: int,
     num_steps: int,
@@ -170,70 +181,3 @@ def search(
             rewards = evaluate(step, tokens, adjvec)
             learned = agent.learn(tokens, adjvec, rewards)
             yield SearchStep(step, tokens, adjvec, rewards, learned)
-
-
-def define_agent_flags() -> None:
-    """The flags of the policy, the agent and the length of a run."""
-    flags.DEFINE_integer("num_nodes", 10, "Nodes in a cell.", lower_bound=1)
-    flags.DEFINE_integer("num_tokens", 10, "Operations to choose from.", lower_bound=1)
-    flags.DEFINE_integer(
-        "input_size", None, "Width of the LSTM's input; by default as wide as it has to be.", lower_bound=1
-    )
-    flags.DEFINE_integer("hidden_size", 64, "Hidden size of the LSTM.", lower_bound=1)
-    flags.DEFINE_integer("num_layers", 2, "Layers of the LSTM.", lower_bound=1)
-    flags.DEFINE_float("learning_rate", 2e-3, "Adam's learning rate for the policy.")
-    flags.register_validator("learning_rate", lambda rate: 0 < rate < 1, "must lie between 0 and 1")
-    flags.DEFINE_float("bl_decay", 0.9, "Decay of the moving-average baseline.")
-    flags.register_validator("bl_decay", lambda decay: 0 <= decay < 1, "must be in [0, 1)")
-    flags.DEFINE_float("entropy_weight", 0.0, "Weight of the policy's entropy (in nats) in its loss.", 0)
-    flags.DEFINE_integer("batch_size", 10, "Architectures sampled for one update.", lower_bound=1)
-    flags.DEFINE_integer("num_models", 10000, "Another step starts while so many are done.", lower_bound=0)
-    flags.DEFINE_integer("seed", 0, "Decides everything that is random.", 0, 2**32 - 1)
-    flags.register_multi_flags_validator(
-        ["input_size", "num_nodes", "num_tokens"],
-        lambda f: f["input_size"] is None or f["input_size"] >= max(f["num_nodes"] - 1, f["num_tokens"]),
-        "--input_size must be at least num_nodes - 1 and num_tokens",
-    )
-
-
-def define_search_flags() -> None:
-    """The flags that only the full search has: the child network, its training, trainers and files."""
-    flags.DEFINE_string("data_path", "cifar/pickle-cifar-10", "Where dataset_maker.py wrote the images.")
-    flags.DEFINE_integer("chunk_size", 100, "Images in each of its ten files.", lower_bound=1)
-    FLAGS.set_default("log_dir", "log")
-    flags.DEFINE_boolean("resume", False, "Go on with the search in --log_dir, if there is one.")
-    flags.DEFINE_enum("agent", "reinforce", ["reinforce", "random"], "Who proposes architectures.")
-    flags.DEFINE_integer("advantage_power", 3, "The advantage is (reward - baseline) to this odd power.", 1)
-    flags.register_validator("advantage_power", lambda power: power % 2 == 1, "must be odd")
-    flags.DEFINE_string("trainers", "auto", "auto, or cpu:2 for two on CPUs, or gpu:1,2 for GPUs 1 and 2.")
-    flags.DEFINE_string("cluster", None, "Train on a Ray cluster: ray, or HOST:6379, or ray://HOST:10001.")
-    flags.DEFINE_integer("retries", 2, "How often a model whose trainer was lost is tried again.", 0)
-    flags.DEFINE_float("model_timeout", float("inf"), "Seconds after which a model counts as lost.", 0)
-    flags.DEFINE_float("failed_reward", 0.1, "Reward of a model that could not be trained.", 0, 1)
-    flags.DEFINE_float("params_penalty", 0.0, "Reward taken off for every million parameters.", 0)
-    flags.DEFINE_integer("final_candidates", 0, "So many of the best are trained anew at the end.", 0)
-    flags.DEFINE_boolean("cache", True, "Whether an architecture met again keeps its first accuracy.")
-
-    child = {field.name: field.default for field in dataclasses.fields(ChildConfig)}
-    for name, text, low, high in CHILD_FLAGS:
-        default = child.pop(name)
-        if isinstance(default, bool):
-            flags.DEFINE_boolean(name, default, text)
-        elif isinstance(default, int):
-            flags.DEFINE_integer(name, default, text, low, high)
-        else:
-            flags.DEFINE_float(name, default, text, low, high)
-    assert not child, f"no flag for {sorted(child)}"
-    flags.register_multi_flags_validator(
-        ["T_0", "warmup"], lambda f: f["warmup"] < f["T_0"], "--warmup must be less than --T_0"
-    )
-    flags.register_multi_flags_validator(
-        ["width", "ratio"], lambda f: f["width"] % f["ratio"] == 0, "--width must be a multiple of --ratio"
-    )
-    flags.register_validator(
-        "num_tokens", lambda n: n <= len(OPERATIONS), f"there are {len(OPERATIONS)} operations"
-    )
-
-
-def child_config_from_flags() -> ChildConfig:
-    return ChildConfig(**{name: FLAGS[name].value for name, *_ in CHILD_FLAGS})

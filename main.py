@@ -13,39 +13,34 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
 import numpy as np
-from absl import app, flags
 
 import autodl
 import dataset_maker
 from record.progress import Progress
 from record.search_record import RunRecord, RunRecordError
 from record.step_log import StepLog
-from rewards.training_reward import SearchError, Trainers, TrainingReward, train_candidates
+from rewards.training_reward import (
+    RewardOf,
+    SearchError,
+    Trainers,
+    TrainingReward,
+    accuracy_less_parameters,
+    train_candidates,
+)
+from search_space.cells import OPERATION_NAMES
+from settings import command
+from settings.fields import SettingsError
+from settings.flags import FLAGS, define_flags, from_flags
+from settings.search_config import PRESETS, SearchSettings
 from trainers.devices import CPU, DevicesError, find_devices
 from trainers.pool import TrainerPool
 
-FLAGS = flags.FLAGS
-
-# A newcomer's run: real training at a size at which ten steps take minutes on two CPU cores.
-PRESETS = {
-    "quick": {
-        "num_nodes": 4,
-        "width": 8,
-        "num_cells": 1,
-        "early_stop": 5,
-        "T_0": 5.0,
-        "num_models": 99,
-    },
-}
-# Flags that change how far, where or how fast a search goes, and no result.
-FREE_FLAGS = {
-    "num_models", "final_candidates", "resume", "log_dir", "data_path",
-    "trainers", "cluster", "retries", "model_timeout",
-}  # fmt: skip
+ERRORS = (SearchError, dataset_maker.DatasetError, RunRecordError, DevicesError, SettingsError)
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -57,18 +52,11 @@ class Stopped(BaseException):
         self.exit_code = 128 + signal_number
 
 
-def main(argv: list[str]) -> None:
-    if len(argv) > 1:
-        raise app.UsageError(f"unknown argument {argv[1]}")
-    if FLAGS.preset:
-        for name, value in PRESETS[FLAGS.preset].items():
-            FLAGS.set_default(name, value)  # what the command line says stays
+def main(arguments: list[str]) -> None:
     for number in STOP_SIGNALS:
         signal.signal(number, _stop)
     try:
-        train_and_search()
-    except (SearchError, dataset_maker.DatasetError, RunRecordError, DevicesError) as error:
-        sys.exit(f"main.py: {error}")
+        search(settings_from_flags())
     except OSError as error:  # a disk that is full, mostly
         sys.exit(f"main.py: --log_dir={FLAGS.log_dir}: {error.strerror or error}; --resume goes on later")
     except Stopped as stopped:
@@ -82,83 +70,121 @@ def _stop(signal_number: int, frame) -> None:
     raise Stopped(signal_number)
 
 
-def train_and_search() -> None:
-    config = autodl.child_config_from_flags()
-    subset = dataset_maker.load_subset(FLAGS.data_path, FLAGS.chunk_size)
-    new_trainers = trainers_from_flags()
-    record = RunRecord(FLAGS.log_dir, settings(subset), FLAGS.resume)
-    num_steps = FLAGS.num_models // FLAGS.batch_size + 1
-    with (
-        Progress(num_steps * FLAGS.batch_size - len(record.known), config.early_stop) as progress,
-        new_trainers(
-            subset,
-            config,
-            FLAGS.seed,
-            FLAGS.retries,
-            FLAGS.model_timeout,
-            progress.epoch_done,
-        ) as trainers,
-    ):
-        progress.print(trainers.description)
-        run_search(trainers, record, progress, num_steps)
-        if FLAGS.final_candidates:
-            train_candidates(trainers, record, progress)
+def settings_from_flags() -> SearchSettings:
+    """Raises SettingsError where they do not fit each other."""
+    for name, value in PRESETS.get(FLAGS.preset, {}).items():
+        FLAGS.set_default(name, value)  # what the command line says stays
+    return SearchSettings(*map(from_flags, SearchSettings.classes()))
 
 
-def trainers_from_flags() -> Callable[..., Any]:
-    """A TrainerPool or its like, but for its arguments from `subset` on; raises DevicesError."""
-    if FLAGS.cluster:
+def search(
+    settings: SearchSettings,
+    agent: autodl.Agent | None = None,
+    reward_of: RewardOf | None = None,
+    trainers: Trainers | None = None,
+) -> list[dict[str, Any]]:
+    """Search until --num_models are done, from the last checkpoint where --resume finds one.
+
+    agent: proposes architectures, in place of the one that the settings name.
+    reward_of: what the agent is to maximise, in place of the accuracy less --params_penalty.
+    trainers: train the models, in place of this machine's or a cluster's trainers.
+
+    Returns the history, a row a model. Raises the ERRORS, whose texts are for the user.
+    """
+    reward_of = reward_of or accuracy_less_parameters(settings.search.params_penalty)
+    decided = all_that_decides(settings, agent, reward_of)
+    if trainers is None:
+        subset = dataset_maker.load_subset(settings.search.data_path, settings.search.chunk_size)
+        decided["images"] = subset.sha256()
+        start_trainers = trainers_of(settings, subset)
+    else:
+        start_trainers = None
+    record = RunRecord(settings.search.log_dir, decided, settings.search.resume)
+    num_steps = settings.run.num_models // settings.run.batch_size + 1
+    num_models = num_steps * settings.run.batch_size - len(record.known)
+    with Progress(num_models, settings.child.early_stop) as progress:
+        with nullcontext(trainers) if trainers else start_trainers(progress.epoch_done) as trainers:
+            progress.print(trainers.description)
+            reward = TrainingReward(
+                trainers,
+                record,
+                progress,
+                settings.child,
+                settings.run.seed,
+                reward_of,
+                settings.search.failed_reward,
+                settings.search.cache,
+            )
+            run_steps(settings, agent or make_agent(settings), reward, num_steps)
+            if settings.search.final_candidates:
+                train_candidates(reward, settings.search.final_candidates)
+    return [record.known[mid] for mid in sorted(record.known)]
+
+
+def all_that_decides(
+    settings: SearchSettings, agent: autodl.Agent | None, reward_of: RewardOf
+) -> dict[str, Any]:
+    """What the results of a search depend on: settings, and what the code decides."""
+    decided = {
+        "operations": list(OPERATION_NAMES),
+        "reward_of": reward_of.__name__,
+        **settings.of_results(),
+    }
+    return decided | ({"agent": type(agent).__name__} if agent else {})
+
+
+def trainers_of(settings: SearchSettings, subset: dataset_maker.Subset) -> Callable[..., Any]:
+    """Starts the trainers, given what is called after each epoch. Raises DevicesError where the settings
+    name none."""
+    values = settings.trainers
+    arguments = (subset, settings.child, settings.run.seed, values.retries, values.model_timeout)
+    if values.cluster:
         from trainers.ray_cluster import RayTrainers, connect  # Ray is an optional extra
 
-        return partial(RayTrainers, connect(FLAGS.cluster))
-    devices = find_devices(FLAGS.trainers)
-    if FLAGS.amp and CPU in devices:
+        return partial(RayTrainers, connect(values.cluster), *arguments)
+    devices = find_devices(values.trainers)
+    if settings.child.amp and CPU in devices:
         raise DevicesError("--amp needs GPUs, and these trainers have none: leave it out")
-    return partial(TrainerPool, devices)
+    return partial(TrainerPool, devices, *arguments)
 
 
-def settings(subset: dataset_maker.Subset) -> dict[str, Any]:
-    """All that the results of a search depend on."""
-    flags_of_search = FLAGS.get_key_flags_for_module("autodl")
-    values = {flag.name: flag.value for flag in flags_of_search if flag.name not in FREE_FLAGS}
-    return {"images": subset.sha256(), **values}
+def make_agent(settings: SearchSettings) -> autodl.Agent:
+    policy, seed = settings.policy, settings.run.seed
+    if settings.search.agent == "random":
+        return autodl.RandomAgent(policy.num_nodes, policy.num_tokens, seed)
+    return autodl.AutoDLAgent.create(policy, seed)
 
 
-def make_agent() -> autodl.AutoDLAgent | autodl.RandomAgent:
-    if FLAGS.agent == "random":
-        return autodl.RandomAgent.from_flags()
-    return autodl.AutoDLAgent.from_flags(FLAGS.advantage_power)
-
-
-def run_search(trainers: Trainers, record: RunRecord, progress: Progress, num_steps: int) -> None:
+def run_steps(
+    settings: SearchSettings, agent: autodl.Agent, reward: TrainingReward, num_steps: int
+) -> None:
     """Run the search, from its last checkpoint if it has one, until `num_steps` are done."""
-    agent = make_agent()
+    record, progress = reward.record, reward.progress
     first_step = 0
     if record.checkpoint:
         first_step = record.checkpoint.step
         agent.load_state(record.checkpoint.state)
         progress.print(f"going on with step {first_step}; {len(record.known)} models are done")
-    reward = TrainingReward(trainers, record, progress)
     step_log = StepLog(record.directory, first_step)
 
     def save(step: int, tokens: np.ndarray, adjvec: np.ndarray) -> None:
         record.save_step(step, agent.state(), tokens, adjvec)
 
+    batch_size = settings.run.batch_size
     started = time.monotonic()
-    for done in autodl.search(agent, reward, FLAGS.batch_size, num_steps, first_step, save):
-        first_mid = done.step * FLAGS.batch_size
-        models = [record.known[first_mid + row] for row in range(FLAGS.batch_size)]
-        row = step_row(done, models)
-        step_log.add({**row, "seconds": round(time.monotonic() - started, 3)})
+    for done in autodl.search(agent, reward, batch_size, num_steps, first_step, save):
+        first_mid = done.step * batch_size
+        numbers = step_numbers(done, [record.known[first_mid + row] for row in range(batch_size)])
+        step_log.add({**numbers, "seconds": round(time.monotonic() - started, 3)})
         started = time.monotonic()
-        line = f"step = {done.step}, average accuracy = {row['mean_accuracy']:.3f}"
-        if FLAGS.params_penalty:
-            line += f", average reward = {row['mean_reward']:.3f}"
+        line = f"step = {done.step}, average accuracy = {numbers['mean_accuracy']:.3f}"
+        if settings.search.params_penalty:
+            line += f", average reward = {numbers['mean_reward']:.3f}"
         progress.print(f"[{time.strftime('%Y-%m-%d %H:%M:%S')}] {line}")
 
 
-def step_row(done: autodl.SearchStep, models: list[dict[str, Any]]) -> dict[str, float]:
-    """What the log of steps says of a step and its models, but for the time it took."""
+def step_numbers(done: autodl.SearchStep, models: list[dict[str, Any]]) -> dict[str, float]:
+    """What the log of steps says of a step and its models, except for the time it took."""
     accuracies = [model["accuracy"] for model in models if model["status"] != "failed"]
     status = Counter(model["status"] for model in models)
     return {
@@ -174,7 +200,5 @@ def step_row(done: autodl.SearchStep, models: list[dict[str, Any]]) -> dict[str,
 
 
 if __name__ == "__main__":
-    autodl.define_agent_flags()
-    autodl.define_search_flags()
-    flags.DEFINE_enum("preset", None, sorted(PRESETS), "Sizes of a run; single flags win over it.")
-    app.run(main)
+    define_flags(*SearchSettings.classes())
+    command.run(main, SearchSettings.classes(), ERRORS)

@@ -7,14 +7,13 @@ Prints the mean reward of every tenth update's samples; it should rise from abou
 within 460 updates.
 """
 
-import sys
-
 import numpy as np
-from absl import app, flags
 
 import autodl
-
-FLAGS = flags.FLAGS
+from settings import command
+from settings.fields import SettingsError
+from settings.flags import define_flags, from_flags
+from settings.search_config import PolicyConfig, RunConfig
 
 
 def count_ones(step: int, tokens: np.ndarray, adjvec: np.ndarray) -> np.ndarray:
@@ -22,23 +21,17 @@ def count_ones(step: int, tokens: np.ndarray, adjvec: np.ndarray) -> np.ndarray:
     return (tokens == 1).sum(axis=1)
 
 
-def main(argv: list[str]) -> None:
-    if len(argv) > 1:
-        sys.exit(f"simple_main.py: unknown argument {argv[1]}")
-    if FLAGS.num_tokens < 2:
-        sys.exit("simple_main.py: --num_tokens must be at least 2, for token 1 to exist")
-    print(f"Simple run target is {2 * FLAGS.num_nodes}", flush=True)
-    agent = autodl.AutoDLAgent.from_flags(advantage_power=1)
-    try:
-        num_updates = FLAGS.num_models + 1
-        for done in autodl.search(agent, count_ones, FLAGS.batch_size, num_updates):
-            if done.step % 10 == 0:
-                print(f"mid={done.step}, average rewards={done.rewards.mean():.3f}", flush=True)
-    except KeyboardInterrupt:
-        sys.exit(130)
+def main(arguments: list[str]) -> None:
+    run, policy = from_flags(RunConfig), from_flags(PolicyConfig)
+    if policy.num_tokens < 2:
+        raise SettingsError("--num_tokens must be at least 2, for token 1 to exist")
+    print(f"Simple run target is {2 * policy.num_nodes}", flush=True)
+    agent = autodl.AutoDLAgent.create(policy, run.seed)
+    for done in autodl.search(agent, count_ones, run.batch_size, num_steps=run.num_models + 1):
+        if done.step % 10 == 0:
+            print(f"mid={done.step}, average rewards={done.rewards.mean():.3f}", flush=True)
 
 
 if __name__ == "__main__":
-    autodl.define_agent_flags()
-    FLAGS.set_default("num_models", 460)
-    app.run(main)
+    define_flags(RunConfig, PolicyConfig, num_models=460, advantage_power=1)
+    command.run(main, (RunConfig, PolicyConfig), (SettingsError,))

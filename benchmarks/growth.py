@@ -21,14 +21,13 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from absl import app, flags
 
-import autodl
 import main
-from record.progress import Progress
-from record.search_record import RunRecord
 from search_space.child import TrainResult
+from settings.search_config import RunConfig, SearchConfig, SearchSettings
 from trainers.job import Job, Outcome
 
 FLAGS = flags.FLAGS
+BATCH_SIZE = 10
 
 
 def pseudo_outcome(job: Job) -> Outcome:
@@ -39,6 +38,8 @@ def pseudo_outcome(job: Job) -> Outcome:
 
 class CountingTrainers:
     """Notes the time at every step, which is when it gets jobs."""
+
+    description = "trainers that train nothing"
 
     def __init__(self):
         self.seconds: list[float] = []
@@ -54,16 +55,17 @@ class CountingTrainers:
 def search(log_dir: str, num_steps: int) -> CountingTrainers:
     """Opens LOG_DIR and searches on until `num_steps` are done."""
     trainers = CountingTrainers()
+    settings = SearchSettings(
+        # Without the cache, so that every step hands all its models to the trainers, to the end.
+        SearchConfig(log_dir=log_dir, resume=True, cache=False),
+        RunConfig(num_models=num_steps * BATCH_SIZE - 1, batch_size=BATCH_SIZE),
+    )
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
-        record = RunRecord(log_dir, {}, resume=True)
-        with Progress(num_steps * FLAGS.batch_size, 1) as progress:
-            main.run_search(trainers, record, progress, num_steps)
-    record.lock.close()
+        main.search(settings, trainers=trainers)
     return trainers
 
 
 def run(argv: list[str]) -> None:
-    FLAGS.cache = False  # so that every step hands all its models to the trainers, to the end
     last, window = FLAGS.steps, FLAGS.window
     with tempfile.TemporaryDirectory() as log_dir:
         long = search(log_dir, last)
@@ -80,14 +82,12 @@ def run(argv: list[str]) -> None:
         first, late, again = (np.median(part) for part in (steps[:window], steps[-window:], new_steps))
         print(f"{name:24}{first:14.1f}{late:14.1f}{again:14.1f}{late / again:14.3f}")
     print(
-        f"resuming a search of {last * FLAGS.batch_size:,} models, beyond imports: {resuming:.2f} s, "
+        f"resuming a search of {last * BATCH_SIZE:,} models, beyond imports: {resuming:.2f} s, "
         f"{cpu_resuming:.2f} s of the CPU"
     )
 
 
 if __name__ == "__main__":
-    autodl.define_agent_flags()
-    autodl.define_search_flags()
     flags.DEFINE_integer("steps", 3200, "Length of the search.", lower_bound=2)
     flags.DEFINE_integer("window", 200, "Steps that are compared.", lower_bound=1)
     app.run(run)

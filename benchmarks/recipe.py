@@ -16,6 +16,9 @@ from absl import app, flags
 
 import autodl
 from dataset_maker import load_subset
+from search_space.child import ChildConfig
+from settings.flags import define_flags, from_flags
+from settings.search_config import SearchSettings
 from trainers.devices import find_devices
 from trainers.job import Job
 from trainers.pool import TrainerPool
@@ -31,7 +34,7 @@ def random_architecture(
 
 
 def main(argv: list[str]) -> None:
-    config = autodl.child_config_from_flags()
+    config = from_flags(ChildConfig)
     subset = load_subset(FLAGS.data_path, FLAGS.chunk_size)
     shape = (FLAGS.architectures, FLAGS.runs)
     # One mid, and with it one seed, for every run of every architecture.
@@ -64,8 +67,7 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    autodl.define_agent_flags()
-    autodl.define_search_flags()
+    define_flags(*SearchSettings.classes())
     flags.DEFINE_integer("architectures", 5, "Random architectures.", lower_bound=1)
     flags.DEFINE_integer("runs", 1, "Trainings of each.", lower_bound=1)
     app.run(main)

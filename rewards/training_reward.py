@@ -1,28 +1,27 @@
 """From architectures to rewards: train what was not trained before, and keep a record of it.
 
-    reward = TrainingReward(trainers, record, progress)
-    rewards = reward(step, tokens, adjvec)
-
-Another reward is another `reward_of`.
+reward = TrainingReward(trainers, record, progress, ChildConfig(), seed=0)
+rewards = reward(step, tokens, adjvec)
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
 import numpy as np
-from absl import flags
 
-from autodl import child_config_from_flags
 from record.files import JsonLinesWriter, read_json_lines
 from record.progress import Progress
 from record.search_record import RunRecord, mean_of_runs
 from search_space.architecture_file import write_architecture
+from search_space.child import ChildConfig
 from search_space.network_id import network_id
 from trainers.job import Job, Outcome
 
-FLAGS = flags.FLAGS
-
 FINAL_RUNS = 3  # of each of --final_candidates
+
+# What the agent is to maximise, as a function of a network's accuracy and its number of parameters. Not of
+# time, which differs from run to run: a resumed search would not be the same search any more.
+RewardOf = Callable[[float, int], float]
 
 
 class SearchError(Exception):
@@ -30,27 +29,51 @@ class SearchError(Exception):
 
 
 class Trainers(Protocol):
-    def run(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, Outcome]]: ...
+    description: str  # for the user: how many, and where
+
+    def run(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, Outcome]]:
+        """Train all jobs; yields each as soon as it is done."""
+        ...
 
 
-def reward_of(model: dict[str, Any]) -> float:
-    """What the agent is to maximise: a function of the record of a model that could be trained."""
-    return model["accuracy"] - FLAGS.params_penalty * model["num_params"] / 1e6
+def accuracy_less_parameters(params_penalty: float) -> RewardOf:
+    """params_penalty: what every million parameters costs."""
+
+    def accuracy_less_parameters(accuracy: float, num_params: int) -> float:
+        return accuracy - params_penalty * num_params / 1e6
+
+    return accuracy_less_parameters
 
 
 class TrainingReward:
     """The reward of an architecture is that of the network it describes, once trained.
 
-    LOG_DIR/best.json holds the architecture of the highest reward so far.
+    LOG_DIR/best.json holds the architecture of the highest reward so far, with `config` and `seed`.
 
     Models that the record knows, from before a search was interrupted, are not trained again. Nor, if
-    `cache`, are architectures that describe a network already trained; they get its accuracy.
+    `cache`, are architectures that describe a network already trained; they get its accuracy. A model that
+    could not be trained has the reward `failed_reward`.
     """
 
-    def __init__(self, trainers: Trainers, record: RunRecord, progress: Progress):
+    def __init__(
+        self,
+        trainers: Trainers,
+        record: RunRecord,
+        progress: Progress,
+        config: ChildConfig,
+        seed: int,
+        reward_of: RewardOf,
+        failed_reward: float = 0.1,
+        cache: bool = True,
+    ):
         self.trainers = trainers
         self.record = record
         self.progress = progress
+        self.config = config
+        self.seed = seed
+        self.reward_of = reward_of
+        self.failed_reward = failed_reward
+        self.cache = cache
         self.trained: dict[str, int] = {}  # mids of the networks that were trained, by network_id
         for model in record.known.values():
             self._remember(model)
@@ -62,24 +85,12 @@ class TrainingReward:
         """Rewards [B] of a step's architectures, row by row; raises SearchError where all failed."""
         first_mid = step * len(tokens)
         jobs = [
-            Job(first_mid + row, tokens[row].tolist(), adjvec[row].tolist())
-            for row in range(len(tokens))
+            Job(first_mid + row, tokens[row].tolist(), adjvec[row].tolist()) for row in range(len(tokens))
         ]
-        waiting = [job for job in jobs if job.mid not in self.record.known]
-        networks = {job.mid: network_id(job.tokens, job.adjvec, FLAGS.num_stages) for job in waiting}
-        while waiting:
-            # Of those that describe one network only the first is trained; the others then find it, or,
-            # if it failed, take their turn.
-            unknown: dict[str | int, Job] = {}
-            for job in waiting:
-                network = networks[job.mid]
-                if FLAGS.cache and network in self.trained:
-                    self._done(_cached_record(step, job, self.record.known[self.trained[network]]))
-                else:
-                    unknown.setdefault(network if FLAGS.cache else job.mid, job)
-            for job, outcome in self.trainers.run(unknown.values()):
-                self._done({**_model_record(step, job, outcome), "network": networks[job.mid]})
-            waiting = [job for job in waiting if job.mid not in self.record.known]
+        networks = {job.mid: network_id(job.tokens, job.adjvec, self.config.num_stages) for job in jobs}
+        while waiting := [job for job in jobs if job.mid not in self.record.known]:
+            for job, outcome in self.trainers.run(self._to_train(step, waiting, networks)):
+                self._done({**self.row(step, job, outcome), "network": networks[job.mid]})
         models = [self.record.known[job.mid] for job in jobs]
         if all(model["status"] == "failed" for model in models):
             raise SearchError(
@@ -87,6 +98,20 @@ class TrainingReward:
                 f"them again take their lines out of {self.record.history_path} and --resume"
             )
         return np.array([model["reward"] for model in models])
+
+    def _to_train(self, step: int, waiting: list[Job], networks: dict[int, str]) -> list[Job]:
+        """The first job of each network that nobody has trained yet. The others are done where the network
+        is known; else they wait until the first one of theirs is trained, or failed."""
+        if not self.cache:
+            return waiting
+        first: dict[str, Job] = {}
+        for job in waiting:
+            network = networks[job.mid]
+            if network in self.trained:
+                self._done(_cached_row(step, job, self.record.known[self.trained[network]]))
+            else:
+                first.setdefault(network, job)
+        return list(first.values())
 
     def _done(self, model: dict[str, Any]) -> None:
         self.record.append(model)
@@ -101,30 +126,32 @@ class TrainingReward:
 
     def _keep_best(self, model: dict[str, Any]) -> None:
         self.best = model
-        path = self.record.directory / "best.json"
-        write_architecture(path, model, child_config_from_flags(), FLAGS.seed)
+        write_architecture(self.record.directory / "best.json", model, self.config, self.seed)
+
+    def row(self, step: int, job: Job, outcome: Outcome) -> dict[str, Any]:
+        """What the history says of a model that was trained or could not be trained."""
+        row = {
+            "mid": job.mid,
+            "step": step,
+            "tokens": job.tokens,
+            "adjvec": job.adjvec,
+            "accuracy": None,
+            "reward": self.failed_reward,
+            "status": "failed",
+            "reason": outcome.error,
+            "seconds": None,
+            "num_params": None,
+        }
+        if result := outcome.result:
+            row["accuracy"] = result.accuracy
+            row["reward"] = self.reward_of(result.accuracy, result.num_params)
+            row["status"] = "ok"
+            row["seconds"] = round(result.seconds, 3)
+            row["num_params"] = result.num_params
+        return row
 
 
-def _model_record(step: int, job: Job, outcome: Outcome) -> dict[str, Any]:
-    result = outcome.result
-    model = {
-        "mid": job.mid,
-        "step": step,
-        "tokens": job.tokens,
-        "adjvec": job.adjvec,
-        "accuracy": result and result.accuracy,
-        "reward": FLAGS.failed_reward,
-        "status": "ok" if result else "failed",
-        "reason": outcome.error,
-        "seconds": result and round(result.seconds, 3),
-        "num_params": result and result.num_params,
-    }
-    if result:
-        model["reward"] = reward_of(model)
-    return model
-
-
-def _cached_record(step: int, job: Job, trained: dict[str, Any]) -> dict[str, Any]:
+def _cached_row(step: int, job: Job, trained: dict[str, Any]) -> dict[str, Any]:
     return {
         **trained,
         "mid": job.mid,
@@ -143,22 +170,23 @@ def best_models(record: RunRecord, count: int) -> list[dict[str, Any]]:
     return sorted(trained, key=lambda model: (-model["reward"], model["mid"]))[:count]
 
 
-def train_candidates(trainers: Trainers, record: RunRecord, progress: Progress) -> None:
+def train_candidates(reward: TrainingReward, count: int) -> None:
     """Train the best models of a search again, FINAL_RUNS times from other random numbers, and rank them by
     the mean: the accuracy that made them the best of many is partly luck."""
+    record, progress = reward.record, reward.progress
     path = record.directory / "final_candidates.jsonl"
     known = read_json_lines(path) if path.exists() else []
     accuracies = {(run["mid"], run["run"]): run["accuracy"] for run in known}
     file = JsonLinesWriter(path)
-    candidates = best_models(record, FLAGS.final_candidates)
+    candidates = best_models(record, count)
     jobs = [
         Job(model["mid"], model["tokens"], model["adjvec"], run)
         for model in candidates
         for run in range(1, FINAL_RUNS + 1)
         if (model["mid"], run) not in accuracies
     ]
-    for job, outcome in trainers.run(jobs):
-        model = {**_model_record(record.known[job.mid]["step"], job, outcome), "run": job.run}
+    for job, outcome in reward.trainers.run(jobs):
+        model = {**reward.row(record.known[job.mid]["step"], job, outcome), "run": job.run}
         file.append(model)
         progress.model_done(model)
         accuracies[job.mid, job.run] = model["accuracy"]
@@ -168,7 +196,7 @@ def train_candidates(trainers: Trainers, record: RunRecord, progress: Progress) 
         runs = [accuracies[model["mid"], run] for run in range(1, FINAL_RUNS + 1)]
         ranking.append((*mean_of_runs(runs), model))
     progress.print(f"The {len(ranking)} best, by their mean accuracy over {FINAL_RUNS} more runs:")
-    for mean, told, model in sorted(ranking, key=lambda entry: -entry[0]):
+    for mean, runs, model in sorted(ranking, key=lambda entry: -entry[0]):
         progress.print(
-            f"  model {model['mid']}: mean {mean:.3f} ({told}); in the search {model['accuracy']:.3f}"
+            f"  model {model['mid']}: mean {mean:.3f} ({runs}); in the search {model['accuracy']:.3f}"
         )

@@ -4,15 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from absl import flags
-from absl.testing import flagsaver
 
-import autodl
 from dataset_maker import Subset
-
-FLAGS = flags.FLAGS
-autodl.define_agent_flags()
-autodl.define_search_flags()
 
 ROOT = Path(__file__).parents[1]
 
@@ -38,12 +31,3 @@ def easy_subset() -> Subset:
         return images.clip(0, 255).astype(np.uint8).reshape(n, -1), labels
 
     return Subset(*draw(160), *draw(50))
-
-
-@pytest.fixture
-def search_flags():
-    """main.py's flags at their defaults; what a test changes is undone."""
-    if not FLAGS.is_parsed():
-        FLAGS(["test"])
-    with flagsaver.flagsaver():
-        yield FLAGS

@@ -9,38 +9,36 @@ import sys
 import time
 from pathlib import Path
 
-from absl import app, flags
+from absl import flags
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-import autodl
 import main
 from benchmarks.growth import pseudo_outcome
-from record.progress import Progress
-from record.search_record import RunRecord, RunRecordError
+from settings import command
+from settings.flags import define_flags
+from settings.search_config import SearchSettings
 
 FLAGS = flags.FLAGS
 
 
 class CountingTrainers:
+    description = "trainers that train nothing"
+
     def run(self, jobs):
         for job in jobs:
             time.sleep(FLAGS.model_seconds)
             yield job, pseudo_outcome(job)
 
 
-def run(argv):
-    num_steps = FLAGS.num_models // FLAGS.batch_size + 1
+def run(arguments):
     try:
-        record = RunRecord(FLAGS.log_dir, {"seed": FLAGS.seed}, FLAGS.resume)
-        with Progress(FLAGS.num_models, 1) as progress:
-            main.run_search(CountingTrainers(), record, progress, num_steps)
-    except (RunRecordError, OSError) as error:
+        main.search(main.settings_from_flags(), trainers=CountingTrainers())
+    except OSError as error:
         sys.exit(f"pseudo_search.py: {error}")
 
 
 if __name__ == "__main__":
-    autodl.define_agent_flags()
-    autodl.define_search_flags()
+    define_flags(*SearchSettings.classes())
     flags.DEFINE_float("model_seconds", 0, "How long a model takes.")
-    app.run(run)
+    command.run(run, SearchSettings.classes(), main.ERRORS)

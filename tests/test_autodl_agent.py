@@ -1,13 +1,12 @@
 import numpy as np
 import pytest
-from absl import flags
-from absl.testing import flagsaver
 
 import autodl
 from autodl import AutoDLAgent
 from backend.paddle_backend import paddle
 from policy_model import PolicyModel
 from reinforce_policy_gradient import ReinforcePolicyGradient
+from settings.search_config import PolicyConfig
 
 BATCH = 4
 
@@ -127,26 +126,25 @@ def test_a_reward_that_is_not_finite_is_refused_and_changes_nothing(bad):
     assert_same_state(agent.state(), before)
 
 
-def test_agent_from_flags():
-    def from_flags(*arguments):
-        with flagsaver.flagsaver():
-            flags.FLAGS(["test", *arguments])
-            return AutoDLAgent.from_flags(advantage_power=3)
-
-    agent = from_flags(
-        "--num_nodes=3", "--num_tokens=4", "--hidden_size=5", "--num_layers=1", "--input_size=20",
-        "--bl_decay=0.5", "--learning_rate=0.25", "--seed=7",
-    )  # fmt: skip
+def test_an_agent_follows_its_settings():
+    config = PolicyConfig(
+        num_nodes=3,
+        num_tokens=4,
+        hidden_size=5,
+        num_layers=1,
+        input_size=20,
+        bl_decay=0.5,
+        learning_rate=0.25,
+    )
+    agent = AutoDLAgent.create(config, seed=7)
     assert list(agent.alg.model.head_weight.shape) == [10, 5, 20]
     assert (agent.alg.bl_decay, agent.alg.optimizer.get_lr()) == (0.5, 0.25)
     assert agent.alg.advantage_power == 3
     assert agent.sample(0, 6)[0].shape == (6, 6)
 
-    first, again, other = (from_flags(f"--seed={seed}") for seed in (1, 1, 2))
+    first, again, other = (AutoDLAgent.create(PolicyConfig(), seed) for seed in (1, 1, 2))
     assert_same_state(first.state(), again.state())
-    assert (
-        first.state()["tensors"]["head_weight"] != other.state()["tensors"]["head_weight"]
-    ).any()
+    assert (first.state()["tensors"]["head_weight"] != other.state()["tensors"]["head_weight"]).any()
     assert list(first.alg.model.head_weight.shape) == [38, 64, 10]
     assert len([n for n, _ in first.alg.model.lstm.named_parameters() if "weight_hh" in n]) == 2
 

@@ -7,8 +7,9 @@ import main
 from nn_paddle import OPERATIONS
 from record.progress import Progress
 from record.search_record import RunRecord
-from rewards.training_reward import SearchError, TrainingReward, train_candidates
-from search_space.child import TrainResult
+from rewards.training_reward import SearchError, TrainingReward, accuracy_less_parameters, train_candidates
+from search_space.child import ChildConfig, TrainResult
+from settings.search_config import PolicyConfig, RunConfig, SearchConfig, SearchSettings
 from trainers.job import Outcome
 
 WEIGHTS = {"conv_1x1": 1, "conv_3x3": 9, "conv_5x5": 25, "dilated_3x3": 9, "conv_1x3_3x1": 6}
@@ -18,6 +19,8 @@ WEIGHTS["conv_1x5_5x1"] = 10
 class Trainers:
     """Gives a model the accuracy named for (mid, run), else 0.5, and as many parameters as its operations
     have, in 10,000s."""
+
+    description = "trainers that train nothing"
 
     def __init__(self, failing: tuple[int, ...] = (), accuracies: dict | None = None):
         self.failing = failing
@@ -37,12 +40,14 @@ class Trainers:
 
 
 @pytest.fixture
-def make_reward(tmp_path, search_flags):
+def make_reward(tmp_path):
     """reward, record = make_reward(trainers)"""
 
-    def make(trainers):
+    def make(trainers, params_penalty=0.0, **options):
         record = RunRecord(tmp_path, {}, resume=True)
-        return TrainingReward(trainers, record, Progress(0, 1)), record
+        reward_of = accuracy_less_parameters(params_penalty)
+        reward = TrainingReward(trainers, record, Progress(0, 1), ChildConfig(), 0, reward_of, **options)
+        return reward, record
 
     return make
 
@@ -78,17 +83,15 @@ def test_cache_outlives_the_process(make_reward):
     assert trainers.mids == []
 
 
-def test_without_cache_all_are_trained(make_reward, search_flags):
-    search_flags.cache = False
+def test_without_cache_all_are_trained(make_reward):
     trainers = Trainers()
-    make_reward(trainers)[0](0, TOKENS, ADJVEC)
+    make_reward(trainers, cache=False)[0](0, TOKENS, ADJVEC)
     assert trainers.mids == [0, 1, 2, 3]
 
 
-def test_a_failure_is_not_cached_and_keeps_its_row(make_reward, search_flags):
-    search_flags.failed_reward = 0.25
+def test_a_failure_is_not_cached_and_keeps_its_row(make_reward):
     trainers = Trainers(failing=(0,))
-    reward, record = make_reward(trainers)
+    reward, record = make_reward(trainers, failed_reward=0.25)
     assert reward(0, TOKENS, ADJVEC).tolist() == [0.25, 0.5, 0.5, 0.5]
     assert trainers.mids == [0, 3, 1]
     assert [record.known[mid]["status"] for mid in range(4)] == ["failed", "ok", "cached", "ok"]
@@ -101,22 +104,22 @@ def test_a_step_without_any_model_ends_the_search(make_reward):
         reward(0, TOKENS, ADJVEC)
 
 
-def test_history_shows_accuracy_and_reward_apart(make_reward, search_flags):
-    search_flags.params_penalty = 0.5
-    reward, record = make_reward(Trainers())
+def test_history_shows_accuracy_and_reward_apart(make_reward):
+    reward, record = make_reward(Trainers(), params_penalty=0.5)
     rewards = reward(0, TOKENS[:1], ADJVEC[:1])  # 9 + 25 weights: 0.34 million
     assert record.known[0]["accuracy"] == 0.5
     assert rewards[0] == record.known[0]["reward"] == pytest.approx(0.5 - 0.5 * 0.34)
 
 
-def test_params_penalty_steers_the_search_to_smaller_networks(tmp_path, search_flags):
-    search_flags.num_nodes = 4
-
+def test_params_penalty_steers_the_search_to_smaller_networks(tmp_path):
     def sizes(penalty):
-        search_flags.params_penalty = penalty
-        record = RunRecord(tmp_path / str(penalty), {}, resume=False)
-        main.run_search(Trainers(), record, Progress(0, 1), num_steps=150)
-        of_step = np.array([record.known[mid]["num_params"] for mid in range(1500)]).reshape(150, 10)
+        settings = SearchSettings(
+            SearchConfig(log_dir=str(tmp_path / str(penalty)), params_penalty=penalty),
+            RunConfig(num_models=1499),
+            policy=PolicyConfig(num_nodes=4),
+        )
+        models = main.search(settings, trainers=Trainers())
+        of_step = np.array([model["num_params"] for model in models]).reshape(150, 10)
         return of_step[:20].mean(), of_step[-20:].mean()
 
     start, end = sizes(penalty=1.0)
@@ -125,19 +128,18 @@ def test_params_penalty_steers_the_search_to_smaller_networks(tmp_path, search_f
     assert end > 0.8 * start
 
 
-def test_the_best_are_trained_again_and_ranked_by_their_mean(make_reward, search_flags, capsys):
+def test_the_best_are_trained_again_and_ranked_by_their_mean(make_reward, capsys):
     tokens = np.array([[1, 2, 6, 6], [0, 0, 6, 6], [1, 1, 6, 6]])
     reward, record = make_reward(Trainers(accuracies={(0, 0): 0.4, (1, 0): 0.8, (2, 0): 0.7}))
     reward(0, tokens, np.zeros((3, 2), int))
-    search_flags.final_candidates = 2
-    again = Trainers(accuracies={(2, 1): 0.6, (2, 2): 0.9})
-    train_candidates(again, record, Progress(0, 1))
+    reward.trainers = again = Trainers(accuracies={(2, 1): 0.6, (2, 2): 0.9})
+    train_candidates(reward, 2)
     assert again.mids == [1, 1, 1, 2, 2, 2]
     ranking = capsys.readouterr().out.splitlines()[-2:]
     assert "model 2: mean 0.667 (0.600, 0.900, 0.500); in the search 0.700" in ranking[0]
     assert "model 1: mean 0.500 (0.500, 0.500, 0.500); in the search 0.800" in ranking[1]
 
-    again = Trainers()
-    train_candidates(again, record, Progress(0, 1))
+    reward.trainers = again = Trainers()
+    train_candidates(reward, 2)
     assert again.mids == []
     assert capsys.readouterr().out.splitlines()[-2:] == ranking

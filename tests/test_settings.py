@@ -1,0 +1,160 @@
+"""Settings: one place for default, type, bounds and help; flags and messages follow from it."""
+
+import dataclasses
+import math
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import ROOT
+
+from search_space.child import ChildConfig
+from settings.fields import Settings, SettingsError, setting
+from settings.search_config import PolicyConfig, RunConfig, SearchConfig, SearchSettings, TrainersConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class Example(Settings):
+    """An example"""
+
+    count: int = setting(3, "How many.", low=1, high=9, odd=True)
+    share: float = setting(0.5, "Which part.", above=0, below=1)
+    limit: float = setting(math.inf, "How long.", above=0, may_be_infinite=True)
+    name: str = setting("a", "Which one.", choices=("a", "b"))
+    size: int | None = setting(None, "How large.", low=1)
+    quick: bool = setting(False, "Whether it is quick.")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "complaint"),
+    [
+        ("count", 0, "count cannot be 0: it must be at least 1 and at most 9"),
+        ("count", 4, "must be odd"),
+        ("count", 3.0, "must be a whole number"),
+        ("count", True, "must be a whole number"),
+        ("count", "3", "must be a whole number"),
+        ("count", 10**400, "must be at least 1 and at most 9"),
+        ("share", 1.0, "must be more than 0 and less than 1"),
+        ("share", math.nan, "must be finite"),
+        ("share", math.inf, "must be finite"),
+        ("share", 10**400, "must be finite"),
+        ("share", None, "must be a number"),
+        ("share", [0.5], "must be a number"),
+        ("limit", math.nan, "must be finite"),
+        ("limit", -math.inf, "must be finite"),
+        ("name", "c", "must be a or b"),
+        ("name", 1, "must be a text"),
+        ("size", 0, "must be at least 1"),
+        ("quick", 1, "must be true or false"),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_a_value_out_of_bounds_is_refused(name, value, complaint):
+    with pytest.raises(SettingsError) as raised:
+        Example(**{name: value})
+    assert complaint in str(raised.value) and len(str(raised.value)) < 200
+
+
+def test_numbers_of_numpy_become_plain_ones():
+    example = Example(count=np.int64(5), share=np.float32(0.25), limit=7, size=np.int32(2))
+    assert [type(value) for value in dataclasses.astuple(example)[:3]] == [int, float, float]
+    assert example == Example(count=5, share=0.25, limit=7.0, size=2)
+
+
+@pytest.mark.parametrize("group", SearchSettings.classes())
+def test_every_float_setting_refuses_what_is_not_finite(group):
+    for field in dataclasses.fields(group):
+        if field.type is float:
+            for value in (math.nan, -math.inf, *([] if field.name == "model_timeout" else [math.inf])):
+                with pytest.raises(SettingsError, match="must be finite"):
+                    group(**{field.name: value})
+
+
+def test_every_setting_either_decides_results_or_is_free():
+    """What --resume compares is complete: a new setting is in it unless its field says otherwise."""
+    names = {field.name for group in SearchSettings.classes() for field in dataclasses.fields(group)}
+    decides = SearchSettings().of_results()
+    free = {
+        "preset", "log_dir", "resume", "data_path", "final_candidates", "num_models",
+        "trainers", "cluster", "retries", "model_timeout",
+    }  # fmt: skip
+    assert set(decides) | free == names and not set(decides) & free
+    assert decides["bn_shift"] == 2.0 and decides["cache"] is True
+
+
+@pytest.mark.parametrize(
+    ("make", "complaint"),
+    [
+        (lambda: ChildConfig(width=30), "width 30 must be a multiple of ratio 4"),
+        (lambda: ChildConfig(warmup=20.0), "warmup 20 must be less than T_0 20"),
+        (lambda: PolicyConfig(input_size=3), "input_size 3 must be at least num_nodes - 1 and num_tokens"),
+        (lambda: PolicyConfig(num_nodes=200, hidden_size=10_000), "the policy would have"),
+        (lambda: SearchSettings(policy=PolicyConfig(num_tokens=11)), "there are 10 operations"),
+        (
+            lambda: SearchSettings(run=RunConfig(batch_size=100_000), policy=PolicyConfig(num_nodes=200)),
+            "batch_size",
+        ),
+    ],
+)
+def test_settings_that_do_not_fit_each_other_are_refused(make, complaint):
+    with pytest.raises(SettingsError, match=complaint):
+        make()
+
+
+def script(*command, **options):
+    return subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True, **options)
+
+
+def test_help_shows_every_flag_of_the_program_with_its_default():
+    result = script("main.py", "--help")
+    assert result.returncode == 0 and result.stderr == ""
+    for group in (SearchConfig, RunConfig, TrainersConfig, PolicyConfig, ChildConfig):
+        assert f"\n{group.__doc__}:\n" in result.stdout
+        for field in dataclasses.fields(group):
+            assert f"\n  --{field.name}=" in result.stdout
+    assert "--width=64" in result.stdout and "--cache=true" in result.stdout
+    assert "absl" not in result.stdout
+
+
+PRINTS = """
+import sys
+from settings import command
+
+def main(arguments):
+    for i in range(100_000):
+        print("line", i)
+
+command.run(main, ())
+"""
+
+
+def test_a_reader_that_goes_away_ends_the_program_in_silence():
+    process = subprocess.Popen(
+        [sys.executable, "-c", PRINTS], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr.read() == b"" and process.wait() == 141
+    process.stderr.close()
+
+
+def test_a_full_standard_output_gets_one_line():
+    with open("/dev/full", "w") as full:
+        result = subprocess.run(
+            [sys.executable, "-c", PRINTS], cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert result.returncode == 1
+    assert result.stderr == "-c: standard output: No space left on device\n"
+
+
+def test_a_closed_standard_output_is_no_error():
+    result = subprocess.run(["sh", "-c", f"exec {sys.executable} - >&-"], cwd=ROOT, input=PRINTS, text=True)
+    assert result.returncode == 0
+
+
+def test_output_that_the_locale_cannot_show_is_escaped():
+    environment = {"PYTHONIOENCODING": "ascii", "PYTHONPATH": str(ROOT)}
+    code = "from settings import command\ncommand.run(lambda arguments: print('\\u00f6'), ())"
+    result = script("-c", code, env=environment)
+    assert (result.returncode, result.stdout) == (0, "\\xf6\n")
