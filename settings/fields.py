@@ -100,6 +100,8 @@ def fault_of(field: dataclasses.Field, value: Any) -> str | None:
         choices = field.metadata["choices"]
         if not isinstance(value, str):
             return "a text"
+        if not value:
+            return "something, not an empty text"
         return None if not choices or value in choices else " or ".join(choices)
     number = numbers.Integral if kind is int else numbers.Real
     if isinstance(value, bool) or not isinstance(value, number):

@@ -20,14 +20,17 @@ DEFINE = {
 }
 
 
-def define_flags(*classes: type[Settings], **defaults: Any) -> None:
+def define_flags(*classes: type[Settings], into: flags.FlagValues = FLAGS, **defaults: Any) -> None:
     """One flag a field. defaults: of single flags, where they differ from the fields'."""
     for field in (field for settings in classes for field in dataclasses.fields(settings)):
         kind, _ = kind_of(field)
         default = defaults.get(field.name, field.default)
         # Over a flag of absl's own: --log_dir is the only one.
-        DEFINE[kind](field.name, default, field.metadata["help"], allow_override=field.name == "log_dir")
-        flags.register_validator(field.name, lambda value, field=field: _valid(field, value))
+        text, override = field.metadata["help"], field.name == "log_dir"
+        DEFINE[kind](field.name, default, text, flag_values=into, allow_override=override)
+        flags.register_validator(
+            field.name, lambda value, field=field: _valid(field, value), flag_values=into
+        )
 
 
 def _valid(field: dataclasses.Field, value: Any) -> bool:
@@ -49,7 +52,9 @@ def help_text(classes: tuple[type[Settings], ...]) -> str:
         lines += ["", f"{settings.__doc__.strip().splitlines()[0]}:"]
         for field in dataclasses.fields(settings):
             lines.append(f"  --{field.name}={shown(FLAGS[field.name].default)}")
-            lines += textwrap.wrap(explanation(field), width, initial_indent=6 * " ", subsequent_indent=6 * " ")
+            lines += textwrap.wrap(
+                explanation(field), width, initial_indent=6 * " ", subsequent_indent=6 * " "
+            )
     return "\n".join(lines)
 
 

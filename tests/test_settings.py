@@ -7,10 +7,12 @@ import sys
 
 import numpy as np
 import pytest
+from absl import flags
 from conftest import ROOT
 
 from search_space.child import ChildConfig
 from settings.fields import Settings, SettingsError, setting
+from settings.flags import define_flags
 from settings.search_config import PolicyConfig, RunConfig, SearchConfig, SearchSettings, TrainersConfig
 
 
@@ -100,6 +102,33 @@ def test_every_setting_either_decides_results_or_is_free():
 def test_settings_that_do_not_fit_each_other_are_refused(make, complaint):
     with pytest.raises(SettingsError, match=complaint):
         make()
+
+
+@pytest.mark.parametrize(
+    ("flag", "complaint"),
+    [
+        ("--no_such_flag=1", "Unknown command line flag 'no_such_flag'"),
+        ("--num_nodes=0", "flag --num_nodes=0: must be at least 1 and at most 200"),
+        ("--num_models=many", "flag --num_models=many: "),
+        ("--batch_size=ten", "flag --batch_size=ten: "),
+        ("--batch_size=" + 5000 * "9", "flag --batch_size=9"),
+        ("--advantage_power=2", "flag --advantage_power=2: must be odd"),
+        ("--learning_rate=-0.1", "flag --learning_rate=-0.1: must be more than 0 and less than 1"),
+        ("--bl_decay=1", "flag --bl_decay=1.0: must be at least 0 and less than 1"),
+        ("--lr_max=nan", "flag --lr_max=nan: must be finite"),
+        ("--agent=magic", "flag --agent=magic: must be reinforce or random"),
+        ("--cache=perhaps", "flag --cache=perhaps: "),
+        ("--seed=-1", "flag --seed=-1: "),
+        ("--log_dir=", "flag --log_dir=: must be something, not an empty text"),
+    ],
+    ids=lambda value: value[:20],
+)
+def test_a_wrong_flag_is_refused_by_name(flag, complaint):
+    values = flags.FlagValues()
+    define_flags(*SearchSettings.classes(), into=values)
+    with pytest.raises(flags.Error) as raised:
+        values(["main.py", flag])
+    assert complaint in str(raised.value)
 
 
 def script(*command, **options):

@@ -56,20 +56,15 @@ def test_converges_for_other_seeds(seed):
 @pytest.mark.parametrize(
     ("argument", "message"),
     [
-        ("--no_such_flag=1", "Unknown command line flag 'no_such_flag'"),
-        ("extra", "unknown argument extra"),
-        ("--num_nodes=0", "flag --num_nodes=0: "),
-        ("--num_tokens=1", "--num_tokens must be at least 2"),
-        ("--num_models=many", "flag --num_models=many: "),
-        ("--learning_rate=-0.1", "flag --learning_rate=-0.1: must lie between 0 and 1"),
-        ("--bl_decay=1", "flag --bl_decay=1.0: must be in [0, 1)"),
-        ("--input_size=3", "--input_size must be at least num_nodes - 1 and num_tokens"),
-        ("--seed=-1", "flag --seed=-1: "),
+        ("--no_such_flag=1", "simple_main.py: Unknown command line flag 'no_such_flag'"),
+        ("extra", "simple_main.py: unknown argument extra"),
+        ("--num_nodes=0", "simple_main.py: flag --num_nodes=0: must be at least 1"),
+        ("--num_tokens=1", "simple_main.py: --num_tokens must be at least 2"),
+        ("--input_size=3", "simple_main.py: input_size 3 must be at least num_nodes - 1 and num_tokens"),
     ],
 )
 def test_a_bad_argument_gets_one_clear_line(argument, message):
     run = simple_main(argument)
     assert run.returncode == 1
     assert run.stdout == ""
-    error = run.stderr.removesuffix("Pass --helpshort or --helpfull to see help on flags.\n")
-    assert error.count("\n") == 1 and message in error
+    assert run.stderr.count("\n") == 1 and message in run.stderr
