@@ -193,13 +193,15 @@ def test_an_earlier_search_is_not_overwritten(tmp_path):
 
 def test_two_processes(tmp_path):
     first = pseudo_search(tmp_path, "--model_seconds=1")
-    assert "model" in first.stdout.readline()
+    while "model" not in first.stdout.readline():
+        assert first.poll() is None
     second = pseudo_search(tmp_path, "--resume")
     _, errors = second.communicate()
     assert second.returncode == 1 and errors.count("\n") == 1 and "another process" in errors
     first.kill()
     first.communicate()
-    RunRecord(tmp_path, SETTINGS, resume=True)  # the lock went with the process
+    settings = json.loads((tmp_path / "search.json").read_text())
+    RunRecord(tmp_path, settings, resume=True)  # the lock went with the process
 
 
 def test_other_settings(tmp_path):
