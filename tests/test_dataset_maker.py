@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 import dataset_maker
+import image_data.cifar
 from dataset_maker import DatasetError, load_batch, load_subset
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -36,11 +37,12 @@ def run(*arguments, code=None, **environment):
     )
 
 
-def with_url(url, md5=dataset_maker.CIFAR10_MD5):
+def with_url(url, md5=image_data.cifar.CIFAR10_MD5):
     """Code that is dataset_maker.py but for the address and checksum of the download."""
     return (
         "import dataset_maker, absl.app\n"
-        f"dataset_maker.CIFAR10_URL, dataset_maker.CIFAR10_MD5 = {url!r}, {md5!r}\n"
+        "from image_data import cifar\n"
+        f"cifar.CIFAR10_URL, cifar.CIFAR10_MD5 = {url!r}, {md5!r}\n"
         "dataset_maker.define_flags(); absl.app.run(dataset_maker.main)"
     )
 
@@ -424,10 +426,10 @@ def test_an_input_directory_of_something_else_is_an_error(cifar, tmp_path):
 
 
 def test_a_silent_network_is_given_up(monkeypatch):
-    monkeypatch.setattr(dataset_maker, "PROBE_SECONDS", 0.5)
+    monkeypatch.setattr(image_data.cifar, "PROBE_SECONDS", 0.5)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     with http.server.socketserver.TCPServer(("127.0.0.1", 0), None) as server:  # never answers
-        fault = dataset_maker._network_fault(f"http://127.0.0.1:{server.server_address[1]}/x")
+        fault = image_data.cifar._network_fault(f"http://127.0.0.1:{server.server_address[1]}/x")
     assert fault
 
 

@@ -1,0 +1,495 @@
+"""Reads the small part of the pickle language in which batches of images are written.
+
+    batch = read_pickle(content)  # a dict, of bytes -> int, bytes, str, list, dict or np.ndarray
+
+A pickle is a program for a stack machine. `pickle.Unpickler` lets that program call functions and set
+attributes; even where it may call a few harmless functions only, it can build a tiny file into gigabytes or
+an object that NumPy obeys. Batches come from the network, so this machine knows only the opcodes in OPCODES
+and only the functions in FUNCTIONS, and it does not call those: it reads their arguments. For any content
+
+- dict, list, bytes, str, int and np.ndarray of integers come out, no subclass of them and nothing else (a
+  float, None, True, False or a tuple in a list or dict comes out as the name of its type);
+- time is linear in the content's length, and memory below 1.5 times the length + 40 MB (see MEMORY).
+
+It reads the pickles of Python 2 and 3, of protocols 0 to 5, with arrays of NumPy 1 and 2. The language is
+described in Python's pickletools.py.
+"""
+
+import codecs
+import io
+import math
+import re
+import struct
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from image_data.errors import quoted
+
+# An account of the bytes that the machine may use. Every opcode costs OPCODE_COST, which covers the largest
+# object that one opcode makes (an empty dict) and its places on the stack and in the memo; bytes and texts
+# cost their lengths on top. A file in which all this is more than its own size 1.5 times is no batch.
+MEMORY = 40_000_000
+OPCODE_COST = 100
+ARRAY_COST = 500
+
+MAX_PROTOCOL = 5
+MAX_KEY = 200  # characters; comparing long keys would take long
+MAX_NAME = 1000  # bytes of a function's name
+MAX_INTEGER = 8  # bytes
+MAX_DIMENSIONS = 32
+LONG_TEXT = 65_536  # bytes; longer ones are no texts but bytes in Python 3's protocols 0 to 2
+
+
+class BatchPickleError(ValueError):
+    """A pickle that is damaged or holds what no batch holds; the text completes "it ..."."""
+
+
+def read_pickle(content: bytes) -> Any:
+    """Raises BatchPickleError."""
+    machine = _Machine(content)
+    try:
+        return machine.run()
+    except BatchPickleError:
+        raise
+    except (IndexError, ValueError) as error:  # too little on the stack, a wrong number of arguments, ...
+        raise BatchPickleError(f"makes no sense at byte {machine.position}") from error
+
+
+# --- What the machine has on its stack besides plain Python objects -------------------------------
+
+
+@dataclass(slots=True, eq=False)
+class _IntegerType:
+    """What the pickle says about an np.dtype."""
+
+    kind: str
+    size: int
+    byte_order: str = "="
+
+    def build(self, state: tuple) -> None:
+        byte_order = _text(state[1])
+        if byte_order not in ("<", ">", "=", "|") or any(part is not None for part in state[2:5]):
+            raise BatchPickleError("holds an array that is not of integers")
+        self.byte_order = byte_order
+
+    def dtype(self) -> np.dtype:
+        return np.dtype(f"{self.byte_order}{self.kind}{self.size}")
+
+    def integer(self, data: bytes) -> int:
+        big = self.byte_order == ">" or (self.byte_order != "<" and sys.byteorder == "big")
+        return int.from_bytes(data, "big" if big else "little", signed=self.kind == "i")
+
+
+@dataclass(slots=True, eq=False)
+class _Array:
+    """What the pickle says about an np.ndarray."""
+
+    data: bytes | None = None  # None until it is built
+    type: _IntegerType | None = None
+    shape: tuple[int, ...] = ()
+    order: str = "C"
+
+    def build(self, state: tuple) -> None:
+        _, shape, dtype, is_fortran, data = state
+        self.fill(data, dtype, shape, "F" if is_fortran in (True, 1) else "C")
+
+    def fill(self, data: object, dtype: object, shape: object, order: str) -> None:
+        if type(data) is not bytes or type(dtype) is not _IntegerType or type(shape) is not tuple:
+            raise BatchPickleError("holds an array of something else than integers")
+        if len(shape) > MAX_DIMENSIONS or not all(type(n) is int and 0 <= n < 2**31 for n in shape):
+            raise BatchPickleError("holds an array of an impossible shape")
+        if math.prod(shape) * dtype.size != len(data):
+            raise BatchPickleError("holds an array whose shape does not fit its data")
+        self.data, self.type, self.shape, self.order = data, dtype, shape, order
+
+    def array(self) -> np.ndarray:
+        """Shares its memory with `data`."""
+        if self.data is None:
+            raise BatchPickleError("holds an array without data")
+        return np.ndarray(self.shape, self.type.dtype(), self.data, order=self.order)
+
+
+@dataclass(slots=True, eq=False)
+class _LongText:
+    """A text too long to be one: Latin-1 characters that stand for bytes, not decoded yet."""
+
+    start: int
+    end: int
+    encoding: str
+
+
+@dataclass(slots=True, eq=False)
+class _Function:
+    """A name that a pickle may ask for, and what is done with the arguments."""
+
+    result: Callable[["_Machine", tuple], object]
+
+
+def _text(value: object) -> str | None:
+    """A short text, which Python 2 writes as bytes."""
+    if type(value) is bytes:
+        return value[:MAX_KEY].decode("latin-1")
+    return value if type(value) is str else None
+
+
+def _integer_type(machine: "_Machine", arguments: tuple) -> _IntegerType:
+    code = _text(arguments[0])
+    if code not in ("u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8"):
+        shown = "unknown" if code is None else repr(quoted(code))
+        raise BatchPickleError(f"holds an array of type {shown}, not of integers")
+    return _IntegerType(code[0], int(code[1]))
+
+
+def _empty_array(machine: "_Machine", arguments: tuple) -> _Array:
+    return _Array()
+
+
+def _array_from_buffer(machine: "_Machine", arguments: tuple) -> _Array:
+    data, dtype, shape, order = arguments
+    if type(order) is not str or order not in ("C", "F"):
+        raise BatchPickleError("holds an array of an unknown order")
+    array = _Array()
+    array.fill(data, dtype, shape, order)
+    return array
+
+
+def _scalar(machine: "_Machine", arguments: tuple) -> int:
+    dtype, data = arguments
+    if type(dtype) is not _IntegerType or type(data) is not bytes or len(data) != dtype.size:
+        raise BatchPickleError("holds a number that is no integer")
+    return dtype.integer(data)
+
+
+def _encoded(machine: "_Machine", arguments: tuple) -> bytes:
+    text, encoding = arguments
+    if _text(encoding) not in ("latin1", "latin-1"):
+        raise BatchPickleError("asks for a codec other than latin1; refused")
+    return machine.latin1(text)
+
+
+def _no_bytes(machine: "_Machine", arguments: tuple) -> bytes:
+    if arguments:
+        raise BatchPickleError("calls bytes with arguments; refused")
+    return b""
+
+
+def _not_called(machine: "_Machine", arguments: tuple) -> object:
+    raise BatchPickleError("makes an array in an unknown way")
+
+
+FUNCTIONS = {
+    "numpy.dtype": _Function(_integer_type),
+    "numpy.ndarray": _Function(_not_called),  # an argument of the next one
+    "numpy.core.multiarray._reconstruct": _Function(_empty_array),  # arrays before protocol 5
+    "numpy.core.numeric._frombuffer": _Function(_array_from_buffer),  # and from then on
+    "numpy.core.multiarray.scalar": _Function(_scalar),  # a label that is no Python int
+    "_codecs.encode": _Function(_encoded),  # bytes before protocol 3
+    "__builtin__.bytes": _Function(_no_bytes),  # empty bytes before protocol 3
+}
+
+
+# --- The machine ----------------------------------------------------------------------------------
+
+
+class _Machine:
+    """Runs one pickle. The methods that follow `run` are what the opcodes do."""
+
+    def __init__(self, content: bytes):
+        self.content = content
+        self.position = 0
+        self.stack: list = []
+        self.outer_stacks: list[list] = []  # those below each mark
+        self.memo: list = []
+        self.memory = MEMORY + len(content) + len(content) // 2
+        self.running = True
+
+    def run(self) -> object:
+        while self.running:
+            opcode = self.take(1)
+            operation = OPCODES.get(opcode)
+            if operation is None:
+                raise BatchPickleError(f"has the opcode {opcode!r} at byte {self.position - 1}; refused")
+            self.spend(OPCODE_COST)
+            operation(self)
+        if self.position < len(self.content):
+            raise BatchPickleError(f"goes on after its end at byte {self.position}")
+        if len(self.stack) != 1 or self.outer_stacks:
+            raise BatchPickleError("ends in the middle of something")
+        return self.kept(self.stack[0])
+
+    def stop(self) -> None:
+        self.running = False
+
+    def spend(self, size: int) -> None:
+        self.memory -= size
+        if self.memory < 0:
+            raise BatchPickleError("would take far more memory than its size; refused")
+
+    # Reading the content
+
+    def skip(self, size: int) -> tuple[int, int]:
+        """Go on by `size` bytes -> where they start and end."""
+        start, end = self.position, self.position + size
+        if size < 0 or end > len(self.content):
+            raise BatchPickleError("ends too early")
+        self.position = end
+        return start, end
+
+    def take(self, size: int) -> bytes:
+        start, end = self.skip(size)
+        return self.content[start:end]
+
+    def unsigned(self, size: int) -> int:
+        return int.from_bytes(self.take(size), "little")
+
+    def signed(self, size: int) -> int:
+        return int.from_bytes(self.take(size), "little", signed=True)
+
+    def skip_line(self) -> tuple[int, int]:
+        end = self.content.find(b"\n", self.position)
+        if end < 0:
+            raise BatchPickleError("ends too early")
+        start, end = self.skip(end - self.position)
+        self.position += 1
+        return start, end
+
+    def short_line(self, pattern: bytes = rb".*") -> bytes:
+        start, end = self.skip_line()
+        line = self.content[start : min(end, start + MAX_NAME)]
+        if end - start > MAX_NAME or not re.fullmatch(pattern, line):
+            raise BatchPickleError(f"makes no sense at byte {start}")
+        return line
+
+    # Stack and memo
+
+    def push(self, value: object) -> None:
+        self.stack.append(value)
+
+    def pop(self) -> Any:
+        return self.stack.pop()
+
+    def mark(self) -> None:
+        self.outer_stacks.append(self.stack)
+        self.stack = []
+
+    def pop_to_mark(self) -> list:
+        values = self.stack
+        self.stack = self.outer_stacks.pop()
+        return values
+
+    def put(self, index: int) -> None:
+        value = self.stack[-1]
+        missing = index + 1 - len(self.memo)
+        if missing > 0:
+            self.spend(20 * missing)  # two lists of them, for a moment
+            self.memo.extend([_UNSET] * missing)
+        self.memo[index] = value
+
+    def get(self, index: int) -> None:
+        value = self.memo[index]
+        if value is _UNSET:
+            raise BatchPickleError(f"makes no sense at byte {self.position}")
+        self.push(value)
+
+    # Plain values
+
+    def push_integer(self, size: int) -> None:
+        if not 0 <= size <= MAX_INTEGER:
+            raise BatchPickleError(f"holds an integer of {size} bytes; refused")
+        self.push(self.signed(size))
+
+    def push_bytes(self, size: int) -> None:
+        start, end = self.skip(size)
+        self.spend(size)
+        self.push(self.content[start:end])
+
+    def push_utf8(self, size: int) -> None:
+        self.push_text(*self.skip(size), "utf-8")
+
+    def push_text(self, start: int, end: int, encoding: str) -> None:
+        if end - start > LONG_TEXT:
+            self.push(_LongText(start, end, encoding))
+        else:
+            self.spend(4 * (end - start))  # bytes a character, at most
+            self.push(self.content[start:end].decode(encoding))
+
+    def push_decimal(self) -> None:
+        line = self.short_line(rb"-?[0-9]{1,19}L?")
+        booleans = {b"00": False, b"01": True}
+        self.push(booleans[line] if line in booleans else int(line.rstrip(b"L")))
+
+    def push_quoted_bytes(self) -> None:
+        start, end = self.skip_line()
+        quotes = self.content[start : start + 1], self.content[end - 1 : end]
+        if end - start < 2 or quotes not in ((b"'", b"'"), (b'"', b'"')):
+            raise BatchPickleError(f"makes no sense at byte {start}")
+        self.spend(end - start)
+        self.push(codecs.escape_decode(memoryview(self.content)[start + 1 : end - 1])[0])
+
+    def latin1(self, text: object) -> bytes:
+        if type(text) is str:
+            self.spend(len(text))
+            return text.encode("latin-1")
+        if type(text) is not _LongText:
+            raise BatchPickleError("makes bytes of something else than a text")
+        self.spend(text.end - text.start)
+        result = io.BytesIO()  # in pieces: a str of the whole would take up to four times as much
+        for piece in codecs.iterdecode(self.pieces(text.start, text.end), text.encoding):
+            result.write(piece.encode("latin-1"))
+        return result.getvalue()
+
+    def pieces(self, start: int, end: int) -> Iterator[bytes]:
+        for piece in range(start, end, LONG_TEXT):
+            yield self.content[piece : min(piece + LONG_TEXT, end)]
+
+    # Containers
+
+    def kept(self, value: object) -> object:
+        """`value` as it may come out of the machine."""
+        if type(value) is _Array:
+            self.spend(ARRAY_COST)
+            return value.array()
+        if type(value) is _LongText:
+            raise BatchPickleError(f"holds a text of {value.end - value.start} bytes; refused")
+        return value if type(value) in (int, bytes, str, list, dict) else type(value).__name__
+
+    def extend(self, values: list) -> None:
+        target = self.stack[-1]
+        if type(target) is not list:
+            raise BatchPickleError("appends to something else than a list")
+        target.extend(map(self.kept, values))
+
+    def update(self, values: list) -> None:
+        target = self.stack[-1]
+        if type(target) is not dict:
+            raise BatchPickleError("sets an item of something else than a dict")
+        for key, value in zip(values[::2], values[1::2], strict=True):
+            if type(key) not in (bytes, str) or len(key) > MAX_KEY:
+                raise BatchPickleError("has a key in a dict that is no short text")
+            target[key] = self.kept(value)
+
+    def new_list(self) -> None:
+        values = self.pop_to_mark()
+        self.push([])
+        self.extend(values)
+
+    def new_dict(self) -> None:
+        values = self.pop_to_mark()
+        self.push({})
+        self.update(values)
+
+    def new_tuple(self, size: int) -> None:
+        values = [self.pop() for _ in range(size)]
+        self.push(tuple(values[::-1]))
+
+    # Functions
+
+    def push_function(self, module: object, name: object) -> None:
+        if type(module) is not str or type(name) is not str:
+            raise BatchPickleError("asks for a function whose name is no text; refused")
+        full_name = f"{module}.{name}"
+        # NumPy 2 calls its package `core` `_core`.
+        function = FUNCTIONS.get(full_name.replace("numpy._core.", "numpy.core.", 1))
+        if function is None:
+            raise BatchPickleError(f"asks for {quoted(full_name)}; refused")
+        self.push(function)
+
+    def push_function_of_lines(self) -> None:
+        module, name = self.short_line(), self.short_line()
+        self.push_function(module.decode("latin-1"), name.decode("latin-1"))
+
+    def push_function_of_stack(self) -> None:
+        name, module = self.pop(), self.pop()
+        self.push_function(module, name)
+
+    def call(self) -> None:
+        arguments, function = self.pop(), self.pop()
+        if type(function) is not _Function or type(arguments) is not tuple:
+            raise BatchPickleError("calls something else than a function; refused")
+        self.push(function.result(self, arguments))
+
+    def build(self) -> None:
+        state, target = self.pop(), self.stack[-1]
+        if type(target) not in (_Array, _IntegerType) or type(state) is not tuple:
+            raise BatchPickleError("sets attributes; refused")
+        target.build(state)
+
+    # Headers
+
+    def protocol(self) -> None:
+        version = self.unsigned(1)
+        if version > MAX_PROTOCOL:
+            raise BatchPickleError(f"is of the unknown pickle protocol {version}")
+
+    def frame(self) -> None:
+        if self.unsigned(8) > len(self.content) - self.position:
+            raise BatchPickleError("ends too early")
+
+
+_UNSET = object()
+
+# By the names in Python's pickletools.py.
+OPCODES: dict[bytes, Callable[[_Machine], None]] = {
+    b"\x80": _Machine.protocol,  # PROTO
+    b"\x95": _Machine.frame,  # FRAME
+    b".": _Machine.stop,  # STOP
+    b"(": _Machine.mark,  # MARK
+    # memo
+    b"q": lambda machine: machine.put(machine.unsigned(1)),  # BINPUT
+    b"r": lambda machine: machine.put(machine.unsigned(4)),  # LONG_BINPUT
+    b"p": lambda machine: machine.put(int(machine.short_line(rb"[0-9]{1,10}"))),  # PUT
+    b"\x94": lambda machine: machine.put(len(machine.memo)),  # MEMOIZE
+    b"h": lambda machine: machine.get(machine.unsigned(1)),  # BINGET
+    b"j": lambda machine: machine.get(machine.unsigned(4)),  # LONG_BINGET
+    b"g": lambda machine: machine.get(int(machine.short_line(rb"[0-9]{1,10}"))),  # GET
+    # integers
+    b"K": lambda machine: machine.push(machine.unsigned(1)),  # BININT1
+    b"M": lambda machine: machine.push(machine.unsigned(2)),  # BININT2
+    b"J": lambda machine: machine.push(machine.signed(4)),  # BININT
+    b"\x8a": lambda machine: machine.push_integer(machine.unsigned(1)),  # LONG1
+    b"\x8b": lambda machine: machine.push_integer(machine.signed(4)),  # LONG4
+    b"I": _Machine.push_decimal,  # INT
+    b"L": _Machine.push_decimal,  # LONG
+    # other constants
+    b"N": lambda machine: machine.push(None),  # NONE
+    b"\x88": lambda machine: machine.push(True),  # NEWTRUE
+    b"\x89": lambda machine: machine.push(False),  # NEWFALSE
+    b"G": lambda machine: machine.push(struct.unpack(">d", machine.take(8))[0]),  # BINFLOAT
+    b"F": lambda machine: machine.push(float(machine.short_line(rb"[-+.0-9a-z]{1,40}"))),  # FLOAT
+    # bytes
+    b"S": _Machine.push_quoted_bytes,  # STRING
+    b"U": lambda machine: machine.push_bytes(machine.unsigned(1)),  # SHORT_BINSTRING
+    b"T": lambda machine: machine.push_bytes(machine.signed(4)),  # BINSTRING
+    b"C": lambda machine: machine.push_bytes(machine.unsigned(1)),  # SHORT_BINBYTES
+    b"B": lambda machine: machine.push_bytes(machine.unsigned(4)),  # BINBYTES
+    b"\x8e": lambda machine: machine.push_bytes(machine.unsigned(8)),  # BINBYTES8
+    b"\x96": lambda machine: machine.push_bytes(machine.unsigned(8)),  # BYTEARRAY8
+    # texts
+    b"V": lambda machine: machine.push_text(*machine.skip_line(), "raw-unicode-escape"),  # UNICODE
+    b"\x8c": lambda machine: machine.push_utf8(machine.unsigned(1)),  # SHORT_BINUNICODE
+    b"X": lambda machine: machine.push_utf8(machine.unsigned(4)),  # BINUNICODE
+    b"\x8d": lambda machine: machine.push_utf8(machine.unsigned(8)),  # BINUNICODE8
+    # containers
+    b"]": lambda machine: machine.push([]),  # EMPTY_LIST
+    b"l": _Machine.new_list,  # LIST
+    b"a": lambda machine: machine.extend([machine.pop()]),  # APPEND
+    b"e": lambda machine: machine.extend(machine.pop_to_mark()),  # APPENDS
+    b"}": lambda machine: machine.push({}),  # EMPTY_DICT
+    b"d": _Machine.new_dict,  # DICT
+    b"s": lambda machine: machine.update([machine.pop(), machine.pop()][::-1]),  # SETITEM
+    b"u": lambda machine: machine.update(machine.pop_to_mark()),  # SETITEMS
+    b")": lambda machine: machine.push(()),  # EMPTY_TUPLE
+    b"t": lambda machine: machine.push(tuple(machine.pop_to_mark())),  # TUPLE
+    b"\x85": lambda machine: machine.new_tuple(1),  # TUPLE1
+    b"\x86": lambda machine: machine.new_tuple(2),  # TUPLE2
+    b"\x87": lambda machine: machine.new_tuple(3),  # TUPLE3
+    # functions and their state
+    b"c": _Machine.push_function_of_lines,  # GLOBAL
+    b"\x93": _Machine.push_function_of_stack,  # STACK_GLOBAL
+    b"R": _Machine.call,  # REDUCE
+    b"b": _Machine.build,  # BUILD
+}
