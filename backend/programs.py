@@ -20,6 +20,7 @@ import numpy as np
 from backend.paddle_backend import paddle
 
 static = paddle.static
+functional = paddle.nn.functional
 
 
 @contextlib.contextmanager
@@ -65,6 +66,35 @@ def new_scope() -> Iterator[None]:
 
 def on_gpu() -> bool:
     return paddle.is_compiled_with_cuda() and paddle.device.cuda.device_count() > 0
+
+
+def check_gpu() -> None:
+    """Raises RuntimeError unless this process sees a GPU and computes rightly on it.
+
+    Without GPUs Paddle computes on the CPU and says nothing. On a card that its build has no kernels for,
+    launches fail and nobody looks: what was in the memory passes for the result.
+    """
+    if not on_gpu():
+        raise RuntimeError("Paddle sees no GPU there")
+    try:
+        check_arithmetic()
+    except Exception as error:  # what a broken driver or library may raise is up to Paddle
+        *_, reason = ["", *str(error).strip().splitlines()]
+        raise RuntimeError(f"the GPU does not compute: {reason}") from error
+
+
+def check_arithmetic() -> None:
+    """Small computations on Paddle's default device by its own kernels, by cuBLAS and by cuDNN, all of them
+    exact in TF32 too. Raises ArithmeticError where one is wrong."""
+    ones = paddle.ones
+    results = {
+        "a sum": (ones([4096]).sum(), 4096),
+        "a matrix product": ((ones([64, 32]) @ ones([32, 64])).sum(), 64 * 32 * 64),
+        "a convolution": (functional.conv2d(ones([1, 4, 9, 9]), ones([8, 4, 3, 3])).sum(), 36 * 8 * 49),
+    }
+    for name, (actual, expected) in results.items():
+        if float(actual) != expected:
+            raise ArithmeticError(f"{name} gives {float(actual):g} instead of {expected}")
 
 
 def _place():

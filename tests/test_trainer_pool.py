@@ -12,10 +12,11 @@ import numpy as np
 import psutil
 import pytest
 
+from backend import programs
+from backend.paddle_backend import paddle
 from nn_paddle import train_child
 from search_space.child import ChildConfig
-from trainers import devices
-from trainers.devices import CPU, find_devices
+from trainers.devices import CPU, DevicesError
 from trainers.job import Job
 from trainers.pool import TrainerPool, _signals_held
 
@@ -31,35 +32,9 @@ def without_seconds(result):
     return dataclasses.replace(result, seconds=0.0)
 
 
-def worker(pool):
+def process_of(pool):
     (process,) = pool.trainers[0].executor._processes.values()
     return process
-
-
-@pytest.mark.parametrize(
-    "trainers, gpus, expected",
-    [
-        ("cpu:2", 4, [CPU, CPU]),
-        ("gpu:1,3", 0, ["1", "3"]),
-        ("auto", 4, ["1", "2", "3"]),
-        ("auto", 1, ["0"]),
-    ],
-)
-def test_devices(monkeypatch, trainers, gpus, expected):
-    monkeypatch.setattr(devices, "_count_gpus", lambda: gpus)
-    assert find_devices(trainers) == expected
-
-
-def test_devices_without_gpus(monkeypatch):
-    monkeypatch.setattr(devices, "_count_gpus", lambda: 0)
-    found = find_devices("auto")
-    assert set(found) == {CPU} and len(found) <= len(os.sched_getaffinity(0))
-
-
-@pytest.mark.parametrize("trainers", ["", "cpu", "cpu:0", "cpu:x", "gpu:", "gpu:1,", "tpu:1", "auto:2"])
-def test_devices_refused(trainers):
-    with pytest.raises(devices.DevicesError, match="--trainers"):
-        find_devices(trainers)
 
 
 def test_results_are_those_of_training_alone(easy_subset):
@@ -81,7 +56,7 @@ def test_a_killed_trainer_is_replaced_and_its_model_tried_again(easy_subset):
 
     def kill_once(epoch):
         if not kills:
-            kills.append(worker(pool).pid)
+            kills.append(process_of(pool).pid)
             os.kill(kills[0], signal.SIGKILL)
 
     config = dataclasses.replace(CONFIG, early_stop=20)
@@ -98,14 +73,14 @@ def test_a_trainer_out_of_memory_is_replaced_and_its_model_tried_again(easy_subs
 
     def no_more_memory(epoch):
         if not limited:
-            limited.append(worker(pool).pid)
+            limited.append(process_of(pool).pid)
             resource.prlimit(limited[0], resource.RLIMIT_AS, (2**20, 2**20))
 
     config = dataclasses.replace(CONFIG, early_stop=20)
     expected = train_child(JOBS[0].tokens, JOBS[0].adjvec, easy_subset, config, [7, 0])
     with TrainerPool([CPU], easy_subset, config, seed=7, on_epoch=no_more_memory) as pool:
         ((job, outcome),) = pool.run(JOBS[:1])
-        replaced = worker(pool).pid not in limited
+        replaced = process_of(pool).pid not in limited
     assert replaced
     assert without_seconds(outcome.result) == without_seconds(expected)
 
@@ -120,7 +95,7 @@ def test_a_network_too_large_for_any_memory_fails_and_says_so(easy_subset):
 def test_a_trainer_that_dies_idle_costs_no_model(easy_subset):
     with TrainerPool([CPU], easy_subset, CONFIG, seed=7, retries=0) as pool:
         before = [outcome.result for _, outcome in pool.run(JOBS[:1])]
-        process = worker(pool)
+        process = process_of(pool)
         os.kill(process.pid, signal.SIGKILL)
         process.join()
         time.sleep(0.5)  # until the pool's own thread has seen it
@@ -128,20 +103,69 @@ def test_a_trainer_that_dies_idle_costs_no_model(easy_subset):
     assert without_seconds(after[0]) == without_seconds(before[0])
 
 
-@pytest.mark.slow
-def test_a_hanging_trainer_is_replaced_and_its_model_tried_again(easy_subset):
+def test_a_trainer_that_hangs_in_training_is_replaced_and_its_model_tried_again(easy_subset):
     stopped = []
 
     def stop_once(epoch):
         if not stopped:
-            stopped.append(worker(pool))
+            stopped.append(process_of(pool))
             os.kill(stopped[0].pid, signal.SIGSTOP)
 
     expected = train_child(JOBS[0].tokens, JOBS[0].adjvec, easy_subset, CONFIG, [7, 0])
-    with TrainerPool([CPU], easy_subset, CONFIG, seed=7, model_timeout=60, on_epoch=stop_once) as pool:
+    with TrainerPool([CPU], easy_subset, CONFIG, seed=7, model_timeout=15, on_epoch=stop_once) as pool:
         ((job, outcome),) = pool.run(JOBS[:1])
     assert stopped and not stopped[0].is_alive()
     assert without_seconds(outcome.result) == without_seconds(expected)
+
+
+def test_a_trainer_that_hangs_at_its_start_is_replaced_and_its_model_tried_again(easy_subset):
+    """Though a model may take as long as it likes."""
+    expected = train_child(JOBS[0].tokens, JOBS[0].adjvec, easy_subset, CONFIG, [7, 0])
+    with TrainerPool([CPU], easy_subset, CONFIG, seed=7, start_timeout=10) as pool:
+        stopped = process_of(pool)
+        os.kill(stopped.pid, signal.SIGSTOP)
+        assert not pool.trainers[0].prepared.done()
+        ((job, outcome),) = pool.run(JOBS[:1])
+    assert not stopped.is_alive()
+    assert without_seconds(outcome.result) == without_seconds(expected)
+
+
+def test_trainers_that_never_start_fail_their_model(easy_subset):
+    with TrainerPool([CPU], easy_subset, CONFIG, seed=7, retries=1, start_timeout=0.1) as pool:
+        ((job, outcome),) = pool.run(JOBS[:1])
+    assert outcome.result is None and outcome.error == "not ready after 0.1 s (trainer on cpu)"
+
+
+@pytest.mark.skipif(programs.on_gpu(), reason="there is a GPU")
+def test_a_trainer_without_its_gpu_ends_the_search(easy_subset):
+    with TrainerPool(["0"], easy_subset, CONFIG, seed=7) as pool:
+        with pytest.raises(DevicesError, match="no trainer can use GPU 0: Paddle sees no GPU there"):
+            list(pool.run(JOBS[:1]))
+
+
+@pytest.mark.parametrize(
+    "module, function, instead, what",
+    [
+        (paddle, "ones", paddle.zeros, "a sum"),  # as the memory of a card where no kernel was launched
+        (paddle.nn.functional, "conv2d", lambda images, weights: images, "a convolution"),
+    ],
+)
+def test_arithmetic_is_checked(monkeypatch, module, function, instead, what):
+    programs.check_arithmetic()
+    monkeypatch.setattr(module, function, instead)
+    with pytest.raises(ArithmeticError, match=f"{what} gives .* instead of"):
+        programs.check_arithmetic()
+
+
+@pytest.mark.parametrize(
+    "deterministic, device, visible, flag", [(True, CPU, "", "1"), (False, "2", "2", "0")]
+)
+def test_what_a_trainer_starts_with(easy_subset, deterministic, device, visible, flag):
+    names = ["CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "CUDA_MODULE_LOADING",
+             "FLAGS_cudnn_deterministic", "CUBLAS_WORKSPACE_CONFIG"]  # fmt: skip
+    with TrainerPool([device], easy_subset, CONFIG, seed=7, deterministic=deterministic) as pool:
+        environment = pool.trainers[0].executor.submit(eval, "dict(__import__('os').environ)").result()
+    assert [environment[name] for name in names] == [visible, "PCI_BUS_ID", "LAZY", flag, ":4096:8"]
 
 
 @pytest.mark.slow
@@ -157,14 +181,14 @@ def test_memory_stays_flat_over_50_models(easy_subset):
         for job in jobs:
             ((_, outcome),) = pool.run([job])
             assert outcome.result
-            used.append(psutil.Process(worker(pool).pid).memory_info().rss)
+            used.append(psutil.Process(process_of(pool).pid).memory_info().rss)
     assert max(used[3:]) < 1.05 * used[2], used
 
 
 def test_a_model_that_takes_too_long_fails(easy_subset):
     with TrainerPool([CPU], easy_subset, ENDLESS, seed=7, retries=1, model_timeout=3) as pool:
         ((job, outcome),) = pool.run(JOBS[:1])
-        process = worker(pool)
+        process = process_of(pool)
     assert outcome.result is None and "not done after 3 s" in outcome.error
     assert not process.is_alive()
 
@@ -176,7 +200,7 @@ def test_a_diverging_model_fails_at_once(easy_subset):
     assert outcome.result is None and "finite" in outcome.error
 
 
-def test_an_error_in_a_worker_is_told(easy_subset):
+def test_an_error_in_a_trainer_is_told(easy_subset):
     with TrainerPool([CPU], easy_subset, CONFIG, seed=7, retries=0) as pool:
         ((job, outcome),) = pool.run([Job(0, [1, 1], [0, 0, 1])])
     assert outcome.result is None and "adjvec" in outcome.error

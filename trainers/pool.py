@@ -8,7 +8,7 @@ Each trainer sees one device only, fixed through CUDA_VISIBLE_DEVICES before it 
 one CPU thread. A model's randomness comes from (seed, mid, run), so results depend neither on the number of
 trainers nor on the order in which they finish.
 
-A model whose trainer dies, fails or exceeds the time limit is tried again on a fresh trainer, `retries`
+A model whose trainer dies, fails or exceeds a time limit is tried again on a fresh trainer, `retries`
 times; after that, or at once where its loss is no longer finite, its outcome is a failure with a reason.
 """
 
@@ -27,15 +27,19 @@ from collections.abc import Callable, Iterable, Iterator
 from dataset_maker import Subset
 from search_space.child import ChildConfig
 from trainers import process
+from trainers.devices import DevicesError
 from trainers.job import Epoch, Job, Outcome, error_line, outcome_of
+
+START_TIMEOUT = 300.0  # seconds; on a disk far away the libraries of a CUDA build take a minute to load
 
 
 class _Trainer:
     """One device's process, and a new one when it is lost."""
 
-    def __init__(self, device: str, training: tuple[Subset, ChildConfig, int]):
-        self.device = device
-        self.training = training
+    def __init__(self, device: str, deterministic: bool, training: tuple[Subset, ChildConfig, int]):
+        self.name = device_name(device)
+        self.environment = process.environment(device, deterministic)
+        self.preparation = device, *training
         self.start()
 
     def start(self) -> None:
@@ -46,13 +50,17 @@ class _Trainer:
         )
         # The images go by the queue, not as initargs: those make the parent wait, deaf to Ctrl-C, until the
         # process has imported Paddle.
-        with _environment(process.environment(self.device)), _signals_held(), _main_module_left_out():
-            self.prepared = self.executor.submit(process.prepare, *self.training)  # starts the process
+        self.started = time.monotonic()
+        with _environment(self.environment), _signals_held(), _main_module_left_out():
+            self.prepared = self.executor.submit(process.prepare, *self.preparation)  # starts the process
         sender.close()
+        # The process has this end of the queue. Were it open here too, sending the images to a process that
+        # is killed before it takes them in would never end in Python 3.10.
+        self.executor._call_queue._reader.close()
         self.future: futures.Future | None = None
 
     def submit(self, job: Job) -> None:
-        self.job, self.started = job, time.monotonic()
+        self.job, self.job_started = job, time.monotonic()
         try:
             self.future = self.executor.submit(process.train, job)
         except futures.process.BrokenProcessPool:  # it died while it had nothing to do
@@ -60,11 +68,21 @@ class _Trainer:
             self.start()
             self.future = self.executor.submit(process.train, job)
 
-    def overdue(self, seconds: float) -> bool:
-        """Whether its model takes longer; the time that the process needs to start is not the model's."""
+    def overdue(self, start_timeout: float, model_timeout: float) -> str | None:
+        """Why it counts as lost, if it takes too long. The time that the process needs to start is not the
+        model's."""
+        now = time.monotonic()
         if not self.prepared.done():
-            self.started = time.monotonic()
-        return time.monotonic() - self.started > seconds
+            self.job_started = now
+            return f"not ready after {start_timeout:g} s" if now - self.started > start_timeout else None
+        return f"not done after {model_timeout:g} s" if now - self.job_started > model_timeout else None
+
+    def check_preparation(self) -> None:
+        """Raises DevicesError where the process found that it cannot use its device: nor would another."""
+        if self.prepared.done():
+            error = self.prepared.exception()
+            if error and not isinstance(error, futures.process.BrokenProcessPool):
+                raise DevicesError(f"no trainer can use {self.name}: {error}") from error
 
     def kill(self) -> None:
         """End the process, whatever it is doing; does not wait until it is gone."""
@@ -78,7 +96,10 @@ class _Trainer:
 
 
 class TrainerPool:
-    """retries: how often a model that was lost is tried again. model_timeout: seconds for one model."""
+    """retries: how often a model that was lost is tried again. model_timeout: seconds for one model, not
+    counting the start of its trainer; start_timeout: for that. deterministic: see `process.environment`.
+
+    `run` raises DevicesError where a trainer finds that it cannot use its GPU."""
 
     def __init__(
         self,
@@ -89,12 +110,17 @@ class TrainerPool:
         retries: int = 2,
         model_timeout: float = float("inf"),
         on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+        start_timeout: float = START_TIMEOUT,
+        deterministic: bool = True,
     ):
         self.retries = retries
         self.model_timeout = model_timeout
         self.on_epoch = on_epoch
-        self.description = f"{len(devices)} trainers on {', '.join(sorted(set(devices)))}"
-        self.trainers = [_Trainer(device, (subset, config, seed)) for device in devices]
+        self.start_timeout = start_timeout
+        names = dict.fromkeys(device_name(device) for device in devices)
+        self.description = f"{len(devices)} trainer{'s'[: len(devices) > 1]} on {', '.join(names)}"
+        training = subset, config, seed
+        self.trainers = [_Trainer(device, deterministic, training) for device in devices]
 
     def __enter__(self) -> "TrainerPool":
         return self
@@ -119,10 +145,11 @@ class TrainerPool:
             futures.wait([t.future for t in busy], 0.2, futures.FIRST_COMPLETED)
             for trainer in busy:
                 self._report_epochs(trainer)
+                trainer.check_preparation()
                 if trainer.future.done():
                     outcome = self._collect(trainer)
-                elif trainer.overdue(self.model_timeout):
-                    outcome = self._lose(trainer, f"not done after {self.model_timeout:g} s")
+                elif reason := trainer.overdue(self.start_timeout, self.model_timeout):
+                    outcome = self._lose(trainer, reason)
                 else:
                     continue
                 job, trainer.future = trainer.job, None
@@ -149,7 +176,12 @@ class TrainerPool:
     def _lose(self, trainer: _Trainer, reason: str) -> Outcome:
         trainer.stop()
         trainer.start()
-        return Outcome(None, f"{reason} (trainer on {trainer.device})", retry=True)
+        return Outcome(None, f"{reason} (trainer on {trainer.name})", retry=True)
+
+
+def device_name(device: str) -> str:
+    """For the user; the driver's UUIDs name what they are."""
+    return f"GPU {device}" if device.isdecimal() else device
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 
+from backend.programs import check_gpu
 from dataset_maker import Subset
 from nn_paddle import train_child
 from search_space.child import ChildConfig, TrainResult
@@ -21,18 +22,20 @@ def train_job(
     return train_child(job.tokens, job.adjvec, subset, config, [seed, job.mid, job.run], on_epoch)
 
 
-def environment(device: str) -> dict[str, str]:
-    """Environment variables with which a trainer starts.
+def environment(device: str, deterministic: bool = True) -> dict[str, str]:
+    """Environment variables with which a trainer starts, besides those of backend/paddle_backend.py.
 
     By default malloc hands large freed blocks back to the kernel, which clears every page again when the
     next update needs it. Kept until the model is done (see new_scope in backend/programs.py), and in huge
     pages, they make updates a tenth faster.
+
+    deterministic: whether cuDNN computes the same bits twice; without that it may choose faster algorithms.
     """
     keep = "glibc.malloc.mmap_threshold=33554432:glibc.malloc.trim_threshold=4294967296"
     return {
         "GLIBC_TUNABLES": f"{keep}:glibc.malloc.hugetlb=1",
-        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",  # the driver's own numbers
         "CUDA_VISIBLE_DEVICES": "" if device == CPU else device,
+        "FLAGS_cudnn_deterministic": str(int(deterministic)),
         "OMP_NUM_THREADS": "1",
         "MKL_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
@@ -46,8 +49,15 @@ def start(epochs: Connection) -> None:
     _epochs = epochs
 
 
-def prepare(*training) -> None:
-    """training: the images, the settings of the network and the seed, as `train_job` takes them."""
+def prepare(device: str, *training) -> None:
+    """Get ready to train on a device.
+
+    training: the images, the settings of the network and the seed, as `train_job` takes them.
+
+    Raises RuntimeError where the device is a GPU that this process cannot use.
+    """
+    if device != CPU:
+        check_gpu()
     global _training
     _training = training
 
