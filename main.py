@@ -25,6 +25,7 @@ from record.progress import Progress
 from record.search_record import RunRecord, RunRecordError
 from record.step_log import StepLog
 from rewards.training_reward import (
+    FINAL_RUNS,
     RewardOf,
     SearchError,
     Trainers,
@@ -37,7 +38,7 @@ from settings import command
 from settings.fields import SettingsError
 from settings.flags import FLAGS, define_flags, from_flags
 from settings.search_config import PRESETS, SearchSettings
-from trainers.devices import CPU, DevicesError, find_devices
+from trainers.devices import CPU, DevicesError, check_agents_gpu, find_devices
 from trainers.pool import TrainerPool
 
 ERRORS = (SearchError, dataset_maker.DatasetError, RunRecordError, DevicesError, SettingsError)
@@ -138,14 +139,25 @@ def trainers_of(settings: SearchSettings, subset: dataset_maker.Subset) -> Calla
     name none."""
     values = settings.trainers
     arguments = (subset, settings.child, settings.run.seed, values.retries, values.model_timeout)
+    check_agents_gpu()
     if values.cluster:
         from trainers.ray_cluster import RayTrainers, connect  # Ray is an optional extra
 
-        return partial(RayTrainers, connect(values.cluster), *arguments)
+        cluster = connect(values.cluster)
+        return partial(RayTrainers, cluster, *arguments, deterministic=values.deterministic)
     devices = find_devices(values.trainers)
     if settings.child.amp and CPU in devices:
         raise DevicesError("--amp needs GPUs, and these trainers have none: leave it out")
-    return partial(TrainerPool, devices, *arguments)
+    most = max(settings.run.batch_size, FINAL_RUNS * settings.search.final_candidates)
+    if len(devices) > most and values.trainers != "auto":
+        print(f"--trainers={values.trainers}: there are never more than {most} models to train at a time")
+    return partial(
+        TrainerPool,
+        devices[:most],
+        *arguments,
+        start_timeout=values.start_timeout,
+        deterministic=values.deterministic,
+    )
 
 
 def make_agent(settings: SearchSettings) -> autodl.Agent:

@@ -116,7 +116,8 @@ class TrainersConfig(Settings):
 
     trainers: str = setting(
         "auto",
-        "Where models are trained: auto, cpu:2 for two on CPUs, gpu:1,2 for GPUs 1 and 2.",
+        "Where models are trained: auto, cpu:2 for two trainers on CPUs, gpu:1,2 for GPUs 1 and 2, gpu:1x3 "
+        "for three trainers on GPU 1.",
         free=True,
     )
     cluster: str | None = setting(
@@ -131,6 +132,15 @@ class TrainersConfig(Settings):
         above=0,
         may_be_infinite=True,
         free=True,
+    )
+    start_timeout: float = setting(
+        300.0,
+        "Seconds after which a trainer on this machine that is not ready to train counts as lost.",
+        above=0,
+        free=True,
+    )
+    deterministic: bool = setting(
+        True, "Whether trainers on GPUs compute the same bits twice; without that they may be faster."
     )
 
 

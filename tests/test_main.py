@@ -12,6 +12,8 @@ import psutil
 import pytest
 from conftest import ROOT
 
+from backend import programs
+
 TINY = [
     "--num_nodes=2", "--width=4", "--num_stages=2", "--num_cells=1", "--early_stop=2", "--T_0=2",
     "--warmup=1", "--batch_size=2", "--num_models=3", "--trainers=cpu:2",
@@ -71,6 +73,21 @@ def test_an_earlier_search_is_left_alone(search, digits_path):
     assert result.returncode == 1
     assert result.stderr.count("\n") == 1 and "--resume" in result.stderr
     assert (log_dir / "history.jsonl").read_bytes() == before
+
+
+def test_more_trainers_than_models(digits_path, tmp_path):
+    flags = [*TINY, "--num_models=0", f"--data_path={digits_path}", f"--log_dir={tmp_path}"]
+    lines = run(*flags, "--trainers=cpu:5").stdout.splitlines()
+    assert lines[0] == "--trainers=cpu:5: there are never more than 2 models to train at a time"
+    assert lines[1] == "2 trainers on cpu"
+
+
+@pytest.mark.skipif(programs.on_gpu(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there(digits_path, tmp_path):
+    result = run(*TINY, "--trainers=gpu:1x3", f"--data_path={digits_path}", f"--log_dir={tmp_path}")
+    assert result.returncode == 1
+    assert result.stderr.count("\n") == 1 and "--trainers=gpu:1x3" in result.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_mixed_precision_without_a_gpu(digits_path, tmp_path):

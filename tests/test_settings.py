@@ -79,7 +79,7 @@ def test_every_setting_either_decides_results_or_is_free():
     decides = SearchSettings().of_results()
     free = {
         "preset", "log_dir", "resume", "data_path", "final_candidates", "num_models",
-        "trainers", "cluster", "retries", "model_timeout",
+        "trainers", "cluster", "retries", "model_timeout", "start_timeout",
     }  # fmt: skip
     assert set(decides) | free == names and not set(decides) & free
     assert decides["bn_shift"] == 2.0 and decides["cache"] is True

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import psutil
 
 from backend.paddle_backend import paddle
+from backend.programs import check_gpu, on_gpu
 
 CPU = "cpu"
 TRAINER_MEMORY = int(4.5 * 2**30)  # bytes; what a trainer takes at the default sizes, with some to spare
@@ -70,6 +71,15 @@ def find_devices(trainers: str) -> list[str]:
             raise DevicesError(f"--trainers={trainers}: there is no GPU {item[1]}; the driver has {there}")
         counts[gpu.name] = counts.get(gpu.name, 0) + int(item[2] or 1)
     return _spread(counts)
+
+
+def check_agents_gpu() -> None:
+    """Raises DevicesError where this process would compute on a GPU that does not compute rightly."""
+    if on_gpu():
+        try:
+            check_gpu()
+        except RuntimeError as error:
+            raise DevicesError(f"the agent cannot use its GPU: {error}") from error
 
 
 def _automatic_devices() -> list[str]:

@@ -30,8 +30,6 @@ from trainers import process
 from trainers.devices import DevicesError
 from trainers.job import Epoch, Job, Outcome, error_line, outcome_of
 
-START_TIMEOUT = 300.0  # seconds; on a disk far away the libraries of a CUDA build take a minute to load
-
 
 class _Trainer:
     """One device's process, and a new one when it is lost."""
@@ -110,7 +108,7 @@ class TrainerPool:
         retries: int = 2,
         model_timeout: float = float("inf"),
         on_epoch: Callable[[Epoch], None] = lambda epoch: None,
-        start_timeout: float = START_TIMEOUT,
+        start_timeout: float = float("inf"),
         deterministic: bool = True,
     ):
         self.retries = retries

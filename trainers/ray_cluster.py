@@ -15,6 +15,7 @@ used first, while Ray may give its next task another one.
 
 import contextlib
 import math
+import platform
 import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -25,6 +26,7 @@ from urllib.parse import urlsplit
 import grpc
 
 from backend.paddle_backend import paddle
+from backend.programs import check_gpu
 from dataset_maker import Subset
 from search_space.child import ChildConfig, TrainResult
 from trainers import process
@@ -44,8 +46,8 @@ try:
     )
     from ray.util.queue import Queue
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-except ModuleNotFoundError as error:
-    raise DevicesError("--cluster needs Ray: pip install --no-deps -r requirements/cluster.txt") from error
+except ModuleNotFoundError:
+    ray = None  # an optional extra; see connect
 
 LOCAL_HEAD = "127.0.0.1:6379"  # where `ray start --head` listens
 CONNECT_SECONDS = 10
@@ -66,9 +68,11 @@ def connect(address: str) -> Cluster:
     address: "ray" on the machine of the cluster's head, HOST:6379 (the head's) on another machine of the
         cluster, ray://HOST:10001 on a machine outside it.
 
-    Raises DevicesError where it cannot be reached within CONNECT_SECONDS, or has no machine that could
-    train a model.
+    Raises DevicesError where Ray is not installed, where the cluster cannot be reached within
+    CONNECT_SECONDS, or has no machine that could train a model.
     """
+    if ray is None:
+        raise DevicesError("--cluster needs Ray: pip install --no-deps -r requirements/cluster.txt")
     if address == "ray":
         address = LOCAL_HEAD
     _check_that_ray_listens(address)
@@ -140,15 +144,17 @@ class RayTrainers:
         retries: int = 2,
         model_timeout: float = float("inf"),
         on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+        deterministic: bool = True,
     ):
         self.description = cluster.description
         self.model_timeout = model_timeout
         self.on_epoch = on_epoch
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         self.epochs = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})
-        self.arguments = ray.put(subset), config, seed, model_timeout, self.epochs.actor
-        environment = process.environment(CPU)
-        if cluster.resources["num_gpus"]:
+        on_gpu = cluster.resources["num_gpus"] > 0
+        self.arguments = on_gpu, ray.put(subset), config, seed, model_timeout, self.epochs.actor
+        environment = process.environment(CPU, deterministic)
+        if on_gpu:
             del environment["CUDA_VISIBLE_DEVICES"]  # Ray's to set
         self.train = ray.remote(
             max_retries=retries,
@@ -181,10 +187,13 @@ class RayTrainers:
                 if epoch[0] in mids:
                     self.on_epoch(Epoch(*epoch))
 
-    def _collect(self, ref: ray.ObjectRef) -> Outcome:
+    def _collect(self, ref: Any) -> Outcome:
+        """ref: Ray's handle of the result. Raises the trainer's DevicesError."""
         try:
             return outcome_of(ray.get(ref))
         except RayTaskError as error:
+            if isinstance(error.cause, DevicesError):
+                raise error.cause from error
             return Outcome(None, error_line(error.cause))
         except WorkerCrashedError:
             reason = "its process died"
@@ -201,13 +210,24 @@ class RayTrainers:
 
 
 def _train(
-    job: Job, subset: Subset, config: ChildConfig, seed: int, model_timeout: float, epochs: Any
+    job: Job,
+    on_gpu: bool,
+    subset: Subset,
+    config: ChildConfig,
+    seed: int,
+    model_timeout: float,
+    epochs: Any,
 ) -> TrainResult:
-    """epochs: the queue's actor."""
+    """epochs: the queue's actor. Raises DevicesError where a GPU is asked for and cannot be used."""
 
     def on_epoch(*epoch) -> None:
         epochs.put_nowait.remote((job.mid, *epoch))  # plain numbers: the queue need not import Paddle
 
+    if on_gpu:
+        try:
+            check_gpu()
+        except RuntimeError as error:
+            raise DevicesError(f"no trainer can use the GPU of {platform.node()}: {error}") from error
     # At the end of this time the kernel ends the process, even one that hangs in native code.
     signal.setitimer(signal.ITIMER_REAL, model_timeout if math.isfinite(model_timeout) else 0)
     try:
