@@ -22,7 +22,8 @@ import dataset_maker
 from nn_paddle import NUM_CLASSES, ChildTrainer
 from record.files import read_arrays, write_arrays, write_whole
 from search_space.architecture_file import Architecture, ArchitectureError, read_architecture
-from search_space.child import ChildConfig, check_config
+from search_space.child import ChildConfig
+from settings.fields import SettingsError
 
 try:
     import paddle2onnx  # an optional extra
@@ -51,19 +52,17 @@ def load_images() -> dataset_maker.Subset:
 
 def make_config(config: ChildConfig) -> ChildConfig:
     """The recipe for --epochs, warming up for the same share of them as in the search."""
-    config = dataclasses.replace(
-        config,
-        early_stop=FLAGS.epochs,
-        T_0=float(FLAGS.epochs),
-        warmup=config.warmup * FLAGS.epochs / config.T_0,
-        width=FLAGS.width or config.width,
-        num_cells=FLAGS.num_cells or config.num_cells,
-    )
     try:
-        check_config(config)
-    except ValueError as error:
-        raise RetrainError(str(error)) from error
-    return config
+        return dataclasses.replace(
+            config,
+            early_stop=FLAGS.epochs,
+            T_0=float(FLAGS.epochs),
+            warmup=config.warmup * FLAGS.epochs / config.T_0,
+            width=FLAGS.width or config.width,
+            num_cells=FLAGS.num_cells or config.num_cells,
+        )
+    except SettingsError as error:
+        raise RetrainError(f"recipe: {error}") from error
 
 
 def retrain(architecture: Architecture, output_dir: Path) -> None:

@@ -2,10 +2,10 @@
 
     python -m benchmarks.check_reference [CASES.json]
 
-CASES.json (default ../shared/reference/child_network_cases.json) is a list of cases, each an architecture
-with its size (`tokens`, `adjvec`, `width`, `num_stages`, `num_cells`, `ratio` if not 4), the inputs
-(`batch`, `seed`) and what the original network computes from them with set weights. Prints every
-deviation; exits with 1 if one is beyond its bound, with 2 if the file cannot be used.
+CASES.json (default benchmarks/reference/child_network_cases.json; the README beside it explains it) is a
+list of cases: an architecture with its size, the inputs, and what the original network computes from them
+with set weights. Prints every deviation; exits with 1 if one is beyond its bound, with 2 if the file cannot
+be used.
 
 The weights, images and labels of a case follow from formulas: see `set_weights` and `inputs`.
 """
@@ -26,7 +26,7 @@ from nn_paddle import F, paddle, static
 from search_space.cells import decode
 from search_space.child import ChildConfig
 
-DEFAULT_CASES = Path(__file__).parents[2] / "shared/reference/child_network_cases.json"
+DEFAULT_CASES = Path(__file__).parent / "reference/child_network_cases.json"
 Case = dict[str, Any]
 
 
