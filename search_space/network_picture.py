@@ -4,6 +4,7 @@
 """
 
 from itertools import pairwise
+from typing import Any
 
 import matplotlib
 import networkx as nx
@@ -31,33 +32,44 @@ def draw_network(tokens: list[int], adjvec: list[int], title: str) -> plt.Figure
     stack = nx.DiGraph()
     nx.add_path(stack, STACK)
     panels = [
-        ("network", stack, {}),
-        ("normal cell: F channels", _graph(normal, "F"), _colors(normal)),
-        ("reduction cell: 2F channels at half the size", _graph(reduction, "2F"), _colors(reduction)),
+        Panel("network", stack, {}),
+        Panel("normal cell: F channels", cell_graph(normal, "F"), cell_colors(normal)),
+        Panel("reduction cell: 2F, half the size", cell_graph(reduction, "2F"), cell_colors(reduction)),
     ]
-    layouts = [layered_layout(graph) for _, graph, _ in panels]
-    widths = []  # in layout units, each a little wider than the widest box
-    for _, paths in layouts:
-        widths.append(max(2 * max(abs(x) for line in paths.values() for x, _ in line) + 1.2, 2))
-    height = 1 + max(-y for positions, _ in layouts for _, y in positions.values())
+    widths = [panel.width for panel in panels]
+    height = max(panel.height for panel in panels)
     figure, all_axes = plt.subplots(
         1, 3, figsize=(1.3 * sum(widths), 0.8 * height + 0.8), width_ratios=widths, layout="constrained"
     )
     figure.suptitle(title)
-    for axes, (name, graph, colors), (positions, paths), width in zip(
-        all_axes, panels, layouts, widths, strict=True
-    ):
-        labels = {node: label or node for node, label in graph.nodes(data="label")}
-        for (_, target), line in paths.items():
-            _arrow(axes, line, BOX_HEIGHT / 2 + LINE_HEIGHT / 2 * labels[target].count("\n"))
-        _boxes(axes, positions, labels, colors)
-        axes.set_title(name)
-        axes.set(xlim=(-width / 2, width / 2), ylim=(0.5 - height, 0.5))
-        axes.set_axis_off()
+    for axes, panel in zip(all_axes, panels, strict=True):
+        panel.draw(axes, height)
     return figure
 
 
-def _graph(cell: Cell, channels: str) -> nx.DiGraph:
+class Panel:
+    """A graph with its layout. Nodes show their `label`, or themselves; colors: of nodes that have one."""
+
+    def __init__(self, title: str, graph: nx.DiGraph, colors: dict[Any, str]):
+        self.title = title
+        self.colors = colors
+        self.labels = {node: label or node for node, label in graph.nodes(data="label")}
+        self.positions, self.paths = layered_layout(graph)
+        # In layout units: a little wider than the widest box.
+        self.width = max(2 * max(abs(x) for line in self.paths.values() for x, _ in line) + 1.2, 2)
+        self.height = 1 + max(-y for _, y in self.positions.values())
+
+    def draw(self, axes: plt.Axes, height: float) -> None:
+        """height: of the axes, in layout units."""
+        for (_, target), line in self.paths.items():
+            _arrow(axes, line, BOX_HEIGHT / 2 + LINE_HEIGHT / 2 * self.labels[target].count("\n"))
+        _boxes(axes, self.positions, self.labels, self.colors)
+        axes.set_title(self.title)
+        axes.set(xlim=(-self.width / 2, self.width / 2), ylim=(0.5 - height, 0.5))
+        axes.set_axis_off()
+
+
+def cell_graph(cell: Cell, channels: str) -> nx.DiGraph:
     graph = nx.DiGraph()
     graph.add_node("input")
     for i, (name, inputs) in enumerate(zip(cell.operations, cell.inputs, strict=True)):
@@ -68,8 +80,8 @@ def _graph(cell: Cell, channels: str) -> nx.DiGraph:
     return graph
 
 
-def _colors(cell: Cell) -> dict[int, str]:
-    return {i: COLORS[name.split("_")[0]] for i, name in enumerate(cell.operations)}
+def cell_colors(cell: Cell) -> dict[int, str]:
+    return {i: COLORS.get(name.split("_")[0], PLAIN) for i, name in enumerate(cell.operations)}
 
 
 def _boxes(axes, positions: dict, labels: dict, colors: dict) -> None:
