@@ -13,7 +13,7 @@ import report
 from report import difference_interval
 from search_space.cells import decode
 from search_space.graph_layout import layered_layout
-from search_space.network_picture import _graph, plt
+from search_space.network_picture import cell_graph, plt
 
 
 def write(directory, models, name="history.jsonl"):
@@ -106,7 +106,7 @@ def test_reward_is_drawn_where_it_is_not_the_accuracy():
 def test_layout_points_down_and_keeps_edges_clear_of_nodes(density):
     rng = np.random.default_rng(0)
     for cell in decode(rng.integers(0, 10, 20).tolist(), (rng.random(90) < density).astype(int).tolist()):
-        graph = _graph(cell, "F")
+        graph = cell_graph(cell, "F")
         positions, paths = layered_layout(graph)
         assert paths.keys() == set(graph.edges)
         for (source, target), points in paths.items():
