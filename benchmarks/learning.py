@@ -4,76 +4,46 @@
     python main.py --log_dir=log-random --agent=random
     python -m benchmarks.learning --log_dir=log --baseline_dir=log-random --output=results.csv
 
-Compares the mean accuracy of a search's last steps with that of its first ones and with random search's,
-in standard errors, and its first architectures with its last: edges and operations. --output gets a row a
-step: mean accuracy, best so far, entropies.
+Compares the mean accuracy of a search's last steps with that of its first ones and with random search's, as
+report.py does, and the share of the edges and of the operations that the first and the last architectures
+take. --output gets a row a step: mean accuracy, best so far, entropies.
 """
 
 import csv
 import io
-import math
 import sys
-from collections import Counter
 from pathlib import Path
 
-import numpy as np
 from absl import app, flags
 
-from nn_paddle import OPERATIONS
 from record.files import write_whole
-from record.history import ModelRecord, RecordError
-from report import ReportError, read_models
-from search_space.cells import decode
+from record.history import RecordError
+from report_page.reading import read_models
+from report_page.statistics import compare, first_and_last, operation_shares, share_of_edges
+from report_page.text import comparison_lines
+from search_space.cells import OPERATION_NAMES
 
 FLAGS = flags.FLAGS
 
 
-def mean_and_error(models: list[ModelRecord]) -> tuple[float, float]:
-    """Mean accuracy and its standard error, over the models as independent ones."""
-    accuracies = np.array([model.accuracy for model in models])
-    return accuracies.mean(), accuracies.std(ddof=1) / math.sqrt(len(accuracies))
-
-
-def describe(name: str, models: list[ModelRecord]) -> tuple[float, float]:
-    mean, error = mean_and_error(models)
-    edges = np.mean([np.mean(model.adjvec) for model in models])
-    print(f"{name}: mean {mean:.4f} +- {error:.4f} of {len(models)} models, {edges:.0%} of all edges")
-    return mean, error
-
-
-def compare(name: str, later: tuple[float, float], earlier: tuple[float, float]) -> None:
-    difference, error = later[0] - earlier[0], math.hypot(later[1], earlier[1])
-    print(f"{name}: {difference:+.4f}, {difference / error:.1f} standard errors")
-
-
-def shares(models: list[ModelRecord], reduction: bool) -> Counter:
-    """How often each operation is taken, of all nodes of one of the two cells."""
-    counts: Counter[str] = Counter()
-    for model in models:
-        counts.update(decode(model.tokens, model.adjvec)[reduction].operations)
-    return Counter({name: count / counts.total() for name, count in counts.items()})
-
-
 def main(argv: list[str]) -> None:
     try:
-        models, _ = read_models(Path(FLAGS.log_dir))
-        first = [model for model in models if model.step < FLAGS.steps]
-        last = [model for model in models if model.step > models[-1].step - FLAGS.steps]
-        start = describe(f"first {FLAGS.steps} steps", first)
-        end = describe(f"last {FLAGS.steps} steps", last)
-        compare("last - first", end, start)
-        if FLAGS.baseline_dir:
-            random, _ = read_models(Path(FLAGS.baseline_dir))
-            compare("last - random search", end, describe("random search", random))
+        models = read_models(Path(FLAGS.log_dir))
+        baseline = read_models(Path(FLAGS.baseline_dir)) if FLAGS.baseline_dir else []
         if FLAGS.output:
             write_steps(Path(FLAGS.log_dir) / "steps.csv", Path(FLAGS.output))
-    except (ReportError, RecordError, OSError) as error:
+    except (RecordError, OSError) as error:
         sys.exit(f"benchmarks.learning: {error}")
-    print("share of operations, first -> last       normal cell     reduction cell")
-    cells = [(shares(first, reduction), shares(last, reduction)) for reduction in (False, True)]
-    for name in OPERATIONS:
-        told = "   ".join(f"{before[name]:6.0%} -> {after[name]:4.0%}" for before, after in cells)
-        print(f"{name:36s} {told}")
+    for line in comparison_lines(compare(models, baseline)):
+        print(line)
+    windows = [part for _, part in first_and_last(models)]
+    first, last = windows[0], windows[-1]
+    print(f"share, first -> last steps{'normal cell':>18}     reduction cell")
+    print(f"{'all edges':31}{share_of_edges(first):6.0%} -> {share_of_edges(last):4.0%}   (both cells)")
+    shares = [[operation_shares(part, reduction) for part in (first, last)] for reduction in (False, True)]
+    for token, name in enumerate(OPERATION_NAMES):
+        cells = (f"{before[token].mean():6.0%} -> {after[token].mean():4.0%}" for before, after in shares)
+        print(f"{name:31}{'   '.join(cells)}")
 
 
 def write_steps(steps: Path, output: Path) -> None:
@@ -95,6 +65,5 @@ def write_steps(steps: Path, output: Path) -> None:
 if __name__ == "__main__":
     FLAGS.set_default("log_dir", "log")
     flags.DEFINE_string("baseline_dir", None, "LOG_DIR of a random search.")
-    flags.DEFINE_integer("steps", 50, "So many steps at the start and at the end are compared.", 1)
     flags.DEFINE_string("output", None, "Where a CSV file of the steps goes.")
     app.run(main)

@@ -1,6 +1,7 @@
 """Draws an architecture: the network as a stack of cells, and its two cells as graphs.
 
     draw_network(tokens, adjvec, title) -> figure
+    draw_cell(cell, "F") -> figure
 """
 
 from itertools import pairwise
@@ -44,6 +45,15 @@ def draw_network(tokens: list[int], adjvec: list[int], title: str) -> plt.Figure
     figure.suptitle(title)
     for axes, panel in zip(all_axes, panels, strict=True):
         panel.draw(axes, height)
+    return figure
+
+
+def draw_cell(cell: Cell, channels: str) -> plt.Figure:
+    """channels: of its output, "F" or "2F"."""
+    panel = Panel("", cell_graph(cell, channels), cell_colors(cell))
+    size = (1.3 * panel.width, 0.8 * panel.height)
+    figure, axes = plt.subplots(figsize=size, layout="constrained")
+    panel.draw(axes, panel.height)
     return figure
 
 

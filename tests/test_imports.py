@@ -19,6 +19,7 @@ def imported_by(*statements):
     ("module", "absent"),
     [
         ("report", {"paddle", "parl"}),
+        ("report_page.server", {"paddle", "parl"}),
         ("search_space.network_picture", {"paddle", "parl", "absl"}),
         ("retrain", {"parl"}),
         ("predict", {"paddle", "parl"}),

@@ -1,0 +1,65 @@
+"""Reads the files of a search in LOG_DIR for its report. All raise RecordError where a file cannot be read.
+
+    models = read_models(Path("log"))
+"""
+
+import csv
+import math
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from record.files import read_json, whole_lines
+from record.history import ModelRecord, RecordError, mean_of_runs, read_final_runs, read_history
+
+
+def read_models(log_dir: Path) -> list[ModelRecord]:
+    """The models of a search by their numbers. Raises RecordError also where none has been trained yet."""
+    path = log_dir / "history.jsonl"
+    models = read_history(path)
+    if all(model.status != "ok" for model in models):
+        raise RecordError(f"{path}: no model has been trained yet")
+    return sorted(models, key=lambda model: model.mid)
+
+
+def read_final_means(log_dir: Path) -> list[tuple[int, float, str]]:
+    """Number, mean accuracy and all accuracies, as text, of the models that main.py --final_candidates
+    trained again, the best first; empty where it did not."""
+    path = log_dir / "final_candidates.jsonl"
+    if not path.exists():
+        return []
+    runs = defaultdict(list)
+    for model in read_final_runs(path):
+        runs[model.mid].append(model.accuracy)  # None where the run failed
+    return sorted(((mid, *mean_of_runs(runs[mid])) for mid in runs), key=lambda entry: -entry[1])
+
+
+def read_settings(log_dir: Path) -> dict[str, Any]:
+    path = log_dir / "search.json"
+    try:
+        settings = read_json(path)
+    except OSError as error:
+        raise RecordError(f"{path}: {error.strerror}") from error
+    except ValueError:
+        settings = None
+    if not isinstance(settings, dict):
+        raise RecordError(f"{path} is damaged")
+    return settings
+
+
+def read_steps(log_dir: Path) -> list[dict[str, float]]:
+    """Mean accuracy and seconds of the completed steps; empty before the first one. A last row that is
+    still being written is left out."""
+    path = log_dir / "steps.csv"
+    if not path.exists():
+        return []
+    try:
+        rows = csv.DictReader(line.decode() for line in whole_lines(path))
+        steps = [{name: float(row[name]) for name in ("mean_accuracy", "seconds")} for row in rows]
+    except OSError as error:
+        raise RecordError(f"{path}: {error.strerror}") from error
+    except (KeyError, TypeError, ValueError, csv.Error) as error:
+        raise RecordError(f"{path} is damaged") from error
+    if not all(math.isfinite(value) for step in steps for value in step.values()):
+        raise RecordError(f"{path} is damaged")
+    return steps

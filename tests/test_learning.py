@@ -1,0 +1,31 @@
+"""The benchmark of what a search learned."""
+
+import json
+import subprocess
+import sys
+
+from conftest import ROOT
+from model_records import model
+
+
+def test_compares_first_and_last_steps_and_writes_a_row_a_step(tmp_path):
+    models = [
+        model(mid, 0.2 + 0.01 * mid, tokens=tokens, adjvec=adjvec)
+        for mid, (tokens, adjvec) in enumerate(2 * [([1, 1, 9, 0], [1, 1])] + 6 * [([4, 4, 9, 9], [0, 1])])
+    ]
+    (tmp_path / "history.jsonl").write_text("".join(json.dumps(model.to_json()) + "\n" for model in models))
+    (tmp_path / "steps.csv").write_text(
+        "step,mean_accuracy,best_accuracy,token_entropy,edge_entropy\n0,0.2,0.3,2.5,\n1,0.25,0.28,2.25,1.5\n"
+    )
+    output = tmp_path / "steps_of_search.csv"
+    command = [sys.executable, "-m", "benchmarks.learning", f"--log_dir={tmp_path}", f"--output={output}"]
+    text = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    rows = {" ".join(line.split()) for line in text.splitlines()}
+    assert "last - first +0.0600 +- 0.0071, 8.5 standard errors" in rows
+    assert "conv_3x3 100% -> 0% 0% -> 0%" in rows
+    assert "avgpool_5x5 0% -> 0% 50% -> 100%" in rows
+    assert "all edges 100% -> 50% (both cells)" in rows
+    assert output.read_text() == (
+        "step,mean_accuracy,best_so_far,token_entropy,edge_entropy\n"
+        "0,0.2000,0.3,2.500,\n1,0.2500,0.3,2.250,1.500\n"
+    )
