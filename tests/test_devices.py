@@ -4,7 +4,7 @@ import sys
 import psutil
 import pytest
 
-from trainers import devices
+from trainers import devices, ray_cluster
 from trainers.devices import CPU, DevicesError, Gpu, find_devices
 
 GIB = 2**30
@@ -173,3 +173,23 @@ def test_a_driver_that_answers_no_more(monkeypatch):
     monkeypatch.setattr(Driver, "nvmlDeviceGetHandleByIndex", lost)
     with pytest.raises(DevicesError, match="GPU is lost"):
         find_devices("auto")
+
+
+def test_a_cluster_without_ray(monkeypatch):
+    monkeypatch.setattr(ray_cluster, "ray", None)  # as its import leaves it where there is none
+    with pytest.raises(DevicesError, match="requirements/cluster.txt"):
+        ray_cluster.connect("ray")
+
+
+@pytest.mark.parametrize("gpu", [True, False])
+def test_the_agents_gpu_is_checked(monkeypatch, gpu):
+    def fail():
+        raise RuntimeError("the GPU does not compute: a sum gives 0 instead of 4096")
+
+    monkeypatch.setattr(devices, "on_gpu", lambda: gpu)
+    monkeypatch.setattr(devices, "check_gpu", fail)
+    if gpu:
+        with pytest.raises(DevicesError, match="agent.*a sum gives 0"):
+            devices.check_agents_gpu()
+    else:
+        devices.check_agents_gpu()

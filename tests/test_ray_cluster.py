@@ -1,12 +1,18 @@
 import dataclasses
 import json
+import pickle
+import shutil
+import subprocess
+import sys
 import time
 
 import psutil
 import pytest
+from conftest import ROOT
 from test_main import TINY, run
 from test_trainer_pool import CONFIG, ENDLESS, JOBS, without_seconds
 
+from nn_paddle import train_child
 from trainers.devices import CPU, TRAINER_MEMORY, DevicesError
 from trainers.job import Job
 from trainers.pool import TrainerPool
@@ -56,7 +62,7 @@ def test_a_diverging_model_fails_at_once(connected, easy_subset):
     assert outcome.result is None and "finite" in outcome.error
 
 
-def test_an_error_in_a_worker_is_told(connected, easy_subset):
+def test_an_error_in_a_trainer_is_told(connected, easy_subset):
     trainers = RayTrainers(connected, easy_subset, CONFIG, seed=7, retries=1)
     ((job, outcome),) = trainers.run([Job(0, [1, 1], [0, 0, 1])])
     assert outcome.result is None and outcome.error.startswith("ValueError") and "adjvec" in outcome.error
@@ -70,9 +76,34 @@ def test_a_model_that_takes_too_long_fails(connected, easy_subset):
 
 
 def test_a_cluster_too_small_for_a_model(monkeypatch, connected):
-    monkeypatch.setattr("ray_cluster.TRAINER_MEMORY", 3 * TRAINER_MEMORY)
+    monkeypatch.setattr(ray_cluster, "TRAINER_MEMORY", 3 * TRAINER_MEMORY)
     with pytest.raises(DevicesError, match="takes 13.5 GiB"):
         ray_cluster._survey("ray")
+
+
+def test_the_project_travels_to_machines_that_lack_it(cluster, easy_subset, tmp_path):
+    """The search runs from a copy of the project that is gone before the first trainer could read it."""
+    copy = tmp_path / "project"
+    packages = [path.parent.name for path in ROOT.glob("*/__init__.py")]
+    for package in packages:
+        shutil.copytree(ROOT / package, copy / package)
+    for module in ROOT.glob("*.py"):
+        shutil.copy(module, copy)
+    (copy / "search.py").write_text(f"""
+import os, pickle
+from trainers.ray_cluster import RayTrainers, connect
+
+with open({str(tmp_path / "arguments.pickle")!r}, "rb") as file:
+    subset, config, job = pickle.load(file)
+with RayTrainers(connect({cluster.address!r}), subset, config, seed=7, retries=0) as trainers:
+    os.rename({str(copy)!r}, {str(tmp_path / "elsewhere")!r})
+    ((_, outcome),) = trainers.run([job])
+print(outcome.error or outcome.result.accuracy)
+""")
+    (tmp_path / "arguments.pickle").write_bytes(pickle.dumps((easy_subset, CONFIG, JOBS[0])))
+    expected = train_child(JOBS[0].tokens, JOBS[0].adjvec, easy_subset, CONFIG, [7, 0])
+    result = subprocess.run([sys.executable, "search.py"], cwd=copy, capture_output=True, text=True)
+    assert (result.stdout.strip(), result.returncode) == (str(expected.accuracy), 0), result.stderr
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "127.0.0.1", "somewhere:x"])

@@ -85,9 +85,13 @@ def test_a_trainer_out_of_memory_is_replaced_and_its_model_tried_again(easy_subs
     assert without_seconds(outcome.result) == without_seconds(expected)
 
 
-def test_a_network_too_large_for_any_memory_fails_and_says_so(easy_subset):
-    config = dataclasses.replace(CONFIG, width=2**22)
+def test_a_network_too_large_for_the_memory_fails_and_says_so(easy_subset):
+    config = dataclasses.replace(CONFIG, width=4096)
     with TrainerPool([CPU], easy_subset, config, seed=7, retries=0) as pool:
+        pool.trainers[0].prepared.result()
+        process = psutil.Process(process_of(pool).pid)
+        limit = process.memory_info().vms + 2**27
+        resource.prlimit(process.pid, resource.RLIMIT_AS, (limit, limit))
         ((job, outcome),) = pool.run(JOBS[:1])
     assert outcome.result is None and "memory" in outcome.error.lower()
 
