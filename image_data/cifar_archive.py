@@ -20,6 +20,7 @@ META_NAME = "batches.meta"
 FILE_NAME = re.compile(r"data_batch_[1-5]|test_batch|batches\.meta")
 
 MAX_MEMBER_BYTES = 32_000_000  # CIFAR-10's batches have 31 million
+MAX_HEADER_BYTES = 1_000_000  # of all headers before a member; tarfile holds them in memory
 MAX_ARCHIVE_BYTES = 256_000_000  # unpacked; CIFAR-10's has 186 million
 
 
@@ -64,12 +65,19 @@ class _Unpacked:
     def __init__(self, compressed: BinaryIO):
         self.stream = gzip.GzipFile(fileobj=compressed)
         self.left = MAX_ARCHIVE_BYTES
+        self.left_to_next_member = MAX_HEADER_BYTES
+
+    def start_member(self, size: int) -> None:
+        self.left_to_next_member = size + MAX_HEADER_BYTES
 
     def read(self, size: int) -> bytes:
-        data = self.stream.read(min(size, self.left + 1))
+        data = self.stream.read(size)
         self.left -= len(data)
+        self.left_to_next_member -= len(data)
         if self.left < 0:
             raise ValueError(f"more than {MAX_ARCHIVE_BYTES} bytes unpacked")
+        if self.left_to_next_member < 0:
+            raise ValueError(f"more than {MAX_HEADER_BYTES} bytes outside its files")
         return data
 
 
@@ -102,6 +110,7 @@ def _members(unpacked: _Unpacked, path: Path) -> dict[str, bytes]:
                     f"{path}: {quoted(member.name)} has {member.size} bytes and a CIFAR-10 batch has "
                     f"at most {MAX_MEMBER_BYTES}; refused"
                 )
+            unpacked.start_member(member.size)
             if not FILE_NAME.fullmatch(name):
                 continue
             if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or member.issparse():

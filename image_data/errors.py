@@ -4,7 +4,10 @@ MAX_QUOTED = 200  # characters of a text that somebody else chose
 
 
 class DatasetError(Exception):
-    """Data that cannot be used, or a directory that cannot be written; the text is for the user."""
+    """Data that cannot be used, or a directory that cannot be written: one line for the user."""
+
+    def __str__(self) -> str:
+        return printable(super().__str__())  # names of files and directories may hold anything
 
 
 class CifarUnavailableError(DatasetError):

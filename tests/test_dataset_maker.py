@@ -207,6 +207,36 @@ def test_chunk_size_must_divide_into_classes(tmp_path, chunk_size):
     assert "Traceback" not in result.stderr and not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    "flag", ["--chunk_size=1000000000", f"--chunk_size={10**30}", f"--validation_per_class={10**12}"]
+)
+def test_more_images_than_there_are_is_one_line(cifar, tmp_path, flag):
+    assert_fails(small(cifar, tmp_path / "out", flag), "class 0 has 12 distinct images", "are needed")
+
+
+@pytest.mark.parametrize("flag", ["--input_dir=", "--output_dir="])
+def test_empty_paths_are_refused(tmp_path, flag):
+    result = run(flag)
+    assert result.returncode == 1 and f"{flag}: must be a path" in result.stderr
+
+
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
+def test_only_regular_files_are_read(cifar, tmp_path, make):
+    assert small(cifar, tmp_path / "out").returncode == 0
+    (tmp_path / "out" / "data_batch_3.pkl").unlink()
+    for name in ("data_batch_3.pkl", "validation.pkl"):
+        make(tmp_path / "out" / name)
+        with pytest.raises(DatasetError, match=f"{name} cannot be read: "):
+            load_subset(tmp_path / "out", 10)
+        shutil.copy(tmp_path / "out" / "data_batch_4.pkl", tmp_path / "new.pkl")
+        os.rename(tmp_path / "out" / name, tmp_path / f"not {name}")
+        os.rename(tmp_path / "new.pkl", tmp_path / "out" / name)
+    (cifar / "data_batch_2").unlink()
+    make(cifar / "data_batch_2")
+    assert_fails(small(cifar, tmp_path / "new"), cifar / "data_batch_2", "cannot be read")
+    assert not (tmp_path / "new").exists()
+
+
 def test_unknown_flags_and_stray_arguments_fail(tmp_path):
     result = run("--output=x")
     assert result.returncode == 1 and "output" in result.stderr
@@ -341,6 +371,24 @@ def test_other_files_are_not_deleted(cifar, tmp_path):
     (tmp_path / "out" / "thesis.tex").write_text("kept")
     assert_fails(small(cifar, tmp_path / "out"), tmp_path / "out", "thesis.tex")
     assert contents(tmp_path / "out") == {"thesis.tex": b"kept"}
+
+
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo, lambda path: path.symlink_to("/etc/passwd")])
+def test_what_only_has_the_name_of_a_chunk_is_not_deleted(cifar, tmp_path, make):
+    (tmp_path / "out").mkdir()
+    make(tmp_path / "out" / "data_batch_0.pkl")
+    before = os.lstat(tmp_path / "out" / "data_batch_0.pkl")
+    assert_fails(small(cifar, tmp_path / "out"), tmp_path / "out", "data_batch_0.pkl")
+    assert os.lstat(tmp_path / "out" / "data_batch_0.pkl") == before
+
+
+def test_the_output_is_kept_apart_from_the_input(cifar, tmp_path):
+    before = contents(cifar)
+    (tmp_path / "link").symlink_to(cifar)
+    for output in (cifar, cifar / "data_batch_9", tmp_path / "link" / "x", tmp_path):
+        for source in ("auto", "digits"):
+            assert_fails(small(cifar, output, f"--source={source}"), "--output_dir", "--input_dir")
+    assert contents(cifar) == before
 
 
 def test_a_failed_rename_brings_the_old_directory_back(tmp_path, monkeypatch):
