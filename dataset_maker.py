@@ -14,14 +14,13 @@ further images a class, which are used instead of the tenth file. One seed decid
 Other modules read these files with `load_subset`. How images are read is in image_data/.
 """
 
+import dataclasses
 import logging
 import os
 import pickle
-import sys
 from pathlib import Path
 
 import numpy as np
-from absl import app, flags
 
 from image_data.batch import NUM_CLASSES, load_batch
 from image_data.cifar import list_batches, load_cifar
@@ -30,11 +29,15 @@ from image_data.digits import load_digits
 from image_data.errors import CifarUnavailableError, DatasetError
 from image_data.subset import CHUNK_NAMES, NUM_CHUNKS, VALIDATION_NAME, Subset, load_subset
 from image_data.whole_directory import check_replaceable, write_directory
+from settings import command
+from settings.fields import Settings, SettingsError, setting
+from settings.flags import define_flags, from_flags
 
 __all__ = [
     "CifarUnavailableError",
     "DatasetError",
     "Subset",
+    "SubsetConfig",
     "draw",
     "load_batch",
     "load_cifar",
@@ -45,7 +48,31 @@ __all__ = [
 ]
 
 PICKLE_PROTOCOL = 4  # fixed: every Python writes the same bytes (NumPy 1 and 2 differ in a name)
-MAX_COUNT = 10**100  # of images; Python does not print numbers of any length
+MAX_IMAGES = 10**12
+
+
+@dataclasses.dataclass(frozen=True)
+class SubsetConfig(Settings):
+    """The subset of images"""
+
+    input_dir: str = setting(f"cifar/{ARCHIVE_FOLDER}", "Directory of CIFAR-10's batches.")
+    output_dir: str = setting("cifar/pickle-cifar-10", "Directory to write the subset to.")
+    chunk_size: int = setting(100, "Images a file, a multiple of the 10 classes.", high=MAX_IMAGES)
+    validation_per_class: int = setting(
+        0, "Images a class of validation.pkl; 0: no such file.", low=0, high=MAX_IMAGES
+    )
+    seed: int = setting(0, "Decides the draw.", low=0, high=2**32 - 1)
+    source: str = setting(
+        "auto",
+        "Where the images come from; auto: CIFAR-10, and the digits only if it cannot be had.",
+        choices=("auto", "cifar", "digits"),
+    )
+
+    def check_together(self) -> None:
+        if self.chunk_size <= 0 or self.chunk_size % NUM_CLASSES:
+            raise SettingsError(f"--chunk_size={self.chunk_size}: must be a multiple of {NUM_CLASSES}")
+        if "\0" in self.input_dir + self.output_dir:
+            raise SettingsError("--input_dir and --output_dir cannot hold the character NUL")
 
 
 def draw(
@@ -83,52 +110,27 @@ def draw(
     return chunks, validation
 
 
-def _check_apart(input_dir: Path, output_dir: Path) -> None:
-    """The subset must not become a batch of its own source. Raises DatasetError."""
-    real_input, real_output = os.path.realpath(input_dir), os.path.realpath(output_dir)
-    if os.path.commonpath([real_input, real_output]) in (real_input, real_output):
-        raise DatasetError(
-            f"--output_dir={output_dir} and --input_dir={input_dir} must not be, or lie in, one another"
-        )
-
-
-def make_subset(
-    input_dir: Path,
-    output_dir: Path,
-    chunk_size: int,
-    validation_per_class: int,
-    seed: int,
-    source: str,
-) -> None:
-    """Draw the subset and write it to `output_dir`, which is left as it was on a DatasetError.
-
-    `source` is "cifar", "digits" or "auto": CIFAR-10 if it can be had, else the digits.
-    """
+def make_subset(config: SubsetConfig) -> None:
+    """Draw the subset and write it to `output_dir`, which is left as it was on a DatasetError."""
+    input_dir, output_dir = Path(config.input_dir), Path(config.output_dir)
     subset_names = (*CHUNK_NAMES, VALIDATION_NAME)
     # Before anything is downloaded or read:
-    if source != "digits":
+    if config.source != "digits":
         list_batches(input_dir)
     _check_apart(input_dir, output_dir)
     check_replaceable(output_dir, subset_names)
-    if source == "auto":
-        try:
-            images, labels = load_cifar(input_dir)
-            source = "cifar"
-        except CifarUnavailableError as error:
-            print(f"{error}: scikit-learn's handwritten digits stand in for it (--source=digits)")
-            images, labels = load_digits()
-            source = "digits"
-    else:
-        images, labels = load_cifar(input_dir) if source == "cifar" else load_digits()
 
-    chunks, validation = draw(images, labels, chunk_size, validation_per_class, seed)
+    source, images, labels = _load(config.source, input_dir)
+    chunks, validation = draw(
+        images, labels, config.chunk_size, config.validation_per_class, config.seed
+    )
     batches = dict(zip(CHUNK_NAMES, chunks, strict=True))
-    if validation_per_class:
+    if config.validation_per_class:
         batches[VALIDATION_NAME] = validation
     files = {
         name: pickle.dumps(
             {
-                b"batch_label": f"{name}, drawn from {source} with seed {seed}".encode(),
+                b"batch_label": f"{name}, drawn from {source} with seed {config.seed}".encode(),
                 b"labels": labels[indices].tolist(),
                 b"data": images[indices],
             },
@@ -139,66 +141,46 @@ def make_subset(
     write_directory(output_dir, files, subset_names)
 
     origin = f"CIFAR-10 in {input_dir}" if source == "cifar" else "scikit-learn's digits"
-    print(f"Source: {origin}, {len(images)} images; seed {seed}")
+    per_class = config.chunk_size // NUM_CLASSES
+    print(f"Source: {origin}, {len(images)} images; seed {config.seed}")
     print(
-        f"Wrote {output_dir}: {NUM_CHUNKS} files of {chunk_size} images, "
-        f"{chunk_size // NUM_CLASSES} per class in each, {chunk_size} per class over all"
+        f"Wrote {output_dir}: {NUM_CHUNKS} files of {config.chunk_size} images, "
+        f"{per_class} per class in each, {config.chunk_size} per class over all"
     )
-    if validation_per_class:
-        print(f"and {VALIDATION_NAME}: {validation_per_class} further images per class")
+    if config.validation_per_class:
+        print(f"and {VALIDATION_NAME}: {config.validation_per_class} further images per class")
 
 
-def define_flags() -> None:
-    """Not at import: the modules that read the subset have flags of their own."""
-    flags.DEFINE_string("input_dir", f"cifar/{ARCHIVE_FOLDER}", "directory of CIFAR-10's batches")
-    flags.DEFINE_string("output_dir", "cifar/pickle-cifar-10", "directory to write the subset to")
-    for name in ("input_dir", "output_dir"):
-        flags.register_validator(name, lambda path: path and "\0" not in path, "must be a path")
-    flags.DEFINE_integer(
-        "chunk_size", 100, "images per file, a multiple of the 10 classes", upper_bound=MAX_COUNT
-    )
-    flags.register_validator(
-        "chunk_size", lambda size: size > 0 and size % NUM_CLASSES == 0, "must be a multiple of 10"
-    )
-    flags.DEFINE_integer(
-        "validation_per_class",
-        0,
-        "images per class of validation.pkl; 0: none",
-        lower_bound=0,
-        upper_bound=MAX_COUNT,
-    )
-    flags.DEFINE_integer("seed", 0, "decides the draw", lower_bound=0, upper_bound=2**32 - 1)
-    flags.DEFINE_enum(
-        "source",
-        "auto",
-        ["auto", "cifar", "digits"],
-        "where the images come from; auto: CIFAR-10, and the digits only if it cannot be had",
-    )
-
-
-def main(argv: list[str]) -> int:
-    args = flags.FLAGS
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # absl would print its every request
-    try:
-        if len(argv) > 1:
-            raise DatasetError(f"unexpected argument {argv[1]!r}: see --help")
-        make_subset(
-            Path(args.input_dir),
-            Path(args.output_dir),
-            args.chunk_size,
-            args.validation_per_class,
-            args.seed,
-            args.source,
+def _check_apart(input_dir: Path, output_dir: Path) -> None:
+    """The subset must not become a batch of its own source. Raises DatasetError."""
+    real_input, real_output = os.path.realpath(input_dir), os.path.realpath(output_dir)
+    if os.path.commonpath([real_input, real_output]) in (real_input, real_output):
+        raise DatasetError(
+            f"--output_dir={output_dir} and --input_dir={input_dir}: neither may be the other or lie in it"
         )
-    except (DatasetError, OSError) as error:
-        print(f"dataset_maker: {error}", file=sys.stderr)
-        return 1
-    except MemoryError:
-        print("dataset_maker: there is too little memory for these images", file=sys.stderr)
-        return 1
-    return 0
+
+
+def _load(source: str, input_dir: Path) -> tuple[str, np.ndarray, np.ndarray]:
+    """-> the source that was used, images uint8 [n, 3072], labels int64 [n]."""
+    if source != "digits":
+        try:
+            return "cifar", *load_cifar(input_dir)
+        except CifarUnavailableError as error:
+            if source == "cifar":
+                raise
+            print(f"{error}: scikit-learn's handwritten digits stand in for it (--source=digits)")
+    return "digits", *load_digits()
+
+
+def main(arguments: list[str]) -> None:
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # absl would print its every request
+    make_subset(from_flags(SubsetConfig))
+
+
+def run() -> None:
+    define_flags(SubsetConfig)  # not at import: the modules that read the subset have flags of their own
+    command.run(main, (SubsetConfig,), (SettingsError, DatasetError, OSError, MemoryError))
 
 
 if __name__ == "__main__":
-    define_flags()
-    app.run(main)
+    run()

@@ -46,7 +46,7 @@ def run(
             _end(0)
         try:
             rest = FLAGS(argv)
-        except flags.Error as error:
+        except (flags.Error, ValueError) as error:  # Python does not print integers of 5,000 digits
             _end(f"{script}: {one_line(error)}; `python {script} --help` lists the flags")
         if len(rest) > 1 and not arguments:
             _end(f"{script}: unknown argument {rest[1]}; `python {script} --help` lists the flags")
