@@ -1,7 +1,10 @@
+from collections.abc import Callable
+
 import numpy as np
+import pytest
 
 import nn_paddle
-from backend import programs
+from backend import program_passes, programs
 from backend.program_passes import speed_up
 from nn_paddle import F, paddle, static
 from search_space.cells import decode
@@ -11,7 +14,11 @@ TOKENS = [1, 4, 6, 9, 0, 3, 8, 7]
 EVERY_EDGE = 12 * [1]
 
 
-def gradients(faster: bool) -> tuple[list[np.ndarray], list[str]]:
+def no_rewrite(program: static.Program) -> None:
+    pass
+
+
+def gradients(rewrite: Callable[[static.Program], None]) -> tuple[list[np.ndarray], list[str]]:
     """Gradients of all weights of a network in which sums have up to three summands, and its operators."""
     config = ChildConfig(width=8, num_stages=2, num_cells=1)
     rng = np.random.default_rng(0)
@@ -27,19 +34,28 @@ def gradients(faster: bool) -> tuple[list[np.ndarray], list[str]]:
             cells = decode(TOKENS, EVERY_EDGE)
             loss = F.cross_entropy(nn_paddle.build_network(images, cells, config, training=True), labels)
             fetches = [gradient for _, gradient in static.append_backward(loss)]
-        if faster:
-            speed_up(program)
+        rewrite(program)
         programs.set_variables(nn_paddle.draw_parameters(program, config, rng))
         values = programs.new_executor().run(program, feed, fetches)
         return values, [op.type for op in program.global_block().ops]
 
 
 def test_speed_up_takes_copies_out_and_leaves_gradients_alone():
-    plain, operators = gradients(faster=False)
-    faster, fewer_operators = gradients(faster=True)
+    plain, operators = gradients(no_rewrite)
+    faster, fewer_operators = gradients(speed_up)
     assert operators.count("scale") == 2 * (2 + 3)  # a copy for every summand, in two cells
     assert fewer_operators.count("scale") == 0
     assert len(plain) == len(faster) > 20
     largest = max(abs(gradient).max() for gradient in plain)
     for before, after in zip(plain, faster, strict=True):
         np.testing.assert_allclose(after, before, rtol=1e-3, atol=1e-5 * largest)
+
+
+@pytest.mark.skipif(programs.on_gpu(), reason="for CPUs")
+def test_gradients_of_relu_are_the_same_bit_for_bit():
+    plain, operators = gradients(no_rewrite)
+    faster, other_operators = gradients(program_passes._vectorise_gradients_of_relu)
+    assert operators.count("relu_grad") == other_operators.count("clip_grad") > 10
+    assert other_operators.count("relu_grad") == 0
+    for before, after in zip(plain, faster, strict=True):
+        np.testing.assert_array_equal(after, before)
