@@ -15,11 +15,13 @@ the last process is done. A training in each of the three ways makes a round; th
 round.
 """
 
+import concurrent.futures as futures
 import dataclasses
 import functools
 import multiprocessing
 import time
 import types
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -82,35 +84,48 @@ def train_torch(network: Network, updates: int) -> tuple[float, float]:
     return span.start, span.end
 
 
-WAYS = {  # how to train -> function, processes, threads of each
-    "ours": (train_ours, harness.CORES, 1),
-    "PyTorch, one process": (train_torch, 1, harness.CORES),
-    "PyTorch, one a core": (train_torch, harness.CORES, 1),
+class Way(NamedTuple):
+    """How to train."""
+
+    train: Callable[[Network, int], tuple[float, float]]
+    processes: int
+    threads: int  # of each process
+    device: str = "cpu"  # as trainers.devices.find_devices names it
+
+
+WAYS = {
+    "ours": Way(train_ours, harness.CORES, 1),
+    "PyTorch, one process": Way(train_torch, 1, harness.CORES),
+    "PyTorch, one a core": Way(train_torch, harness.CORES, 1),
 }
 
 
-def images_per_second(way: str, network: Network, updates: int) -> float:
+def images_per_second(way: Way, network: Network, updates: int) -> float:
     """Of all processes together."""
-    train, processes, threads = WAYS[way]
-    barrier = multiprocessing.get_context("spawn").Barrier(processes)
-    with harness.start_processes(processes, threads, join, (barrier,)) as pool:
-        spans = [pool.submit(train, network, updates) for _ in range(processes)]
+    count = way.processes
+    barrier = multiprocessing.get_context("spawn").Barrier(count)
+    with harness.start_processes(count, way.threads, join, (barrier,), way.device) as pool:
+        spans = [pool.submit(way.train, network, updates) for _ in range(count)]
+        for span in futures.as_completed(spans):
+            if error := span.exception():
+                barrier.abort()  # or the others would wait for it
+                raise error
         starts, ends = zip(*(span.result() for span in spans), strict=True)
-    return processes * updates * network.config["train_batch_size"] / (max(ends) - min(starts))
+    return count * updates * network.config["train_batch_size"] / (max(ends) - min(starts))
 
 
-def draw_networks(name: str) -> list[Network]:
+def draw_networks(name: str, count: int, **settings: Any) -> list[Network]:
+    """name: "default" or one of main.py's presets. settings: fields of ChildConfig."""
     from benchmarks.recipe import random_architecture
-    from main import PRESETS
     from search_space.cells import decode
     from search_space.child import ChildConfig
+    from settings.search_config import PRESETS
 
-    config = ChildConfig(early_stop=2, train_batch_size=FLAGS.train_batch_size)
     preset = PRESETS[name] if name != "default" else {}
     sizes = {key: preset[key] for key in ("width", "num_stages", "num_cells", "ratio") if key in preset}
-    config = dataclasses.asdict(config) | sizes
+    config = dataclasses.asdict(ChildConfig(early_stop=2, **sizes, **settings))
     networks = []
-    for index in range(FLAGS.architectures):
+    for index in range(count):
         tokens, adjvec = random_architecture(index, 0, preset.get("num_nodes", 10))
         cells = [tuple(cell) for cell in decode(tokens, adjvec)]
         networks.append(Network(tokens, adjvec, cells, config))
@@ -123,9 +138,11 @@ def main(argv: list[str]) -> None:
     for size in FLAGS.sizes:
         updates = FLAGS.updates * (1 if size == "default" else 10)
         samples: dict[str, list[float]] = {way: [] for way in WAYS}
-        for number, network in enumerate(draw_networks(size)):
+        networks = draw_networks(size, FLAGS.architectures, train_batch_size=FLAGS.train_batch_size)
+        for number, network in enumerate(networks):
             sides = {
-                way: functools.partial(images_per_second, way, network, updates) for way in WAYS
+                name: functools.partial(images_per_second, way, network, updates)
+                for name, way in WAYS.items()
             }
             for way, values in harness.interleave(sides, FLAGS.rounds).items():
                 samples[way] += values

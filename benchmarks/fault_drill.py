@@ -4,9 +4,10 @@
     python -m benchmarks.fault_drill
 
 Runs main.py, as a user does, on real training at a tiny size. One run is never disturbed. Another has a
-trainer killed (kill -9), its whole process group killed, its main process killed, gets SIGTERM and Ctrl-C,
-has the last line of its history torn and its newest checkpoint damaged; wherever that ends it, the same
-command goes on with --resume. Faults strike at random moments, which follow from --seed.
+trainer killed (kill -9), one stopped (SIGSTOP) as soon as it starts and one while it trains, its whole
+process group killed, its main process killed, gets SIGTERM and Ctrl-C, has the last line of its history
+torn and its newest checkpoint damaged; wherever that ends it, the same command goes on with --resume.
+Faults strike at random moments, which follow from --seed.
 
 What was trained is counted from what each main.py prints and writes: a model was trained twice if a process
 reports it, or appends it to the history, although the history held it when that process started.
@@ -15,6 +16,7 @@ Exits with 1 unless every fault was survived, no model is lost, none was trained
 both policies are the same bytes. Takes some minutes on two CPU cores.
 """
 
+import contextlib
 import os
 import random
 import re
@@ -38,11 +40,13 @@ FLAGS = flags.FLAGS
 ROOT = Path(__file__).parents[1]
 SIZE = [
     "--num_nodes=3", "--width=8", "--num_stages=2", "--num_cells=1", "--early_stop=2", "--T_0=2",
-    "--warmup=1", "--batch_size=4", "--num_models=31",
+    "--warmup=1", "--batch_size=4", "--num_models=39",
 ]  # fmt: skip
-NUM_STEPS = 8
+TIMEOUTS = ["--start_timeout=30", "--model_timeout=30"]  # a model takes a second or two
 FAULTS = {
     "trainer": "kill -9 of a trainer",
+    "start": "SIGSTOP of a trainer at its start",
+    "training": "SIGSTOP of a trainer",
     "group": "kill -9 of the process group",
     "main": "kill -9 of the main process alone",
     "SIGTERM": "SIGTERM to the main process",
@@ -51,18 +55,18 @@ FAULTS = {
     "checkpoint": "kill -9 of the process group, newest checkpoint damaged",
 }
 GONE_WITHIN = 30  # seconds, for processes that have to end by themselves
+LOST_WITHIN = 90  # seconds, for a trainer that was stopped, in which one model may be trained before
 
 
 class Search:
-    """One process of main.py and what it does."""
+    """One process of main.py, with the flags of its data and trainers, and what it does."""
 
-    def __init__(self, log_dir: Path):
+    def __init__(self, log_dir: Path, flags: list[str]):
         self.log_dir = log_dir
         self.held = {model.mid for model in history(log_dir)}  # before it starts
-        command = [sys.executable, "main.py", *SIZE, "--resume", f"--log_dir={log_dir}"]
-        command += [f"--data_path={FLAGS.data_path}", f"--trainers={FLAGS.trainers}"]
+        command = [sys.executable, "main.py", *SIZE, *TIMEOUTS, "--resume", f"--log_dir={log_dir}"]
         self.process = subprocess.Popen(
-            command, cwd=ROOT, text=True, start_new_session=True,
+            command + flags, cwd=ROOT, text=True, start_new_session=True,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
         self.reported: list[int] = []
@@ -91,7 +95,12 @@ class Search:
         return [main, *main.children(recursive=True)]
 
     def trainers(self) -> list[psutil.Process]:
-        return [process for process in self.family() if "spawn_main" in " ".join(process.cmdline())]
+        found = []
+        for process in self.family():
+            with contextlib.suppress(psutil.Error):  # it has just ended
+                if "spawn_main" in " ".join(process.cmdline()):
+                    found.append(process)
+        return found
 
 
 def history(log_dir: Path) -> list[ModelRecord]:
@@ -109,15 +118,34 @@ def newest_checkpoint(log_dir: Path) -> Path:
 
 
 def weights(log_dir: Path) -> dict[str, bytes]:
-    with np.load(log_dir / f"checkpoint_{NUM_STEPS}.npz") as file:
+    """Of the policy, as the newest checkpoint has them."""
+    with np.load(newest_checkpoint(log_dir)) as file:
         return {name: file[name].tobytes() for name in file}
+
+
+def lose_trainer(fault: str, search: Search, rng: random.Random) -> str | None:
+    """As `inject`, for the faults of a single trainer."""
+    trainers = search.trainers()
+    victim = rng.choice(trainers)
+    if fault == "training":
+        victim.suspend()
+    else:
+        victim.kill()
+    if fault == "start":
+        while not (started := set(search.trainers()) - set(trainers)):
+            time.sleep(0.01)
+        (victim,) = started
+        victim.suspend()
+    _, left = psutil.wait_procs([victim], timeout=LOST_WITHIN)
+    if left:
+        return "the trainer was kept"
+    return None if search.read_until_model() else "the search ended"
 
 
 def inject(fault: str, search: Search, rng: random.Random) -> str | None:
     """Returns what went wrong with a fault that was not survived, else None."""
-    if fault == "trainer":
-        rng.choice(search.trainers()).kill()
-        return None if search.read_until_model() else "the search ended"
+    if fault in ("trainer", "start", "training"):
+        return lose_trainer(fault, search, rng)
     family = search.family()
     exit_code = -signal.SIGKILL
     if fault == "SIGTERM":
@@ -149,13 +177,15 @@ def inject(fault: str, search: Search, rng: random.Random) -> str | None:
     return None
 
 
-def disturbed_search(log_dir: Path, rng: random.Random) -> tuple[Counter, Counter, set[int]]:
+def disturbed_search(
+    log_dir: Path, flags: list[str], rng: random.Random
+) -> tuple[Counter, Counter, set[int]]:
     """Runs a search through all faults to its end. Returns the faults injected and survived, and the models
     that were trained twice."""
     injected, survived, again = Counter(), Counter(), set()
     waiting = list(FAULTS)
     rng.shuffle(waiting)
-    search = Search(log_dir)
+    search = Search(log_dir, flags)
     while waiting:
         if not search.read_until_model():
             sys.exit(f"fault_drill: a search ended before its fault:\n{''.join(search.lines)}")
@@ -167,7 +197,7 @@ def disturbed_search(log_dir: Path, rng: random.Random) -> tuple[Counter, Counte
         wrong = inject(fault, search, rng)
         if search.process.poll() is not None:
             again |= search.trained_again()
-            search = Search(log_dir)
+            search = Search(log_dir, flags)
         if wrong is None:
             survived[fault] += 1
         print(f"{FAULTS[fault]}, {len(history(log_dir))} models done: {wrong or 'survived'}", flush=True)
@@ -181,13 +211,14 @@ def disturbed_search(log_dir: Path, rng: random.Random) -> tuple[Counter, Counte
 
 
 def main(argv: list[str]) -> None:
+    flags = [f"--data_path={FLAGS.data_path}", f"--trainers={FLAGS.trainers}"]
     with tempfile.TemporaryDirectory() as directory:
         whole, disturbed = Path(directory, "whole"), Path(directory, "disturbed")
-        search = Search(whole)
+        search = Search(whole, flags)
         if search.finish() != 0:
             sys.exit(f"fault_drill: the undisturbed search failed:\n{''.join(search.lines)}")
         print(f"a search of {len(history(whole))} models, undisturbed", flush=True)
-        injected, survived, again = disturbed_search(disturbed, random.Random(FLAGS.seed))
+        injected, survived, again = disturbed_search(disturbed, flags, random.Random(FLAGS.seed))
         expected, found = results(whole), results(disturbed)
         lost = [mid for mid in expected if found.get(mid) != expected[mid]]
         equal = weights(whole) == weights(disturbed)

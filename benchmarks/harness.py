@@ -55,21 +55,24 @@ def ratios(ours: Sequence[float], theirs: Sequence[float]) -> Quartiles:
 
 
 def start_processes(
-    count: int, threads: int, initializer: Callable[..., None] | None = None, initargs: tuple = ()
+    count: int,
+    threads: int,
+    initializer: Callable[..., None] | None = None,
+    initargs: tuple = (),
+    device: str = "cpu",
 ) -> futures.ProcessPoolExecutor:
-    """Fresh processes with the environment of a trainer, but for so many `threads`.
+    """Fresh processes with the environment of a trainer on that device, except for the number of `threads`.
 
     They import the main module again. So that one side's process does not hold the other's libraries, a
     benchmark with two sides imports either within the functions that need it, as this one does.
     """
-    from trainers.devices import CPU
     from trainers.process import environment
 
     context = multiprocessing.get_context("spawn")
     pool = futures.ProcessPoolExecutor(
         count, context, initializer=_start_process, initargs=(initializer, initargs)
     )
-    values = environment(CPU)
+    values = environment(device)
     values |= {name: str(threads) for name in values if name.endswith("_NUM_THREADS")}
     with mock.patch.dict(os.environ, values):
         futures.wait([pool.submit(os.getpid) for _ in range(count)])

@@ -264,9 +264,11 @@ def train_child(
     on_epoch: Callable[[int, float, float], None],
 ) -> None:
     """Train for config.early_stop epochs on batches (images [B, 3, 32, 32], labels [B]), which are
-    the same in every epoch: this peer is spared the augmentation of images. on_epoch is as in
-    nn_paddle.train_child."""
-    model = ChildNetwork(cells, config).to(memory_format=torch.channels_last).train()
+    the same in every epoch: this peer is spared the augmentation of images. On a GPU if there is one, there
+    in mixed precision if config.amp. on_epoch is as in nn_paddle.train_child."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    model = ChildNetwork(cells, config).to(device, memory_format=torch.channels_last).train()
+    scaler = torch.amp.GradScaler(device, enabled=config.amp)
     optimizer = torch.optim.SGD(
         model.parameters(),
         config.lr_max,
@@ -276,17 +278,19 @@ def train_child(
         fused=True,
     )
     tensors = [
-        (torch.from_numpy(x).contiguous(memory_format=torch.channels_last), torch.from_numpy(y))
+        (torch.from_numpy(x).to(device, memory_format=torch.channels_last), torch.from_numpy(y).to(device))
         for x, y in batches
     ]
     for epoch in range(1, config.early_stop + 1):
-        loss_sum, correct_sum = torch.zeros(()), torch.zeros(())
+        loss_sum, correct_sum = torch.zeros((), device=device), torch.zeros((), device=device)
         for images, labels in tensors:
-            logits = model(images)
-            loss = F.cross_entropy(logits, labels)
+            with torch.autocast(device, torch.float16, enabled=config.amp):
+                logits = model(images)
+                loss = F.cross_entropy(logits, labels)
             optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
+            scaler.scale(loss).backward()
+            scaler.step(optimizer)
+            scaler.update()
             loss_sum += loss.detach()
             correct_sum += (logits.detach().argmax(1) == labels).float().mean()
         on_epoch(epoch, loss_sum.item() / len(tensors), correct_sum.item() / len(tensors))
