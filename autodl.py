@@ -8,6 +8,8 @@
 knows nothing else about where rewards come from.
 """
 
+import math
+import reprlib
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, Protocol
 
@@ -16,6 +18,7 @@ import numpy as np
 from backend.paddle_backend import paddle
 from backend.parl_backend import parl
 from policy_model import PolicyModel
+from record.files import check_arrays
 from reinforce_policy_gradient import LearnResult, ReinforcePolicyGradient
 from settings.search_config import PolicyConfig
 
@@ -104,19 +107,30 @@ class AutoDLAgent(parl.Agent):
     def load_state(self, state: dict[str, Any]) -> None:
         """Go on from a `state`, in an agent that has the same sizes and has learnt nothing yet.
 
-        Raises ValueError, and changes nothing, if the state is of other sizes.
+        Raises ValueError where the state is not one of such an agent, and changes nothing if it is of
+        other sizes.
         """
         assert self.alg.updates == 0
-        saved = state["tensors"]
-        sizes = {name: list(parameter.shape) for name, parameter in self._tensors().items()}
-        if sizes != {name: list(saved[name].shape) for name in saved if "/" not in name}:
-            raise ValueError("the saved policy has other sizes")
-        if state["updates"]:
+        if state.keys() != {"updates", "baseline", "tensors"}:
+            raise ValueError("this is no state of a REINFORCE agent")
+        updates, baseline, saved = state["updates"], state["baseline"], state["tensors"]
+        if type(updates) is not int or updates < 0:
+            raise ValueError(f"updates cannot be {reprlib.repr(updates)}")
+        # A baseline comes with the first update.
+        if not (type(baseline) is float and abs(baseline) < math.inf if updates else baseline is None):
+            raise ValueError(f"baseline cannot be {reprlib.repr(baseline)} after {updates} updates")
+        weights = {name: array for name, array in saved.items() if "/" not in name}
+        check_arrays(weights, self.state()["tensors"])
+        if updates:
             self.alg.create_moments()
+        check_arrays(saved, self.state()["tensors"])
+        for name, array in saved.items():
+            if not np.isfinite(array).all():
+                raise ValueError(f"array {name} holds numbers that are not finite")
         for name, tensor in self._tensors().items():
             tensor.set_value(saved[name])
-        self.alg.updates = state["updates"]
-        self.alg.baseline = state["baseline"]
+        self.alg.updates = updates
+        self.alg.baseline = baseline
 
     def _tensors(self) -> dict[str, paddle.Tensor]:
         """Weights, and as WEIGHT/KIND what Adam keeps about each. Paddle's own keys for the latter hold

@@ -21,8 +21,9 @@ import numpy as np
 
 import autodl
 import dataset_maker
+from record.history import ModelRecord, RecordError
 from record.progress import Progress
-from record.search_record import RunRecord, RunRecordError
+from record.search_record import SearchRecord
 from record.step_log import StepLog
 from rewards.training_reward import (
     FINAL_RUNS,
@@ -41,7 +42,7 @@ from settings.search_config import PRESETS, SearchSettings
 from trainers.devices import CPU, DevicesError, check_agents_gpu, find_devices
 from trainers.pool import TrainerPool
 
-ERRORS = (SearchError, dataset_maker.DatasetError, RunRecordError, DevicesError, SettingsError)
+ERRORS = (SearchError, dataset_maker.DatasetError, RecordError, DevicesError, SettingsError)
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -83,14 +84,14 @@ def search(
     agent: autodl.Agent | None = None,
     reward_of: RewardOf | None = None,
     trainers: Trainers | None = None,
-) -> list[dict[str, Any]]:
+) -> list[ModelRecord]:
     """Search until --num_models are done, from the last checkpoint where --resume finds one.
 
     agent: proposes architectures, in place of the one that the settings name.
     reward_of: what the agent is to maximise, in place of the accuracy less --params_penalty.
     trainers: train the models, in place of this machine's or a cluster's trainers.
 
-    Returns the history, a row a model. Raises the ERRORS, whose texts are for the user.
+    Returns the history, the models by their numbers. Raises the ERRORS, whose texts are for the user.
     """
     reward_of = reward_of or accuracy_less_parameters(settings.search.params_penalty)
     decided = all_that_decides(settings, agent, reward_of)
@@ -100,10 +101,12 @@ def search(
         start_trainers = trainers_of(settings, subset)
     else:
         start_trainers = None
-    record = RunRecord(settings.search.log_dir, decided, settings.search.resume)
     num_steps = settings.run.num_models // settings.run.batch_size + 1
-    num_models = num_steps * settings.run.batch_size - len(record.known)
-    with Progress(num_models, settings.child.early_stop) as progress:
+    num_models = num_steps * settings.run.batch_size
+    with (
+        SearchRecord(settings.search.log_dir, decided, settings.search.resume) as record,
+        Progress(num_models - len(record.known), settings.child.early_stop) as progress,
+    ):
         with nullcontext(trainers) if trainers else start_trainers(progress.epoch_done) as trainers:
             progress.print(trainers.description)
             reward = TrainingReward(
@@ -175,30 +178,33 @@ def run_steps(
     first_step = 0
     if record.checkpoint:
         first_step = record.checkpoint.step
-        agent.load_state(record.checkpoint.state)
+        try:
+            agent.load_state(record.checkpoint.state)
+        except ValueError as error:
+            raise RecordError(f"{record.directory}/checkpoint_{first_step}.npz: {error}") from error
         progress.print(f"going on with step {first_step}; {len(record.known)} models are done")
-    step_log = StepLog(record.directory, first_step)
 
     def save(step: int, tokens: np.ndarray, adjvec: np.ndarray) -> None:
         record.save_step(step, agent.state(), tokens, adjvec)
 
     batch_size = settings.run.batch_size
-    started = time.monotonic()
-    for done in autodl.search(agent, reward, batch_size, num_steps, first_step, save):
-        first_mid = done.step * batch_size
-        numbers = step_numbers(done, [record.known[first_mid + row] for row in range(batch_size)])
-        step_log.add({**numbers, "seconds": round(time.monotonic() - started, 3)})
+    with StepLog(record.directory, first_step) as step_log:
         started = time.monotonic()
-        line = f"step = {done.step}, average accuracy = {numbers['mean_accuracy']:.3f}"
-        if settings.search.params_penalty:
-            line += f", average reward = {numbers['mean_reward']:.3f}"
-        progress.print(f"[{time.strftime('%Y-%m-%d %H:%M:%S')}] {line}")
+        for done in autodl.search(agent, reward, batch_size, num_steps, first_step, save):
+            first_mid = done.step * batch_size
+            numbers = step_numbers(done, [record.known[first_mid + row] for row in range(batch_size)])
+            step_log.add({**numbers, "seconds": round(time.monotonic() - started, 3)})
+            started = time.monotonic()
+            line = f"step = {done.step}, average accuracy = {numbers['mean_accuracy']:.3f}"
+            if settings.search.params_penalty:
+                line += f", average reward = {numbers['mean_reward']:.3f}"
+            progress.print(f"[{time.strftime('%Y-%m-%d %H:%M:%S')}] {line}")
 
 
-def step_numbers(done: autodl.SearchStep, models: list[dict[str, Any]]) -> dict[str, float]:
+def step_numbers(done: autodl.SearchStep, models: list[ModelRecord]) -> dict[str, float]:
     """What the log of steps says of a step and its models, except for the time it took."""
-    accuracies = [model["accuracy"] for model in models if model["status"] != "failed"]
-    status = Counter(model["status"] for model in models)
+    accuracies = [model.accuracy for model in models if model.status != "failed"]
+    status = Counter(model.status for model in models)
     return {
         "step": done.step,
         "mean_accuracy": np.mean(accuracies),

@@ -18,6 +18,7 @@ from absl import app, flags
 
 from record.files import write_whole
 from record.history import RecordError
+from record.steps import read_steps
 from report_page.reading import read_models
 from report_page.statistics import compare, first_and_last, operation_shares, share_of_edges
 from report_page.text import comparison_lines
@@ -49,15 +50,14 @@ def main(argv: list[str]) -> None:
 def write_steps(steps: Path, output: Path) -> None:
     text = io.StringIO()
     columns = ["step", "mean_accuracy", "best_so_far", "token_entropy", "edge_entropy"]
-    writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
     best = 0.0
-    with open(steps, newline="") as file:
-        for row in csv.DictReader(file):
-            best = max(best, float(row["best_accuracy"]))
-            entropies = {name: f"{float(row[name]):.3f}" for name in columns[3:] if row[name]}
-            mean = f"{float(row['mean_accuracy']):.4f}"
-            writer.writerow({**row, "mean_accuracy": mean, "best_so_far": best, **entropies})
+    for row in read_steps(steps):
+        best = max(best, row["best_accuracy"])
+        numbers = {"step": int(row["step"]), "mean_accuracy": f"{row['mean_accuracy']:.4f}"}
+        entropies = {name: f"{row[name]:.3f}" for name in columns[3:] if name in row}
+        writer.writerow({**numbers, "best_so_far": best, **entropies})
     output.parent.mkdir(parents=True, exist_ok=True)
     write_whole(output, text.getvalue().encode())
 

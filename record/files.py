@@ -99,19 +99,6 @@ def _end_of_whole_lines(path: Path) -> int:
     return 0
 
 
-class JsonLinesWriter:
-    """Appends to a file, which is made if need be."""
-
-    def __init__(self, path: Path):
-        self.path = path
-        self.file = open_to_grow(path)
-
-    def append(self, content: dict[str, Any]) -> None:
-        self.file.write(json.dumps(content).encode() + b"\n")
-        self.file.flush()
-        os.fsync(self.file.fileno())
-
-
 # --- Arrays ---------------------------------------------------------------------------------------
 
 

@@ -8,6 +8,7 @@ done. The further runs of the best ones (LOG_DIR/final_candidates.jsonl) are suc
 their run. Needs neither Paddle nor PARL.
 """
 
+import json
 import os
 import reprlib
 from collections.abc import Callable, Sequence
@@ -16,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from record.files import JsonLinesWriter, read_json_lines
+from record.files import open_to_grow, read_json_lines
 from search_space.cells import check_architecture
 
 STATUSES = ("ok", "cached", "failed")
@@ -157,23 +158,33 @@ def _read(path: Path) -> list[ModelRecord]:
 
 
 class HistoryWriter:
-    """Appends to a history, which is made where there is none. Its own torn last line is cut off.
+    """Appends to a history, which is made where there is none; a torn last line is cut off.
 
-    Raises RecordError on a full disk and where the file cannot be opened.
+    Raises RecordError where the file cannot be opened or written, and for a record that `read_history`
+    would refuse, of which it writes nothing.
     """
 
-    def __init__(self, path: str | os.PathLike):
+    def __init__(self, path: Path):
         self.path = path
         try:
-            self.file = JsonLinesWriter(Path(path))
+            self.file = open_to_grow(path)
         except OSError as error:
             raise RecordError(f"{path}: {error.strerror}") from error
 
     def append(self, model: ModelRecord) -> None:
+        content = model.to_json()
         try:
-            self.file.append(model.to_json())
+            from_json(content)
+            self.file.write(json.dumps(content).encode() + b"\n")
+            self.file.flush()
+            os.fsync(self.file.fileno())
         except OSError as error:
             raise RecordError(f"{self.path}: {error.strerror}") from error
+        except ValueError as error:
+            raise RecordError(f"{self.path}: model {model.mid} is not written: {error}") from error
+
+    def close(self) -> None:
+        self.file.close()
 
 
 def mean_of_runs(accuracies: Sequence[float | None]) -> tuple[float, str]:

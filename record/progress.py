@@ -3,13 +3,15 @@
 import sys
 import time
 from datetime import timedelta
-from typing import Any
 
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from record.history import ModelRecord
 from trainers.job import Epoch
+
+YEAR = 365 * 24 * 3600  # seconds
 
 
 class Progress:
@@ -22,7 +24,7 @@ class Progress:
         self.done = 0
         self.training: dict[int, Epoch] = {}
         self.started = time.monotonic()
-        self.console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
+        self.console = Console(file=sys.stdout, highlight=False, emoji=False, soft_wrap=True)
         self.live = Live(console=self.console, get_renderable=self._status, transient=True)
 
     def __enter__(self) -> "Progress":
@@ -40,17 +42,17 @@ class Progress:
     def epoch_done(self, epoch: Epoch) -> None:
         self.training[epoch.mid] = epoch
 
-    def model_done(self, model: dict[str, Any]) -> None:
-        """model: its record in the history, or that of a further run of it."""
-        self.training.pop(model["mid"], None)
-        self.step = model["step"]
+    def model_done(self, model: ModelRecord) -> None:
+        """model: also a further run of one."""
+        self.training.pop(model.mid, None)
+        self.step = model.step
         self.done += 1
-        if model["status"] == "failed":
-            result = f"failed, {model['reason']}"
+        if model.status == "failed":
+            result = f"failed, {model.reason}"
         else:
-            result = f"accuracy {model['accuracy']:.3f}"
-        run = f", run {model['run']}" if "run" in model else ""
-        self.print(f"  model {model['mid']}{run}: {result}")
+            result = f"accuracy {model.accuracy:.3f}"
+        run = f", run {model.run}" if model.run else ""
+        self.print(f"  model {model.mid}{run}: {result}")
 
     def _status(self) -> Text:
         running = ", ".join(
@@ -60,7 +62,7 @@ class Progress:
         left = "unknown"
         if self.done:
             seconds = (time.monotonic() - self.started) / self.done * (self.total_models - self.done)
-            left = str(timedelta(seconds=round(seconds)))
+            left = str(timedelta(seconds=round(seconds))) if seconds < YEAR else "years"
         return Text(
             f"step {self.step}, {self.done} of {self.total_models} models, time left {left}"
             + (f" | {running}" if running else ""),

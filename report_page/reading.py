@@ -3,13 +3,12 @@
     models = read_models(Path("log"))
 """
 
-import csv
-import math
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from record.files import read_json, whole_lines
+from record import steps
+from record.files import read_json
 from record.history import ModelRecord, RecordError, mean_of_runs, read_final_runs, read_history
 
 
@@ -48,18 +47,6 @@ def read_settings(log_dir: Path) -> dict[str, Any]:
 
 
 def read_steps(log_dir: Path) -> list[dict[str, float]]:
-    """Mean accuracy and seconds of the completed steps; empty before the first one. A last row that is
-    still being written is left out."""
+    """The completed steps; empty before the first one."""
     path = log_dir / "steps.csv"
-    if not path.exists():
-        return []
-    try:
-        rows = csv.DictReader(line.decode() for line in whole_lines(path))
-        steps = [{name: float(row[name]) for name in ("mean_accuracy", "seconds")} for row in rows]
-    except OSError as error:
-        raise RecordError(f"{path}: {error.strerror}") from error
-    except (KeyError, TypeError, ValueError, csv.Error) as error:
-        raise RecordError(f"{path} is damaged") from error
-    if not all(math.isfinite(value) for step in steps for value in step.values()):
-        raise RecordError(f"{path} is damaged")
-    return steps
+    return steps.read_steps(path) if path.exists() else []

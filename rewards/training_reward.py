@@ -1,17 +1,17 @@
 """From architectures to rewards: train what was not trained before, and keep a record of it.
 
-reward = TrainingReward(trainers, record, progress, ChildConfig(), seed=0)
-rewards = reward(step, tokens, adjvec)
+    reward = TrainingReward(trainers, record, progress, ChildConfig(), 0, accuracy_less_parameters(0.0))
+    rewards = reward(step, tokens, adjvec)
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
-from record.files import JsonLinesWriter, read_json_lines
+from record.history import HistoryWriter, ModelRecord, RecordError, mean_of_runs, read_final_runs
 from record.progress import Progress
-from record.search_record import RunRecord, mean_of_runs
+from record.search_record import SearchRecord
 from search_space.architecture_file import write_architecture
 from search_space.child import ChildConfig
 from search_space.network_id import network_id
@@ -58,7 +58,7 @@ class TrainingReward:
     def __init__(
         self,
         trainers: Trainers,
-        record: RunRecord,
+        record: SearchRecord,
         progress: Progress,
         config: ChildConfig,
         seed: int,
@@ -77,7 +77,7 @@ class TrainingReward:
         self.trained: dict[str, int] = {}  # mids of the networks that were trained, by network_id
         for model in record.known.values():
             self._remember(model)
-        self.best: dict[str, Any] | None = None
+        self.best: ModelRecord | None = None
         for model in best_models(record, 1):
             self._keep_best(model)
 
@@ -90,14 +90,14 @@ class TrainingReward:
         networks = {job.mid: network_id(job.tokens, job.adjvec, self.config.num_stages) for job in jobs}
         while waiting := [job for job in jobs if job.mid not in self.record.known]:
             for job, outcome in self.trainers.run(self._to_train(step, waiting, networks)):
-                self._done({**self.row(step, job, outcome), "network": networks[job.mid]})
+                self._done(self.model_record(step, job, outcome)._replace(network=networks[job.mid]))
         models = [self.record.known[job.mid] for job in jobs]
-        if all(model["status"] == "failed" for model in models):
+        if all(model.status == "failed" for model in models):
             raise SearchError(
-                f"every model of step {step} failed; the last one: {models[-1]['reason']}. To try "
+                f"every model of step {step} failed; the last one: {models[-1].reason}. To try "
                 f"them again take their lines out of {self.record.history_path} and --resume"
             )
-        return np.array([model["reward"] for model in models])
+        return np.array([model.reward for model in models])
 
     def _to_train(self, step: int, waiting: list[Job], networks: dict[int, str]) -> list[Job]:
         """The first job of each network that nobody has trained yet. The others are done where the network
@@ -108,66 +108,68 @@ class TrainingReward:
         for job in waiting:
             network = networks[job.mid]
             if network in self.trained:
-                self._done(_cached_row(step, job, self.record.known[self.trained[network]]))
+                self._done(_cached_record(step, job, self.record.known[self.trained[network]]))
             else:
                 first.setdefault(network, job)
         return list(first.values())
 
-    def _done(self, model: dict[str, Any]) -> None:
+    def _done(self, model: ModelRecord) -> None:
         self.record.append(model)
         self._remember(model)
-        if model["status"] == "ok" and (self.best is None or model["reward"] > self.best["reward"]):
+        if model.status == "ok" and (self.best is None or model.reward > self.best.reward):
             self._keep_best(model)
         self.progress.model_done(model)
 
-    def _remember(self, model: dict[str, Any]) -> None:
-        if model["status"] == "ok":
-            self.trained[model["network"]] = model["mid"]
+    def _remember(self, model: ModelRecord) -> None:
+        if model.status == "ok":
+            self.trained[model.network] = model.mid
 
-    def _keep_best(self, model: dict[str, Any]) -> None:
+    def _keep_best(self, model: ModelRecord) -> None:
         self.best = model
         write_architecture(self.record.directory / "best.json", model, self.config, self.seed)
 
-    def row(self, step: int, job: Job, outcome: Outcome) -> dict[str, Any]:
-        """What the history says of a model that was trained or could not be trained."""
-        row = {
-            "mid": job.mid,
-            "step": step,
-            "tokens": job.tokens,
-            "adjvec": job.adjvec,
-            "accuracy": None,
-            "reward": self.failed_reward,
-            "status": "failed",
-            "reason": outcome.error,
-            "seconds": None,
-            "num_params": None,
-        }
-        if result := outcome.result:
-            row["accuracy"] = result.accuracy
-            row["reward"] = self.reward_of(result.accuracy, result.num_params)
-            row["status"] = "ok"
-            row["seconds"] = round(result.seconds, 3)
-            row["num_params"] = result.num_params
-        return row
+    def model_record(self, step: int, job: Job, outcome: Outcome) -> ModelRecord:
+        """Of a model that was trained or could not be trained."""
+        failed = ModelRecord(
+            mid=job.mid,
+            step=step,
+            tokens=job.tokens,
+            adjvec=job.adjvec,
+            accuracy=None,
+            reward=self.failed_reward,
+            status="failed",
+            reason=outcome.error,
+            seconds=None,
+            num_params=None,
+        )
+        if (result := outcome.result) is None:
+            return failed
+        return failed._replace(
+            accuracy=result.accuracy,
+            reward=float(self.reward_of(result.accuracy, result.num_params)),
+            status="ok",
+            reason=None,
+            seconds=round(result.seconds, 3),
+            num_params=result.num_params,
+        )
 
 
-def _cached_row(step: int, job: Job, trained: dict[str, Any]) -> dict[str, Any]:
-    return {
-        **trained,
-        "mid": job.mid,
-        "step": step,
-        "tokens": job.tokens,
-        "adjvec": job.adjvec,
-        "status": "cached",
-        "reason": f"the network of model {trained['mid']}",
-        "seconds": 0.0,
-    }
+def _cached_record(step: int, job: Job, trained: ModelRecord) -> ModelRecord:
+    return trained._replace(
+        mid=job.mid,
+        step=step,
+        tokens=job.tokens,
+        adjvec=job.adjvec,
+        status="cached",
+        reason=f"the network of model {trained.mid}",
+        seconds=0.0,
+    )
 
 
-def best_models(record: RunRecord, count: int) -> list[dict[str, Any]]:
+def best_models(record: SearchRecord, count: int) -> list[ModelRecord]:
     """Those of the highest reward, the best first."""
-    trained = [model for model in record.known.values() if model["status"] == "ok"]
-    return sorted(trained, key=lambda model: (-model["reward"], model["mid"]))[:count]
+    trained = [model for model in record.known.values() if model.status == "ok"]
+    return sorted(trained, key=lambda model: (-model.reward, model.mid))[:count]
 
 
 def train_candidates(reward: TrainingReward, count: int) -> None:
@@ -175,28 +177,32 @@ def train_candidates(reward: TrainingReward, count: int) -> None:
     the mean: the accuracy that made them the best of many is partly luck."""
     record, progress = reward.record, reward.progress
     path = record.directory / "final_candidates.jsonl"
-    known = read_json_lines(path) if path.exists() else []
-    accuracies = {(run["mid"], run["run"]): run["accuracy"] for run in known}
-    file = JsonLinesWriter(path)
+    known = read_final_runs(path) if path.exists() else []
+    for run in known:
+        model = record.known.get(run.mid)
+        if model is None or (run.tokens, run.adjvec) != (model.tokens, model.adjvec):
+            raise RecordError(f"{path} has runs of other models than this search's: remove it")
+    accuracies = {(run.mid, run.run): run.accuracy for run in known}
+    writer = HistoryWriter(path)
     candidates = best_models(record, count)
     jobs = [
-        Job(model["mid"], model["tokens"], model["adjvec"], run)
+        Job(model.mid, model.tokens, model.adjvec, run)
         for model in candidates
         for run in range(1, FINAL_RUNS + 1)
-        if (model["mid"], run) not in accuracies
+        if (model.mid, run) not in accuracies
     ]
     for job, outcome in reward.trainers.run(jobs):
-        model = {**reward.row(record.known[job.mid]["step"], job, outcome), "run": job.run}
-        file.append(model)
-        progress.model_done(model)
-        accuracies[job.mid, job.run] = model["accuracy"]
+        run = reward.model_record(record.known[job.mid].step, job, outcome)._replace(run=job.run)
+        writer.append(run)
+        progress.model_done(run)
+        accuracies[job.mid, job.run] = run.accuracy
 
     ranking = []
     for model in candidates:
-        runs = [accuracies[model["mid"], run] for run in range(1, FINAL_RUNS + 1)]
+        runs = [accuracies[model.mid, run] for run in range(1, FINAL_RUNS + 1)]
         ranking.append((*mean_of_runs(runs), model))
     progress.print(f"The {len(ranking)} best, by their mean accuracy over {FINAL_RUNS} more runs:")
     for mean, runs, model in sorted(ranking, key=lambda entry: -entry[0]):
         progress.print(
-            f"  model {model['mid']}: mean {mean:.3f} ({runs}); in the search {model['accuracy']:.3f}"
+            f"  model {model.mid}: mean {mean:.3f} ({runs}); in the search {model.accuracy:.3f}"
         )

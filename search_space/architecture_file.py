@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from record.files import write_whole
+from record.history import ModelRecord
 from search_space.cells import Cell, decode
 from search_space.child import ChildConfig
 
@@ -34,19 +35,19 @@ class Architecture:
     config: ChildConfig
 
 
-def write_architecture(path: Path, model: dict[str, Any], config: ChildConfig, seed: int) -> None:
-    """model: its record in the history. The file is whole or not written."""
-    normal, reduction = decode(model["tokens"], model["adjvec"])
+def write_architecture(path: Path, model: ModelRecord, config: ChildConfig, seed: int) -> None:
+    """The file is whole or not written."""
+    normal, reduction = decode(model.tokens, model.adjvec)
     content = {
         "version": VERSION,
-        "accuracy": model["accuracy"],
-        "num_params": model["num_params"],
-        "mid": model["mid"],
+        "accuracy": model.accuracy,
+        "num_params": model.num_params,
+        "mid": model.mid,
         "seed": seed,
         "normal_cell": _nodes(normal),
         "reduction_cell": _nodes(reduction),
-        "tokens": model["tokens"],
-        "adjvec": model["adjvec"],
+        "tokens": [int(token) for token in model.tokens],
+        "adjvec": [int(edge) for edge in model.adjvec],
         "recipe": dataclasses.asdict(config),
     }
     lines = [f" {json.dumps(key)}: {_indented(value)}" for key, value in content.items()]

@@ -1,6 +1,9 @@
-"""Records of models for tests of what reads a history."""
+"""Records of models and steps for tests of what reads a search's files."""
+
+from pathlib import Path
 
 from record.history import ModelRecord
+from record.steps import FIELDS, StepsWriter
 
 TOKENS, ADJVEC = [1, 8, 3, 0], [1, 0]  # two nodes a cell
 FAILED = {"reward": 0.1, "status": "failed", "reason": "x", "seconds": None, "num_params": None}
@@ -21,3 +24,11 @@ def model(mid: int, accuracy: float | None = None, **fields) -> ModelRecord:
         **fields,
     }
     return ModelRecord(mid=mid, accuracy=accuracy, **fields)
+
+
+def write_steps(path: Path, *rows: dict[str, float]) -> None:
+    """A steps.csv; what a row leaves out is 0, and its step the row's number."""
+    writer = StepsWriter(path, 0)
+    for step, row in enumerate(rows):
+        writer.add({**dict.fromkeys(FIELDS, 0.0), "step": step, **row})
+    writer.close()

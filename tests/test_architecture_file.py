@@ -1,13 +1,12 @@
 import json
 
 import pytest
+from model_records import model
 
 from search_space.architecture_file import ArchitectureError, read_architecture, write_architecture
 from search_space.child import ChildConfig
 
-MODEL = {
-    "mid": 12, "tokens": [1, 8, 3, 0], "adjvec": [1, 0], "accuracy": 0.5, "num_params": 100, "status": "ok",
-}  # fmt: skip
+MODEL = model(12, 0.5, tokens=[1, 8, 3, 0], adjvec=[1, 0])
 
 
 @pytest.fixture

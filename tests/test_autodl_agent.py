@@ -111,9 +111,49 @@ def test_a_state_is_a_copy():
 def test_a_state_of_other_sizes_is_refused_and_changes_nothing():
     agent = make_agent()
     before = agent.state()
-    with pytest.raises(ValueError, match="other sizes"):
+    with pytest.raises(ValueError, match=r"array head_\w+ is float32 \[18, .*not float32 \[14, "):
         agent.load_state(make_agent(num_nodes=5).state())
     assert_same_state(agent.state(), before)
+
+
+def without(name):
+    return lambda state: {key: value for key, value in state.items() if key != name}
+
+
+def number(name, value):
+    return lambda state: {**state, name: value}
+
+
+def tensors(change):
+    return lambda state: {**state, "tensors": change(state["tensors"])}
+
+
+def tensor(name, change):
+    return tensors(lambda arrays: {**arrays, name: change(arrays[name])})
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (without("updates"), "no state"),
+        (without("baseline"), "no state"),
+        (number("more", 1), "no state"),
+        *((number("updates", value), "updates cannot be") for value in (None, "3", -1, 2.0)),
+        (number("updates", 0), "baseline cannot be"),
+        *((number("baseline", value), "baseline cannot be") for value in (None, "1", np.nan)),
+        (tensors(without("head_bias")), "head_bias is missing"),
+        (tensors(without("head_bias/moment1_0")), "head_bias/moment1_0 is missing"),
+        (tensors(number("more", np.zeros(1))), "unknown array"),
+        (tensor("head_bias", lambda array: array.astype(np.float64)), "head_bias is float64"),
+        (tensor("head_bias/moment1_0", lambda array: array[:-1]), "head_bias/moment1_0 is float32"),
+        (tensor("head_bias", lambda array: array * np.nan), "head_bias holds numbers that are not finite"),
+    ],
+)  # fmt: skip
+def test_a_state_of_something_else_is_refused(change, complaint):
+    agent = make_agent()
+    run(agent, 1)
+    with pytest.raises(ValueError, match=complaint):
+        make_agent().load_state(change(agent.state()))
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])

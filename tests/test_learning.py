@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 from conftest import ROOT
-from model_records import model
+from model_records import model, write_steps
 
 
 def test_compares_first_and_last_steps_and_writes_a_row_a_step(tmp_path):
@@ -14,8 +14,10 @@ def test_compares_first_and_last_steps_and_writes_a_row_a_step(tmp_path):
         for mid, (tokens, adjvec) in enumerate(2 * [([1, 1, 9, 0], [1, 1])] + 6 * [([4, 4, 9, 9], [0, 1])])
     ]
     (tmp_path / "history.jsonl").write_text("".join(json.dumps(model.to_json()) + "\n" for model in models))
-    (tmp_path / "steps.csv").write_text(
-        "step,mean_accuracy,best_accuracy,token_entropy,edge_entropy\n0,0.2,0.3,2.5,\n1,0.25,0.28,2.25,1.5\n"
+    write_steps(
+        tmp_path / "steps.csv",
+        {"mean_accuracy": 0.2, "best_accuracy": 0.3, "token_entropy": 2.5, "edge_entropy": ""},
+        {"mean_accuracy": 0.25, "best_accuracy": 0.28, "token_entropy": 2.25, "edge_entropy": 1.5},
     )
     output = tmp_path / "steps_of_search.csv"
     command = [sys.executable, "-m", "benchmarks.learning", f"--log_dir={tmp_path}", f"--output={output}"]

@@ -14,6 +14,7 @@ DISTRIBUTIONS = {
     "paddle": "paddlepaddle",
     "pynvml": "nvidia-ml-py",
     "sklearn": "scikit-learn",
+    "tensorboardX": "tensorboardx",
 }  # those of another name than their module
 EXTRAS = {"ray": "cluster", "paddle2onnx": "onnx", "torch": "bench", "pytest": "dev"}
 

@@ -8,13 +8,14 @@ import time
 import numpy as np
 import pytest
 from conftest import ROOT
+from model_records import model
 from PIL import Image
 
 from dataset_maker import load_subset
 from search_space.architecture_file import write_architecture
 from search_space.child import ChildConfig
 
-MODEL = {"mid": 0, "tokens": [1, 8, 3, 0], "adjvec": [1, 0], "accuracy": 0.5, "num_params": 100}
+MODEL = model(0, 0.5, tokens=[1, 8, 3, 0], adjvec=[1, 0])
 CONFIG = ChildConfig(width=8, num_stages=2, num_cells=1, early_stop=2, T_0=2.0, warmup=0.5)
 
 

@@ -5,6 +5,7 @@ import os
 import random
 import resource
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,8 +13,11 @@ import time
 import numpy as np
 import pytest
 from conftest import ROOT
+from model_records import model
 
-from record.search_record import RunRecord, RunRecordError
+from record.files import write_arrays
+from record.history import RecordError
+from record.search_record import SearchRecord
 
 SETTINGS = {"seed": 0}
 STATE = {"updates": 3, "baseline": 0.25, "tensors": {"w": np.arange(6.0).reshape(2, 3)}}
@@ -114,17 +118,46 @@ def test_a_full_disk_stops_with_one_line_and_loses_nothing(tmp_path):
     assert_same_search(tmp_path / "parts", tmp_path / "whole", 10)
 
 
+def of_step(mid, step):
+    return model(mid, 0.1, step=step, tokens=[0] * 4, adjvec=[1, 1], network="a")
+
+
+def search(log_dir, num_steps, num_models=None):
+    """A search whose every step has the same two architectures, stopped in step `num_steps`."""
+    with SearchRecord(log_dir, SETTINGS, resume=False) as record:
+        for step in range(num_steps + 1):
+            record.save_step(step, STATE, *ACTIONS)
+        for mid in range(2 * num_steps if num_models is None else num_models):
+            record.append(of_step(mid, mid // 2))
+
+
+def resume(log_dir):
+    """Where it goes on, and what it knows."""
+    with SearchRecord(log_dir, SETTINGS, resume=True) as record:
+        return record
+
+
+def looks(log_dir):
+    stats = {path.name: path.lstat() for path in log_dir.iterdir() if path.name != "lock"}
+    return {name: (stat.st_mode, stat.st_size, stat.st_mtime_ns) for name, stat in stats.items()}
+
+
+def refusal(log_dir, resume=True, settings=SETTINGS):
+    """One line that names the place; nothing is changed."""
+    before = looks(log_dir)
+    with pytest.raises(RecordError) as raised:
+        SearchRecord(log_dir, settings, resume)
+    assert looks(log_dir) == before
+    text = str(raised.value)
+    assert str(log_dir) in text and "\n" not in text and len(text) < 2000
+    return text
+
+
 def test_round_trip(tmp_path):
-    record = RunRecord(tmp_path, SETTINGS, resume=False)
-    for step in range(4):
-        record.save_step(step, STATE, *ACTIONS)
-    models = {mid: {"mid": mid, "accuracy": 0.1} for mid in range(7)}
-    for model in models.values():
-        record.append(model)
-    record.lock.close()
-    assert len(list(tmp_path.glob("checkpoint_*"))) == 2
-    again = RunRecord(tmp_path, SETTINGS, resume=True)
-    assert again.known == models
+    search(tmp_path, 3)
+    assert {path.name for path in tmp_path.glob("checkpoint_*")} == {"checkpoint_2.npz", "checkpoint_3.npz"}
+    again = resume(tmp_path)
+    assert again.known == {mid: of_step(mid, mid // 2) for mid in range(6)}
     assert again.checkpoint.step == 3
     assert again.checkpoint.state["baseline"] == 0.25 and again.checkpoint.state["updates"] == 3
     np.testing.assert_array_equal(again.checkpoint.state["tensors"]["w"], STATE["tensors"]["w"])
@@ -132,63 +165,120 @@ def test_round_trip(tmp_path):
 
 
 def test_a_resumed_step_gets_the_architectures_it_had(tmp_path):
-    record = RunRecord(tmp_path, SETTINGS, resume=False)
-    record.save_step(0, STATE, *ACTIONS)
-    record.lock.close()
-    record = RunRecord(tmp_path, SETTINGS, resume=True)
-    with pytest.raises(RunRecordError, match="step 0 .* other architectures"):
-        record.save_step(0, STATE, ACTIONS[0] + 1, ACTIONS[1])
-    record.save_step(0, STATE, *ACTIONS)
-    record.save_step(1, STATE, ACTIONS[0] + 1, ACTIONS[1])
+    search(tmp_path, 0)
+    with SearchRecord(tmp_path, SETTINGS, resume=True) as record:
+        with pytest.raises(RecordError, match="step 0 .* other architectures"):
+            record.save_step(0, STATE, ACTIONS[0] + 1, ACTIONS[1])
+        record.save_step(0, STATE, *ACTIONS)
+        record.save_step(1, STATE, ACTIONS[0] + 1, ACTIONS[1])
+
+
+@pytest.mark.parametrize("change", [{"tokens": [0, 0, 0, 1]}, {"adjvec": [1, 0]}, {"step": 2}])
+def test_a_record_of_another_architecture_does_not_pass_for_one_of_the_step(tmp_path, change):
+    search(tmp_path, 1)
+    with SearchRecord(tmp_path, SETTINGS, resume=True) as record:
+        record.append(of_step(3, 1)._replace(**change))
+    with SearchRecord(tmp_path, SETTINGS, resume=True) as record:
+        with pytest.raises(RecordError, match=r"history.jsonl: model 3 is not the one that step 1"):
+            record.save_step(1, STATE, *ACTIONS)
 
 
 def test_no_damage_to_a_checkpoint_goes_unseen(tmp_path):
     """Wherever it is damaged, what is read is a whole state: the newest or the one before."""
-    record = RunRecord(tmp_path, SETTINGS, resume=False)
-    record.save_step(0, STATE, *ACTIONS)
-    record.append({"mid": 0})
-    record.append({"mid": 1})
-    record.save_step(1, STATE, *ACTIONS)
-    record.lock.close()
+    search(tmp_path, 1)
     path = tmp_path / "checkpoint_1.npz"
     whole = path.read_bytes()
     for i in range(0, len(whole), 3):
         path.write_bytes(whole[:i] + bytes([whole[i] ^ 1 << i % 7]) + whole[i + 1 :])
-        checkpoint = RunRecord(tmp_path, SETTINGS, resume=True).checkpoint
+        checkpoint = resume(tmp_path).checkpoint
         assert checkpoint.state.keys() == STATE.keys()
         np.testing.assert_array_equal(checkpoint.state["tensors"]["w"], STATE["tensors"]["w"])
         np.testing.assert_array_equal(checkpoint.adjvec, ACTIONS[1])
 
 
+WHOLE = {"tokens": ACTIONS[0], "adjvec": ACTIONS[1], "tensors.w": STATE["tensors"]["w"]}
+
+
+@pytest.mark.parametrize(
+    ("numbers", "arrays"),
+    [
+        ({}, {"tokens": WHOLE["tokens"]}),
+        ({}, {"adjvec": WHOLE["adjvec"]}),
+        *(({}, {**WHOLE, "tokens": value}) for value in (
+            np.array(3), np.zeros(4, int), np.zeros((3, 4), int), np.zeros((2, 5), int),
+            np.zeros((2, 4)), np.full((2, 4), -1), np.full((2, 4), 10), np.zeros((0, 4), int),
+        )),
+        *(({}, {**WHOLE, "adjvec": value}) for value in (np.full((2, 2), 2), np.zeros((2, 3), int))),
+        ({}, {**WHOLE, "more": np.zeros(1)}),
+        *((numbers, WHOLE) for numbers in (None, 3, "x", [1])),
+    ],
+)  # fmt: skip
+def test_a_checkpoint_of_something_else_is_passed_over(tmp_path, numbers, arrays):
+    search(tmp_path, 1)
+    write_arrays(tmp_path / "checkpoint_1.npz", numbers, arrays)
+    assert resume(tmp_path).checkpoint.step == 0
+    (tmp_path / "checkpoint_0.npz").unlink()
+    assert "no checkpoint is whole" in refusal(tmp_path)
+
+
+def test_files_that_are_no_checkpoints_are_left_alone(tmp_path):
+    search(tmp_path, 1)
+    names = [
+        "checkpoint_x.npz", "checkpoint_.npz", "checkpoint_4 (copy).npz", "checkpoint_-1.npz",
+        "checkpoint_07.npz", "checkpoint_٣.npz", "checkpoint_1.npz.bak", "checkpoint_1e3.npz",
+        "checkpoint_" + "9" * 100 + ".npz",
+    ]  # fmt: skip
+    for name in names:
+        (tmp_path / name).write_bytes(b"mine")
+    with SearchRecord(tmp_path, SETTINGS, resume=True) as record:
+        assert record.checkpoint.step == 1
+        for step in range(1, 5):
+            record.save_step(step, STATE, *ACTIONS)
+    assert all((tmp_path / name).read_bytes() == b"mine" for name in names)
+
+
+def test_pruning_removes_older_checkpoints_only(tmp_path):
+    search(tmp_path, 3)
+    later = [tmp_path / f"checkpoint_{step}.npz" for step in (900, 901, 902)]
+    for path in later:
+        path.write_bytes(b"x")
+    with SearchRecord(tmp_path, SETTINGS, resume=True) as record:
+        assert record.checkpoint.step == 3
+        record.save_step(3, STATE, *ACTIONS)
+        record.save_step(4, STATE, *ACTIONS)
+    kept = [tmp_path / f"checkpoint_{step}.npz" for step in (3, 4)]
+    assert sorted(tmp_path.glob("checkpoint_*")) == sorted([*kept, *later])
+    assert resume(tmp_path).checkpoint.step == 3
+
+
 def test_missing_models_that_no_checkpoint_comes_before(tmp_path):
-    record = RunRecord(tmp_path, SETTINGS, resume=False)
-    for step in range(3):
-        record.save_step(step, STATE, *ACTIONS)
-    record.lock.close()
-    with pytest.raises(RunRecordError, match="cannot be resumed"):
-        RunRecord(tmp_path, SETTINGS, resume=True)
+    search(tmp_path, 2, num_models=0)
+    assert "cannot be resumed" in refusal(tmp_path)
 
 
 def test_checkpoints_alone_are_a_search_too(tmp_path):
-    record = RunRecord(tmp_path, SETTINGS, resume=False)
-    record.save_step(5, STATE, *ACTIONS)
-    record.lock.close()
+    search(tmp_path, 5)
     for name in ("search.json", "history.jsonl"):
         (tmp_path / name).unlink()
-    with pytest.raises(RunRecordError, match="holds a search"):
-        RunRecord(tmp_path, SETTINGS, resume=False)
-    with pytest.raises(RunRecordError, match="cannot be resumed"):
-        RunRecord(tmp_path, SETTINGS, resume=True)
+    assert "holds a search" in refusal(tmp_path, resume=False)
+    assert "cannot be resumed" in refusal(tmp_path)
 
 
-def test_resume_of_nothing_starts_anew(tmp_path):
-    assert RunRecord(tmp_path / "new", SETTINGS, resume=True).checkpoint is None
+def test_resume_of_nothing_starts_from_the_beginning(tmp_path):
+    assert resume(tmp_path / "new").checkpoint is None
 
 
 def test_an_earlier_search_is_not_overwritten(tmp_path):
-    RunRecord(tmp_path, SETTINGS, resume=False).append({"mid": 0})
-    with pytest.raises(RunRecordError, match="search of 1 models.*--resume"):
-        RunRecord(tmp_path, SETTINGS, resume=False)
+    search(tmp_path, 1)
+    text = refusal(tmp_path, resume=False)
+    assert "holds a search of 2 models" in text and "--resume" in text
+
+
+def test_histories_of_early_versions_are_not_resumed(tmp_path):
+    search(tmp_path, 1)
+    path = tmp_path / "history.jsonl"
+    path.write_text(path.read_text().replace(', "network": "a"', ""))
+    assert "early versions" in refusal(tmp_path)
 
 
 def test_two_processes(tmp_path):
@@ -201,30 +291,70 @@ def test_two_processes(tmp_path):
     first.kill()
     first.communicate()
     settings = json.loads((tmp_path / "search.json").read_text())
-    RunRecord(tmp_path, settings, resume=True)  # the lock went with the process
+    SearchRecord(tmp_path, settings, resume=True)  # the lock went with the process
+
+
+def test_a_refused_directory_can_be_used_again(tmp_path):
+    search(tmp_path, 1)
+    with pytest.raises(RecordError) as kept:  # with its traceback, as in a notebook
+        SearchRecord(tmp_path, {}, resume=True)
+    assert kept and resume(tmp_path).checkpoint.step == 1
 
 
 def test_other_settings(tmp_path):
-    RunRecord(tmp_path, SETTINGS, resume=False).lock.close()
-    with pytest.raises(RunRecordError, match="seed was 0 and is 1"):
-        RunRecord(tmp_path, {"seed": 1}, resume=True)
+    search(tmp_path, 1)
+    assert "seed was 0 and is 1" in refusal(tmp_path, settings={"seed": 1})
 
 
 def test_unusable_directory(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(RunRecordError, match="--log_dir"):
-        RunRecord(tmp_path / "file/log", SETTINGS, resume=False)
+    with pytest.raises(RecordError, match="--log_dir"):
+        SearchRecord(tmp_path / "file/log", SETTINGS, resume=False)
+    with pytest.raises(RecordError, match="--log_dir is empty"):
+        SearchRecord("", SETTINGS, resume=False)
 
 
 @pytest.mark.parametrize("name", ["search.json", "checkpoint_0.npz", "history.jsonl"])
 def test_damaged_beyond_repair(tmp_path, name):
-    record = RunRecord(tmp_path, SETTINGS, resume=False)
-    record.save_step(0, STATE, *ACTIONS)
-    record.append({"mid": 0})
-    record.lock.close()
+    search(tmp_path, 0, num_models=1)
     (tmp_path / name).write_text("}\n")
-    with pytest.raises(RunRecordError, match="damaged|no checkpoint"):
-        RunRecord(tmp_path, SETTINGS, resume=True)
+    text = refusal(tmp_path)
+    assert "damaged" in text or "no checkpoint" in text
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["[1]", "null", "5", '"abc"', "[" * 200_000, "", "{", b"\xff\x00", '{"seed": 1e999}', '{"seed": NaN}',
+     json.dumps({f"\x1b{n}" * 1000: "y" * 1000 for n in range(1000)})],
+)  # fmt: skip
+def test_settings_that_are_none_are_refused(tmp_path, content):
+    search(tmp_path, 1)
+    (tmp_path / "search.json").write_bytes(content if isinstance(content, bytes) else content.encode())
+    assert "search.json is missing or damaged" in (text := refusal(tmp_path)) or "other settings" in text
+    assert text.isprintable()
+
+
+def fifo(path):
+    os.mkfifo(path)
+
+
+def listener(path):
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(os.path.relpath(path))  # an absolute one may be too long
+
+
+def device(path):
+    path.symlink_to("/dev/zero")
+
+
+@pytest.mark.parametrize("make", [fifo, listener, device, os.mkdir])
+@pytest.mark.parametrize("name", ["lock", "history.jsonl", "search.json", "checkpoint_1.npz"])
+def test_what_is_no_file_is_refused_and_never_waited_for(tmp_path, name, make):
+    search(tmp_path, 1)
+    (tmp_path / name).unlink()
+    make(tmp_path / name)
+    text = refusal(tmp_path)
+    assert name in text and ("is not a regular file" in text or "Is a directory" in text)
 
 
 @pytest.mark.slow

@@ -5,8 +5,9 @@ import pytest
 
 import main
 from nn_paddle import OPERATIONS
+from record.history import RecordError, read_history
 from record.progress import Progress
-from record.search_record import RunRecord
+from record.search_record import SearchRecord
 from rewards.training_reward import SearchError, TrainingReward, accuracy_less_parameters, train_candidates
 from search_space.child import ChildConfig, TrainResult
 from settings.search_config import PolicyConfig, RunConfig, SearchConfig, SearchSettings
@@ -44,7 +45,7 @@ def make_reward(tmp_path):
     """reward, record = make_reward(trainers)"""
 
     def make(trainers, params_penalty=0.0, **options):
-        record = RunRecord(tmp_path, {}, resume=True)
+        record = SearchRecord(tmp_path, {}, resume=True)
         reward_of = accuracy_less_parameters(params_penalty)
         reward = TrainingReward(trainers, record, Progress(0, 1), ChildConfig(), 0, reward_of, **options)
         return reward, record
@@ -62,21 +63,20 @@ def test_a_network_met_again_keeps_its_accuracy(make_reward):
     reward, record = make_reward(trainers)
     first = reward(0, TOKENS, ADJVEC)
     assert trainers.mids == [0, 3]
-    assert [record.known[mid]["status"] for mid in range(4)] == ["ok", "cached", "cached", "ok"]
-    assert record.known[1]["tokens"] == [2, 1, 6, 6] and record.known[1]["accuracy"] == 0.5
-    assert record.known[1]["num_params"] == record.known[0]["num_params"] > 0
+    assert [record.known[mid].status for mid in range(4)] == ["ok", "cached", "cached", "ok"]
+    assert record.known[1].tokens == [2, 1, 6, 6] and record.known[1].accuracy == 0.5
+    assert record.known[1].num_params == record.known[0].num_params > 0
     assert first.tolist() == [0.5] * 4
     reward(1, TOKENS, ADJVEC)
     assert trainers.mids == [0, 3]
-    assert record.known[7]["reason"] == "the network of model 3"
+    assert record.known[7].reason == "the network of model 3"
 
 
 def test_cache_outlives_the_process(make_reward):
-    _, record = (made := make_reward(Trainers()))
-    made[0](0, TOKENS[:1], ADJVEC[:1])
-    record.history.file.close()
-    record.lock.close()
-    record.save_step(1, {"tensors": {}}, TOKENS[1:2], ADJVEC[1:2])
+    reward, record = make_reward(Trainers())
+    with record:
+        reward(0, TOKENS[:1], ADJVEC[:1])
+        record.save_step(1, {"tensors": {}}, TOKENS[1:2], ADJVEC[1:2])
     trainers = Trainers()
     reward, _ = make_reward(trainers)
     reward(1, TOKENS[1:2], ADJVEC[1:2])
@@ -94,8 +94,8 @@ def test_a_failure_is_not_cached_and_keeps_its_row(make_reward):
     reward, record = make_reward(trainers, failed_reward=0.25)
     assert reward(0, TOKENS, ADJVEC).tolist() == [0.25, 0.5, 0.5, 0.5]
     assert trainers.mids == [0, 3, 1]
-    assert [record.known[mid]["status"] for mid in range(4)] == ["failed", "ok", "cached", "ok"]
-    assert record.known[0]["reason"] == "its process died" and record.known[0]["accuracy"] is None
+    assert [record.known[mid].status for mid in range(4)] == ["failed", "ok", "cached", "ok"]
+    assert record.known[0].reason == "its process died" and record.known[0].accuracy is None
 
 
 def test_a_step_without_any_model_ends_the_search(make_reward):
@@ -107,8 +107,8 @@ def test_a_step_without_any_model_ends_the_search(make_reward):
 def test_history_shows_accuracy_and_reward_apart(make_reward):
     reward, record = make_reward(Trainers(), params_penalty=0.5)
     rewards = reward(0, TOKENS[:1], ADJVEC[:1])  # 9 + 25 weights: 0.34 million
-    assert record.known[0]["accuracy"] == 0.5
-    assert rewards[0] == record.known[0]["reward"] == pytest.approx(0.5 - 0.5 * 0.34)
+    assert record.known[0].accuracy == 0.5
+    assert rewards[0] == record.known[0].reward == pytest.approx(0.5 - 0.5 * 0.34)
 
 
 def test_params_penalty_steers_the_search_to_smaller_networks(tmp_path):
@@ -119,7 +119,7 @@ def test_params_penalty_steers_the_search_to_smaller_networks(tmp_path):
             policy=PolicyConfig(num_nodes=4),
         )
         models = main.search(settings, trainers=Trainers())
-        of_step = np.array([model["num_params"] for model in models]).reshape(150, 10)
+        of_step = np.array([model.num_params for model in models]).reshape(150, 10)
         return of_step[:20].mean(), of_step[-20:].mean()
 
     start, end = sizes(penalty=1.0)
@@ -143,3 +143,23 @@ def test_the_best_are_trained_again_and_ranked_by_their_mean(make_reward, capsys
     train_candidates(reward, 2)
     assert again.mids == []
     assert capsys.readouterr().out.splitlines()[-2:] == ranking
+
+
+def test_a_reward_that_is_no_number_ends_the_search_and_is_not_written(tmp_path):
+    record = SearchRecord(tmp_path, {}, resume=False)
+    reward = TrainingReward(
+        Trainers(), record, Progress(0, 1), ChildConfig(), 0, lambda accuracy, num_params: np.float32("nan")
+    )
+    with pytest.raises(RecordError, match="history.jsonl: model 0 is not written: reward cannot be nan"):
+        reward(0, TOKENS, ADJVEC)
+    assert read_history(record.history_path) == []
+
+
+def test_runs_of_another_search_are_refused(make_reward, tmp_path):
+    reward, record = make_reward(Trainers())
+    reward(0, TOKENS, ADJVEC)
+    train_candidates(reward, 1)
+    path = tmp_path / "final_candidates.jsonl"
+    path.write_text(path.read_text().replace('"tokens": [1, 2,', '"tokens": [1, 3,'))
+    with pytest.raises(RecordError, match="final_candidates.jsonl has runs of other models"):
+        train_candidates(reward, 1)

@@ -1,0 +1,119 @@
+"""LOG_DIR/steps.csv and what TensorBoard gets: rows are kept, repeated steps replaced, damage refused."""
+
+import csv
+import os
+
+import pytest
+
+from record.history import RecordError
+from record.step_log import StepLog
+from record.steps import FIELDS, LEARNED, StepsWriter, read_steps
+
+ROW = {name: 0.1 + i for i, name in enumerate(FIELDS)} | {"cached": 3, "failed": 0}
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "steps.csv"
+
+
+def write(path, steps, first_step=0):
+    writer = StepsWriter(path, first_step)
+    for step in steps:
+        writer.add({**ROW, "step": step})
+
+
+def refusal(path):
+    texts = set()
+    for read in (read_steps, lambda path: StepsWriter(path, 0)):
+        with pytest.raises(RecordError) as raised:
+            read(path)
+        texts.add(str(raised.value))
+    assert len(texts) == 1
+    text = texts.pop()
+    assert str(path) in text and text.isprintable() and len(text) < 400
+    return text
+
+
+def test_rows_are_read_as_they_were_written(path):
+    writer = StepsWriter(path, 0)
+    writer.add({**ROW, "step": 0})
+    unlearned = {name: value for name, value in {**ROW, "step": 1}.items() if name not in LEARNED}
+    writer.add(unlearned)
+    assert read_steps(path) == [{**ROW, "step": 0}, unlearned]
+    with open(path, newline="") as file:
+        assert [row["step"] for row in csv.DictReader(file)] == ["0", "1"]
+
+
+def test_repeated_steps_replace_those_before_and_earlier_rows_stay_as_they_are(path):
+    write(path, range(5))
+    before = path.read_bytes().splitlines(keepends=True)
+    write(path, [3], first_step=3)
+    assert [row["step"] for row in read_steps(path)] == [0, 1, 2, 3]
+    assert path.read_bytes().splitlines(keepends=True)[:4] == before[:4]
+
+
+@pytest.mark.parametrize("torn", [b"5,0.", b"5" + b",1" * 12, b"5" + b",1" * 12 + b"\r"])
+def test_a_torn_last_row_is_left_out_and_replaced(path, torn):
+    write(path, range(2))
+    path.write_bytes(path.read_bytes() + torn)
+    assert [row["step"] for row in read_steps(path)] == [0, 1]
+    write(path, [2], first_step=2)
+    assert [row["step"] for row in read_steps(path)] == [0, 1, 2]
+
+
+def test_a_torn_header_is_replaced(path):
+    path.write_bytes(b"step,mean_")
+    write(path, [0])
+    assert len(read_steps(path)) == 1
+
+
+@pytest.mark.parametrize(
+    ("number", "line"),
+    [
+        (1, b"step,accuracy"),
+        (1, b"\xff\xfe\x00\x01"),
+        (1, b""),
+        (1, b"x" * 200_000),
+        (3, b""),
+        (3, b"3" + b",1" * 11),
+        (3, b"3" + b",1" * 13),
+        (3, b"three" + b",1" * 12),
+        (3, b"-1" + b",1" * 12),
+        (3, b"1.5" + b",1" * 12),
+        (3, b"nan" + b",1" * 12),
+        (3, b"inf" + b",1" * 12),
+        (3, b",1" * 12),
+        (3, b"3," + b",1" * 11),
+        (3, b"3,inf" + b",1" * 11),
+        (3, b"3" + b",1" * 9 + b",,1,1"),
+        (3, b"3,x" + b",1" * 11),
+        (3, b"3,\x00" + b",1" * 11),
+        (3, b'"3' + b",1" * 12),
+        (3, b"\x1b[2J" * 100_000 + b",1" * 12),
+        (3, b"x" * (2**24 + 1)),
+    ],
+)
+def test_damage_is_refused_in_one_line(path, number, line):
+    write(path, range(3))
+    lines = path.read_bytes().splitlines()
+    lines[number - 1] = line
+    path.write_bytes(b"\r\n".join(lines) + b"\r\n")
+    assert f"line {number} is damaged" in refusal(path)
+
+
+def test_what_is_no_file_is_refused_and_never_waited_for(path):
+    os.mkfifo(path)
+    assert "is not a regular file" in refusal(path)
+
+
+def test_scalars_go_where_tensorboard_looks(tmp_path):
+    for first_step in (2, 4, 4):  # one process may search more than once
+        with StepLog(tmp_path, first_step) as log:
+            log.add({**ROW, "step": first_step})
+    assert [row["step"] for row in read_steps(tmp_path / "steps.csv")] == [2, 4]
+    events = list((tmp_path / "tensorboard" / "from_step_4").glob("events.*"))
+    assert len(events) == 1
+    content = events[0].read_bytes()
+    assert len(list((tmp_path / "tensorboard" / "from_step_2").glob("events.*"))) == 1
+    assert all(name.encode() in content for name in FIELDS if name != "step")
