@@ -1,1 +1,1 @@
-"""Opening of files that a user names and that may be anything."""
+"""Files and texts that may be anything: opening the ones, showing the others in messages."""

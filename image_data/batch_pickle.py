@@ -5,7 +5,7 @@
 A pickle is a program for a stack machine. `pickle.Unpickler` lets that program call functions and set
 attributes; even where it may call a few harmless functions only, it can build a tiny file into gigabytes or
 an object that NumPy obeys. Batches come from the network, so this machine knows only the opcodes in OPCODES
-and only the functions in FUNCTIONS, and it does not call those: it reads their arguments. For any content
+and the names in FUNCTIONS, and for these it does what is needed of them itself. For any content
 
 - dict, list, bytes, str, int and np.ndarray of integers come out, no subclass of them and nothing else (a
   float, None, True, False or a tuple in a list or dict comes out as the name of its type);
@@ -17,21 +17,19 @@ described in Python's pickletools.py.
 
 import codecs
 import io
-import math
 import re
 import struct
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from image_data.errors import quoted
+from checked_io.messages import quoted
+from image_data import pickled_arrays
+from image_data.pickled_arrays import Array, BatchPickleError, Function, IntegerType, refused, text_of
 
 # An account of the bytes that the machine may use. Every opcode costs OPCODE_COST, which covers the largest
 # object that one opcode makes (an empty dict) and its places on the stack and in the memo; bytes and texts
-# cost their lengths on top. A file in which all this is more than its own size 1.5 times is no batch.
+# cost their lengths on top. A file that needs more than MEMORY and 1.5 times its own size is no batch.
 MEMORY = 40_000_000
 OPCODE_COST = 100
 ARRAY_COST = 500
@@ -40,12 +38,7 @@ MAX_PROTOCOL = 5
 MAX_KEY = 200  # characters; comparing long keys would take long
 MAX_NAME = 1000  # bytes of a function's name
 MAX_INTEGER = 8  # bytes
-MAX_DIMENSIONS = 32
 LONG_TEXT = 65_536  # bytes; longer ones are no texts but bytes in Python 3's protocols 0 to 2
-
-
-class BatchPickleError(ValueError):
-    """A pickle that is damaged or holds what no batch holds; the text completes "it ..."."""
 
 
 def read_pickle(content: bytes) -> Any:
@@ -59,136 +52,26 @@ def read_pickle(content: bytes) -> Any:
         raise BatchPickleError(f"makes no sense at byte {machine.position}") from error
 
 
-# --- What the machine has on its stack besides plain Python objects -------------------------------
-
-
-@dataclass(slots=True, eq=False)
-class _IntegerType:
-    """What the pickle says about an np.dtype."""
-
-    kind: str
-    size: int
-    byte_order: str = "="
-
-    def build(self, state: tuple) -> None:
-        byte_order = _text(state[1])
-        if byte_order not in ("<", ">", "=", "|") or any(part is not None for part in state[2:5]):
-            raise BatchPickleError("holds an array that is not of integers")
-        self.byte_order = byte_order
-
-    def dtype(self) -> np.dtype:
-        return np.dtype(f"{self.byte_order}{self.kind}{self.size}")
-
-    def integer(self, data: bytes) -> int:
-        big = self.byte_order == ">" or (self.byte_order != "<" and sys.byteorder == "big")
-        return int.from_bytes(data, "big" if big else "little", signed=self.kind == "i")
-
-
-@dataclass(slots=True, eq=False)
-class _Array:
-    """What the pickle says about an np.ndarray."""
-
-    data: bytes | None = None  # None until it is built
-    type: _IntegerType | None = None
-    shape: tuple[int, ...] = ()
-    order: str = "C"
-
-    def build(self, state: tuple) -> None:
-        _, shape, dtype, is_fortran, data = state
-        self.fill(data, dtype, shape, "F" if is_fortran in (True, 1) else "C")
-
-    def fill(self, data: object, dtype: object, shape: object, order: str) -> None:
-        if type(data) is not bytes or type(dtype) is not _IntegerType or type(shape) is not tuple:
-            raise BatchPickleError("holds an array of something else than integers")
-        if len(shape) > MAX_DIMENSIONS or not all(type(n) is int and 0 <= n < 2**31 for n in shape):
-            raise BatchPickleError("holds an array of an impossible shape")
-        if math.prod(shape) * dtype.size != len(data):
-            raise BatchPickleError("holds an array whose shape does not fit its data")
-        self.data, self.type, self.shape, self.order = data, dtype, shape, order
-
-    def array(self) -> np.ndarray:
-        """Shares its memory with `data`."""
-        if self.data is None:
-            raise BatchPickleError("holds an array without data")
-        return np.ndarray(self.shape, self.type.dtype(), self.data, order=self.order)
-
-
 @dataclass(slots=True, eq=False)
 class _LongText:
-    """A text too long to be one: Latin-1 characters that stand for bytes, not decoded yet."""
+    """A text too long to be one: its characters stand for bytes. Where it is in the content."""
 
     start: int
     end: int
     encoding: str
 
 
-@dataclass(slots=True, eq=False)
-class _Function:
-    """A name that a pickle may ask for, and what is done with the arguments."""
-
-    result: Callable[["_Machine", tuple], object]
-
-
-def _text(value: object) -> str | None:
-    """A short text, which Python 2 writes as bytes."""
-    if type(value) is bytes:
-        return value[:MAX_KEY].decode("latin-1")
-    return value if type(value) is str else None
-
-
-def _integer_type(machine: "_Machine", arguments: tuple) -> _IntegerType:
-    code = _text(arguments[0])
-    if code not in ("u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8"):
-        shown = "unknown" if code is None else repr(quoted(code))
-        raise BatchPickleError(f"holds an array of type {shown}, not of integers")
-    return _IntegerType(code[0], int(code[1]))
-
-
-def _empty_array(machine: "_Machine", arguments: tuple) -> _Array:
-    return _Array()
-
-
-def _array_from_buffer(machine: "_Machine", arguments: tuple) -> _Array:
-    data, dtype, shape, order = arguments
-    if type(order) is not str or order not in ("C", "F"):
-        raise BatchPickleError("holds an array of an unknown order")
-    array = _Array()
-    array.fill(data, dtype, shape, order)
-    return array
-
-
-def _scalar(machine: "_Machine", arguments: tuple) -> int:
-    dtype, data = arguments
-    if type(dtype) is not _IntegerType or type(data) is not bytes or len(data) != dtype.size:
-        raise BatchPickleError("holds a number that is no integer")
-    return dtype.integer(data)
-
-
-def _encoded(machine: "_Machine", arguments: tuple) -> bytes:
-    text, encoding = arguments
-    if _text(encoding) not in ("latin1", "latin-1"):
-        raise BatchPickleError("asks for a codec other than latin1; refused")
-    return machine.latin1(text)
-
-
-def _no_bytes(machine: "_Machine", arguments: tuple) -> bytes:
+def _no_bytes(arguments: tuple) -> bytes:
     if arguments:
         raise BatchPickleError("calls bytes with arguments; refused")
     return b""
 
 
-def _not_called(machine: "_Machine", arguments: tuple) -> object:
-    raise BatchPickleError("makes an array in an unknown way")
-
-
+ENCODE = Function(refused)  # the machine does this itself
 FUNCTIONS = {
-    "numpy.dtype": _Function(_integer_type),
-    "numpy.ndarray": _Function(_not_called),  # an argument of the next one
-    "numpy.core.multiarray._reconstruct": _Function(_empty_array),  # arrays before protocol 5
-    "numpy.core.numeric._frombuffer": _Function(_array_from_buffer),  # and from then on
-    "numpy.core.multiarray.scalar": _Function(_scalar),  # a label that is no Python int
-    "_codecs.encode": _Function(_encoded),  # bytes before protocol 3
-    "__builtin__.bytes": _Function(_no_bytes),  # empty bytes before protocol 3
+    **pickled_arrays.FUNCTIONS,
+    "_codecs.encode": ENCODE,  # bytes before protocol 3
+    "__builtin__.bytes": Function(_no_bytes),  # empty bytes before protocol 3
 }
 
 
@@ -330,7 +213,10 @@ class _Machine:
         self.spend(end - start)
         self.push(codecs.escape_decode(memoryview(self.content)[start + 1 : end - 1])[0])
 
-    def latin1(self, text: object) -> bytes:
+    def encoded(self, arguments: tuple) -> bytes:
+        text, encoding = arguments
+        if text_of(encoding) not in ("latin1", "latin-1"):
+            raise BatchPickleError("asks for a codec other than latin1; refused")
         if type(text) is str:
             self.spend(len(text))
             return text.encode("latin-1")
@@ -350,7 +236,7 @@ class _Machine:
 
     def kept(self, value: object) -> object:
         """`value` as it may come out of the machine."""
-        if type(value) is _Array:
+        if type(value) is Array:
             self.spend(ARRAY_COST)
             return value.array()
         if type(value) is _LongText:
@@ -408,13 +294,13 @@ class _Machine:
 
     def call(self) -> None:
         arguments, function = self.pop(), self.pop()
-        if type(function) is not _Function or type(arguments) is not tuple:
+        if type(function) is not Function or type(arguments) is not tuple:
             raise BatchPickleError("calls something else than a function; refused")
-        self.push(function.result(self, arguments))
+        self.push(self.encoded(arguments) if function is ENCODE else function.result(arguments))
 
     def build(self) -> None:
         state, target = self.pop(), self.stack[-1]
-        if type(target) not in (_Array, _IntegerType) or type(state) is not tuple:
+        if type(target) not in (Array, IntegerType) or type(state) is not tuple:
             raise BatchPickleError("sets attributes; refused")
         target.build(state)
 

@@ -9,9 +9,10 @@ import tarfile
 from pathlib import Path
 from typing import BinaryIO
 
+from checked_io.messages import quoted
 from checked_io.regular_files import open_regular
 from image_data.batch import parse_batch, parse_pickle
-from image_data.errors import DatasetError, quoted
+from image_data.errors import DatasetError
 
 ARCHIVE_NAME = "cifar-10-python.tar.gz"
 ARCHIVE_FOLDER = "cifar-10-batches-py"

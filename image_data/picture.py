@@ -12,8 +12,9 @@ import warnings
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from checked_io.messages import quoted
 from checked_io.regular_files import open_regular
-from image_data.errors import DatasetError, quoted
+from image_data.errors import DatasetError
 
 BITS_PER_SAMPLE, PHOTOMETRIC = 258, 262  # TIFF tags
 BLACK_IS_ZERO = 1

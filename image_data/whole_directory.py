@@ -5,7 +5,8 @@ import tempfile
 from collections.abc import Collection
 from pathlib import Path
 
-from image_data.errors import DatasetError, quoted
+from checked_io.messages import quoted
+from image_data.errors import DatasetError
 
 
 def write_directory(

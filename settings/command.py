@@ -12,6 +12,7 @@ from pathlib import Path
 
 from absl import app, flags
 
+from checked_io.messages import printable, quoted
 from settings.fields import Settings
 from settings.flags import FLAGS, help_text
 
@@ -49,7 +50,7 @@ def run(
         except (flags.Error, ValueError) as error:  # Python does not print integers of 5,000 digits
             _end(f"{script}: {one_line(error)}; `python {script} --help` lists the flags")
         if len(rest) > 1 and not arguments:
-            _end(f"{script}: unknown argument {rest[1]}; `python {script} --help` lists the flags")
+            _end(f"{script}: unknown argument {quoted(rest[1])}; `python {script} --help` lists the flags")
         return rest
 
     def guarded(argv: list[str]) -> None:
@@ -75,7 +76,7 @@ def run(
 def one_line(error: Exception) -> str:
     """What an error says, in one line and without characters that a terminal obeys."""
     text = " ".join(str(error).split()) or type(error).__name__
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return printable(text)
 
 
 def _end(status: int | str) -> None:
