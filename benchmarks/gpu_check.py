@@ -57,10 +57,10 @@ def run_on(device: str, function: Callable, *arguments: Any, **environment: str)
 
 def describe_machine() -> dict[str, Any]:
     """Versions and cards; a driver that is not there has no cards."""
-    import pynvml
-
     from backend.paddle_backend import paddle
+    from trainers.devices import import_pynvml
 
+    pynvml = import_pynvml()
     found = {"CUDA": paddle.version.cuda(), "cuDNN": paddle.version.cudnn(), "driver": None, "cards": []}
     try:
         pynvml.nvmlInit()

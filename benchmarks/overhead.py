@@ -102,14 +102,14 @@ def main(argv: list[str]) -> None:
     from benchmarks.recipe import random_architecture  # with PARL, which trainers do without
 
     samples: dict[str, list[dict[str, float]]] = {"cold": [], "warm": []}
-    for worker in range(FLAGS.workers):
+    for process in range(FLAGS.processes):
         begin = time.perf_counter()
         with harness.start_processes(1, 1, start, ()) as pool:
             for index in range(1 + FLAGS.warm_models):
                 seconds = pool.submit(train, *random_architecture(index, 0), FLAGS.updates).result()
                 now = time.perf_counter()
                 samples["warm" if index else "cold"].append(costs(seconds, now - begin))
-                print(f"worker {worker}, model {index}: {now - begin:.1f} s", flush=True)
+                print(f"trainer {process}, model {index}: {now - begin:.1f} s", flush=True)
                 begin = now
     rows = [
         [name, *(harness.quartiles([cost[name] for cost in costs]) for costs in samples.values())]
@@ -122,7 +122,7 @@ def main(argv: list[str]) -> None:
 
 if __name__ == "__main__":
     harness.define_flags("overhead")
-    flags.DEFINE_integer("workers", 3, "Trainer processes, one after the other.", lower_bound=1)
+    flags.DEFINE_integer("processes", 3, "Trainers, one after the other.", lower_bound=1)
     flags.DEFINE_integer("warm_models", 2, "Models in each after the first.", lower_bound=1)
     flags.DEFINE_integer("updates", 8, "Updates for which each is trained.", lower_bound=5)
     app.run(main)

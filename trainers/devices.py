@@ -133,9 +133,7 @@ def _list_gpus() -> list[Gpu]:
     is built for CPUs. CUDA, unlike the driver, would leave out those that CUDA_VISIBLE_DEVICES hides."""
     if not paddle.is_compiled_with_cuda():
         return []
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that its package has another name now
-        import pynvml  # here, since trainers need not import it
+    pynvml = import_pynvml()
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError:  # no driver
@@ -152,6 +150,14 @@ def _list_gpus() -> list[Gpu]:
     except pynvml.NVMLError as error:
         raise DevicesError(f"--trainers: the GPUs' driver answers {error}; see nvidia-smi") from error
     return gpus
+
+
+def import_pynvml():
+    """Python's access to the driver; imported where it is needed, since trainers do without."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that its package has another name now
+        import pynvml
+    return pynvml
 
 
 def _free_memory(pynvml, handle) -> int:
