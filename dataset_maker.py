@@ -174,12 +174,15 @@ def _load(source: str, input_dir: Path) -> tuple[str, np.ndarray, np.ndarray]:
 
 def main(arguments: list[str]) -> None:
     logging.getLogger("httpx").setLevel(logging.WARNING)  # absl would print its every request
-    make_subset(from_flags(SubsetConfig))
+    try:
+        make_subset(from_flags(SubsetConfig))
+    except MemoryError as error:
+        raise DatasetError("there is too little memory for these images") from error
 
 
 def run() -> None:
     define_flags(SubsetConfig)  # not at import: the modules that read the subset have flags of their own
-    command.run(main, (SubsetConfig,), (SettingsError, DatasetError, OSError, MemoryError))
+    command.run(main, (SubsetConfig,), (SettingsError, DatasetError, OSError))
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ def read_archive(path: Path) -> dict[str, bytes]:
     try:
         with open_regular(path) as compressed:
             files = _members(_Unpacked(compressed), path)
-    except DatasetError:
+    except (DatasetError, MemoryError):
         raise
     except OSError as error:
         # gzip's own errors have no number
@@ -108,8 +108,8 @@ def _members(unpacked: _Unpacked, path: Path) -> dict[str, bytes]:
                 raise DatasetError(f"{path} is not CIFAR-10's archive: it has {quoted(member.name)}")
             if not 0 <= member.size <= MAX_MEMBER_BYTES:
                 raise DatasetError(
-                    f"{path}: {quoted(member.name)} has {member.size} bytes and a CIFAR-10 batch has "
-                    f"at most {MAX_MEMBER_BYTES}; refused"
+                    f"{path}: {quoted(member.name)} has {quoted(str(member.size))} bytes and a CIFAR-10 "
+                    f"batch has at most {MAX_MEMBER_BYTES}; refused"
                 )
             unpacked.start_member(member.size)
             if not FILE_NAME.fullmatch(name):

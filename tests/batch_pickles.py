@@ -137,7 +137,7 @@ def hostile_batches(size=100_000):
         "empty lists": b"(" + b"]" * size + b"l",
         "empty dicts": b"(" + b"}" * size + b"l",
         "dicts of one": b"U\x01aq\x00(" + b"}h\x00h\x00s" * (size // 6) + b"l",
-        "views": data + b"q\x000(" + b"h\x00" * (size // 2) + b"l",
+        "views": data + b"q\x00(" + b"h\x00" * (size // 2) + b"l",
     }
     functions = {
         name: value for name, value in (("scalar", SCALAR), ("ndarray", NDARRAY), ("dtype", DTYPE))

@@ -99,6 +99,7 @@ REFUSED = {
         gzip.compress(header(FOLDER + "readme.html", 33_000_000)) + zeros(40),
         "readme.html has 33000000 bytes",
     ),
+    "endless size": (packed(pax("size", "9" * 4000), WHOLE[:-1024]), r"has 9{197}\.\.\. bytes"),
     "negative size": (packed(pax("size", "-5"), WHOLE[:-1024]), "data_batch_1 has -5 bytes"),
     "escapes": (packed(pax("path", "\x1b[2Jevil"), WHOLE[:-1024]), r"it has \\x1b\[2Jevil$"),
     "long path": (packed(pax("path", "evil" * 9000), WHOLE[:-1024]), r"it has (evil){40,50}\w*\.\.\.$"),
