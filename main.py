@@ -181,7 +181,10 @@ def run_steps(
         try:
             agent.load_state(record.checkpoint.state)
         except ValueError as error:
-            raise RecordError(f"{record.directory}/checkpoint_{first_step}.npz: {error}") from error
+            raise RecordError(
+                f"{record.directory}/checkpoint_{first_step}.npz: {error}; remove it to go on from the one "
+                "before"
+            ) from error
         progress.print(f"going on with step {first_step}; {len(record.known)} models are done")
 
     def save(step: int, tokens: np.ndarray, adjvec: np.ndarray) -> None:

@@ -106,7 +106,10 @@ def from_json(content: dict[str, Any]) -> ModelRecord:
     for name in ("accuracy", "num_params"):
         if (values[name] is None) != (values["status"] == "failed"):
             raise ValueError(f"{name} cannot be {values[name]} where status is {values['status']}")
-    values.setdefault("reward", values["accuracy"])  # early versions had no other
+    if "reward" not in values:
+        if "network" in values:  # both came with the same version
+            raise ValueError("has no reward")
+        values["reward"] = values["accuracy"]
     return ModelRecord(**values)
 
 

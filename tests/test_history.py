@@ -112,7 +112,7 @@ def test_a_wrong_value_is_refused(path, name):
 
 
 def test_a_missing_field_is_refused(path):
-    for name in GOOD.keys() - {"reward", "network"}:
+    for name in GOOD.keys() - {"network"}:
         write(path, {key: value for key, value in GOOD.items() if key != name})
         assert f"line 1: has no {name}" in refusal(path)
 

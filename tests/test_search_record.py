@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import resource
 import signal
 import socket
@@ -13,11 +14,12 @@ import time
 import numpy as np
 import pytest
 from conftest import ROOT
-from model_records import model
+from model_records import model, write_steps
 
 from record.files import write_arrays
-from record.history import RecordError
+from record.history import HistoryWriter, RecordError, read_final_runs, read_history
 from record.search_record import SearchRecord
+from record.steps import read_steps
 
 SETTINGS = {"seed": 0}
 STATE = {"updates": 3, "baseline": 0.25, "tensors": {"w": np.arange(6.0).reshape(2, 3)}}
@@ -355,6 +357,74 @@ def test_what_is_no_file_is_refused_and_never_waited_for(tmp_path, name, make):
     make(tmp_path / name)
     text = refusal(tmp_path)
     assert name in text and ("is not a regular file" in text or "Is a directory" in text)
+
+
+def spoil(content, others, rng):
+    """The content of a file, damaged in one of many ways."""
+    damaged = bytearray(content)
+    lines = content.splitlines(keepends=True)
+    place = rng.randrange(len(content))
+    kind = rng.choice(["bytes", "cut", "hole", "insert", "line", "swap", "other file", "number", "text"])
+    if kind == "bytes":
+        for _ in range(rng.choice([1, 3, 30])):
+            damaged[rng.randrange(len(content))] = rng.randrange(256)
+    elif kind == "cut":
+        del damaged[place:]
+    elif kind == "hole":
+        del damaged[place : place + rng.randrange(100)]
+    elif kind == "insert":
+        damaged[place:place] = rng.choice([rng.randbytes(20), b"\n", b"\x00", b"[" * 10_000, b"9" * 1000])
+    elif kind == "line":
+        damaged = b"".join(lines + rng.choices(lines, k=1))
+    elif kind == "swap":
+        damaged = b"".join(rng.sample(lines, len(lines)))
+    elif kind == "other file":
+        damaged = rng.choice(others)
+    else:
+        value = rng.choice([b"null", b"NaN", b"-1", b"1e999", b'"x"', b"{}", b"true"])
+        pattern = rb"(?<=[:, \[])[0-9.]+(?=[,\]}\r\n])" if kind == "number" else rb'"[a-z]+"(?=[,}\n])'
+        found = list(re.finditer(pattern, content))
+        if found:
+            start, end = rng.choice(found).span()
+            damaged[start:end] = value
+    return bytes(damaged)
+
+
+def test_random_damage_ends_in_one_line_or_costs_nothing_that_was_whole(tmp_path):
+    """Every file, damaged in many ways: it is read as what it was, or refused in one line that names it."""
+    search(tmp_path, 3)
+    runs = HistoryWriter(tmp_path / "final_candidates.jsonl")
+    for run in range(1, 4):
+        runs.append(of_step(2, 1)._replace(network=None, run=run))
+    write_steps(tmp_path / "steps.csv", *3 * [{"mean_accuracy": 0.1}])
+    files = {path: path.read_bytes() for path in tmp_path.iterdir() if path.name != "lock"}
+    assert len(files) == 6
+    readers = {
+        "history.jsonl": read_history,
+        "final_candidates.jsonl": read_final_runs,
+        "steps.csv": read_steps,
+    }
+    rng = random.Random(0)
+    refused = 0
+    for _ in range(250):
+        path = rng.choice(list(files))
+        path.write_bytes(spoil(files[path], list(files.values()), rng))
+        try:
+            record = resume(tmp_path)
+            for name, read in readers.items():
+                read(tmp_path / name)
+        except RecordError as error:
+            refused += 1
+            text = str(error)
+            assert str(tmp_path) in text and text.isprintable() and len(text) < 2000, text
+        else:
+            assert record.checkpoint.state.keys() == STATE.keys()
+            np.testing.assert_array_equal(record.checkpoint.state["tensors"]["w"], STATE["tensors"]["w"])
+            assert all(mid in record.known for mid in range(2 * record.checkpoint.step))
+        finally:
+            for spoilt, content in files.items():
+                spoilt.write_bytes(content)
+    assert refused > 80
 
 
 @pytest.mark.slow
