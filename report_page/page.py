@@ -24,7 +24,7 @@ from search_space.network_picture import draw_cell
 
 FILES = ("history.jsonl", "final_candidates.jsonl", "steps.csv", "search.json")
 REFRESH_SECONDS = 5
-# A page of a running search takes a second to make: no more than this share of one core goes into it.
+# Making the page takes a second of one core; no more than this share of the time goes into it.
 LARGEST_SHARE = 0.1
 RECENT_STEPS = 10
 
@@ -55,13 +55,12 @@ class LivePage:
 
     def html(self) -> str:
         with self._lock:
-            started = time.monotonic()
             files = self._files()
-            if files != self._made_from and started >= self._next:
+            if files != self._made_from and time.monotonic() >= self._next:
+                started = time.thread_time()
                 self._html = self._render()
                 self._made_from = files
-                ended = time.monotonic()
-                self._next = ended + (ended - started) / LARGEST_SHARE
+                self._next = time.monotonic() + (time.thread_time() - started) / LARGEST_SHARE
             return self._html
 
     def _files(self) -> list:
@@ -105,11 +104,14 @@ def _contents(log_dir: Path, baseline_dir: Path | None) -> dict[str, Any]:
     steps = optional(read_steps, [])
     best = statistics.best_of(models, NUM_BEST)
     normal, reduction = decode(best[0].tokens, best[0].adjvec)
+    settings = optional(read_settings, {})
+    plan = _plan(settings)
     return {
         "faults": faults,
         "models": models,
+        "total": plan and plan[0],
         "count_line": count_line(models),
-        "facts": _facts(models, steps, best[0]),
+        "facts": _facts(models, plan, steps, best[0]),
         "best": [_row(model) for model in best],
         "final": optional(read_final_means, []),
         "front": [_row(model) for model in statistics.pareto_front(models)],
@@ -119,22 +121,36 @@ def _contents(log_dir: Path, baseline_dir: Path | None) -> dict[str, Any]:
         "sizes": pictures.data_uri(pictures.draw_front(models)),
         "cells": [_cell_picture(normal, "F"), _cell_picture(reduction, "2F")],
         "preferences": _preferences(models),
-        "settings": optional(read_settings, {}),
+        "settings": settings,
     }  # fmt: skip
 
 
+def _plan(settings: dict[str, Any]) -> tuple[int, int] | None:
+    """Models of the whole search and of a step, where the settings say how many."""
+    num_models, batch_size = settings.get("num_models"), settings.get("batch_size")
+    if type(num_models) is not int or type(batch_size) is not int or num_models < 0 or batch_size < 1:
+        return None
+    return (num_models // batch_size + 1) * batch_size, batch_size
+
+
 def _facts(
-    models: Sequence[ModelRecord], steps: Sequence[dict[str, float]], best: ModelRecord
+    models: Sequence[ModelRecord],
+    plan: tuple[int, int] | None,
+    steps: Sequence[dict[str, float]],
+    best: ModelRecord,
 ) -> list[tuple[str, str]]:
     """What stands at the top of the page: names and values."""
-    facts = [("models", f"{len(models):,}"), ("completed steps", f"{len(steps):,}")]
+    total, batch_size = plan or (0, 1)
+    facts = [("models", f"{len(models):,} of {total:,}" if plan else f"{len(models):,}")]
     if steps:
-        recent = np.mean([step["seconds"] for step in steps[-RECENT_STEPS:]])
         facts += [
+            ("completed steps", f"{len(steps):,}"),
             ("time searched", _duration(sum(step["seconds"] for step in steps))),
-            ("time of a step", _duration(recent)),
-            ("mean of the last step", f"{steps[-1]['mean_accuracy']:.3f}"),
         ]
+        if len(models) < total:
+            a_step = np.mean([step["seconds"] for step in steps[-RECENT_STEPS:]])
+            facts.append(("time left", _duration(a_step * (total - len(models)) / batch_size)))
+        facts.append(("mean of the last step", f"{steps[-1]['mean_accuracy']:.3f}"))
     return [
         *facts,
         (f"best accuracy, model {best.mid}", f"{best.accuracy:.3f}"),

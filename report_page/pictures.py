@@ -107,7 +107,8 @@ def draw_heat_map(
             if not np.isnan(share):
                 color = "white" if share > 0.55 else "#333333"
                 number = f"{100 * share:.0f}"
-                axes.text(column, row, number, ha="center", va="center", fontsize=8, color=color)
+                text = axes.text(column, row, number, ha="center", va="center", fontsize=8, color=color)
+                text.set_in_layout(False)  # it lies inside, and measuring a hundred takes long
     return figure
 
 

@@ -57,7 +57,7 @@ class Page(HTMLParser):
 def test_page_shows_the_search_and_needs_no_other_file(tmp_path):
     write(tmp_path, search(40))
     write(tmp_path, [model(7, 0.43, run=1), model(7, 0.45, run=2)], "final_candidates.jsonl")
-    (tmp_path / "search.json").write_text('{"num_nodes": 2, "agent": "random"}')
+    (tmp_path / "search.json").write_text('{"num_nodes": 2, "num_models": 60, "batch_size": 2}')
     rows = {"mean_accuracy": 0.2, "seconds": 30.0}, {"mean_accuracy": 0.25, "seconds": 90.0}
     write_steps(tmp_path / "steps.csv", *rows)
     with open(tmp_path / "steps.csv", "a") as file:
@@ -65,7 +65,9 @@ def test_page_shows_the_search_and_needs_no_other_file(tmp_path):
     shown = Page(render(tmp_path, tmp_path))
     for part in (
         "42 models: 40 trained, 1 with the network of an earlier one, 1 failed",
+        "models 42 of 62",
         "completed steps 2",
+        "time left 10 min",  # ten steps, a minute each
         "time searched 2 min",
         "mean of the last step 0.250",
         "best accuracy, model 39 0.239",
