@@ -27,6 +27,8 @@ REFRESH_SECONDS = 5
 # Making the page takes a second of one core; no more than this share of the time goes into it.
 LARGEST_SHARE = 0.1
 RECENT_STEPS = 10
+LONGEST_SEARCH = 10**9  # models
+LONGEST_TIME = 1e12  # seconds; a file may say anything
 
 ENVIRONMENT = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
@@ -86,7 +88,8 @@ class LivePage:
 def _render(log_dir: Path, contents: dict[str, Any], live: bool) -> str:
     title = f"Search in {log_dir}"
     template = ENVIRONMENT.get_template("page.html")
-    return template.render(contents, title=title, live=live, refresh_seconds=REFRESH_SECONDS)
+    html = template.render(contents, title=title, live=live, refresh_seconds=REFRESH_SECONDS)
+    return html.encode(errors="backslashreplace").decode()  # names of files may hold what UTF-8 does not
 
 
 def _contents(log_dir: Path, baseline_dir: Path | None) -> dict[str, Any]:
@@ -127,10 +130,10 @@ def _contents(log_dir: Path, baseline_dir: Path | None) -> dict[str, Any]:
 
 def _plan(settings: dict[str, Any]) -> tuple[int, int] | None:
     """Models of the whole search and of a step, where the settings say how many."""
-    num_models, batch_size = settings.get("num_models"), settings.get("batch_size")
-    if type(num_models) is not int or type(batch_size) is not int or num_models < 0 or batch_size < 1:
+    last, batch_size = settings.get("num_models"), settings.get("batch_size")
+    if not all(type(value) is int and 0 <= value <= LONGEST_SEARCH for value in (last, batch_size)):
         return None
-    return (num_models // batch_size + 1) * batch_size, batch_size
+    return ((last // batch_size + 1) * batch_size, batch_size) if batch_size else None
 
 
 def _facts(
@@ -161,7 +164,7 @@ def _facts(
 def _duration(seconds: float) -> str:
     if seconds < 60:
         return f"{seconds:.1f} s"
-    minutes = round(seconds / 60)
+    minutes = round(min(seconds, LONGEST_TIME) / 60)
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60:,} h {minutes % 60} min"
 
 
@@ -175,7 +178,7 @@ def _row(model: ModelRecord) -> dict[str, Any]:
     return {"model": model, "edges": edges, "operations": operations}
 
 
-def _preferences(models: Sequence[ModelRecord]) -> list[dict[str, Any]]:
+def _preferences(models: Sequence[ModelRecord]) -> dict[str, Any]:
     """For each cell: pictures of operations and of edges, in the first and in the last steps."""
     windows = statistics.first_and_last(models)
     cells = []
