@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from record.history import ModelRecord
-from report_page.statistics import mean_accuracy, pareto_front, trained
+from report_page.statistics import pareto_front, trained
 from search_space.network_picture import plt
 
 MEAN, SMOOTH, BEST, BASELINE, CHANCE = "#9fc5e8", "#1155cc", "#38761d", "#cc0000", "#999999"
@@ -53,12 +53,9 @@ def draw_search(
             label = "best model so far"
             axes.plot(steps, best, color=BEST, marker=marker, drawstyle="steps-post", label=label)
             axes.axhline(0.1, color=CHANCE, linestyle=":", label="chance")
-            if baseline:
-                mean = mean_accuracy(baseline).mean
-                axes.axhline(mean, color=BASELINE, linestyle="--", label="mean of the baseline")
-        elif baseline:
+        if baseline:
             mean = np.mean([getattr(model, field) for model in baseline if model.status != "failed"])
-            axes.axhline(mean, color=BASELINE, linestyle="--")
+            axes.axhline(mean, color=BASELINE, linestyle="--", label="mean of the baseline")
         axes.set(ylabel=axis_label)
         if field != "reward":  # which may be below 0
             axes.set_ylim(0, 1.05 * axes.get_ylim()[1])
@@ -70,11 +67,11 @@ def draw_search(
     return figure
 
 
-def draw_front(models: Sequence[ModelRecord], width: float = PAGE_WIDTH) -> plt.Figure:
+def draw_front(models: Sequence[ModelRecord]) -> plt.Figure:
     """Accuracy against parameters of all trained models, and the Pareto front."""
     models = trained(models)
     front = pareto_front(models)
-    figure, axes = plt.subplots(figsize=(width, 5.2), layout="constrained")
+    figure, axes = plt.subplots(figsize=(PAGE_WIDTH, 5.2), layout="constrained")
     by_field = ([getattr(model, field) for model in models] for field in ("num_params", "accuracy"))
     # As pixels within the drawing: thousands of points would make a file of megabytes.
     axes.scatter(*by_field, s=12, color=SMOOTH, alpha=0.35, linewidths=0, rasterized=True, label="a model")

@@ -36,10 +36,10 @@ def report_lines(models: Sequence[ModelRecord], baseline: Sequence[ModelRecord])
     yield ""
     yield from comparison_lines(compare(models, baseline))
     if baseline:
-        first, others = trained(models), trained(baseline)
-        n = min(len(first), len(others))  # the best of more models is higher by chance alone
-        best, other = (max(model.accuracy for model in part[:n]) for part in (first, others))
-        yield f"best of the first {n} trained models: {best:.3f}, the baseline's {other:.3f}"
+        both = trained(models), trained(baseline)
+        n = min(map(len, both))  # the best of more models is higher by chance alone
+        highest = [f"{max(model.accuracy for model in part[:n]):.3f}" for part in both]
+        yield f"best of the first {n} trained models: {highest[0]}, the baseline's {highest[1]}"
 
 
 def count_line(models: Sequence[ModelRecord]) -> str:
