@@ -1,15 +1,19 @@
 """Make the small image set on which child networks are trained: ten files of 10 images a class.
 
-    python dataset_maker.py
+    python dataset_maker.py                                               # of CIFAR-10
+    python dataset_maker.py --input_dir=shapes --data_path=shapes-subset    # of pictures of your own
 
-The images come from the CIFAR-10 batches in --input_dir, else from cifar-10-python.tar.gz beside
-it, else from a download of that archive. Without any of them the handwritten digits that
-scikit-learn ships stand in, so that everything also runs offline (--source=digits asks for them).
+The images come from --input_dir. It holds the batches of CIFAR-10 or CIFAR-100, or one folder for each
+class, called as the class is, with pictures in it, which are scaled to --image_size. Where it does not
+exist, the images come from cifar-10-python.tar.gz beside it, else from a download of that archive, and
+where neither can be had, from the handwritten digits that scikit-learn ships, so that everything also runs
+offline (--source=digits asks for them).
 
---output_dir then holds data_batch_0.pkl to data_batch_9.pkl, each a pickled dict in CIFAR-10's own
-format: b'data' uint8 [chunk_size, 3072] and b'labels', a list of chunk_size ints. The first nine
-are for training, the tenth for validation. With --validation_per_class=V, validation.pkl holds V
-further images a class, which are used instead of the tenth file. One seed decides what is drawn.
+--data_path then holds data_batch_0.pkl to data_batch_9.pkl, each a pickled dict in CIFAR-10's own format:
+b'data' uint8 [chunk_size, 3 * S * S], of images of S x S pixels, and b'labels', a list of chunk_size ints.
+The first nine are for training, the tenth for validation. With --validation_per_class=V, validation.pkl
+holds V further images a class, which are used instead of the tenth file. batches.meta holds the names of
+the classes. One seed decides what is drawn.
 
 Other modules read these files with `load_subset`. How images are read is in image_data/.
 """
@@ -21,12 +25,16 @@ import pickle
 from pathlib import Path
 
 import numpy as np
+from absl import flags
 
-from image_data.batch import NUM_CLASSES, load_batch
-from image_data.cifar import list_batches, load_cifar
+from checked_io.messages import quoted
+from image_data.batch import MAX_IMAGE_SIZE, MIN_IMAGE_SIZE, load_batch
+from image_data.cifar import load_cifar
 from image_data.cifar_archive import ARCHIVE_FOLDER
+from image_data.class_names import META_NAME, meta
 from image_data.digits import load_digits
 from image_data.errors import CifarUnavailableError, DatasetError
+from image_data.source import Source, digits_source, holds_pictures, open_source
 from image_data.subset import CHUNK_NAMES, NUM_CHUNKS, VALIDATION_NAME, Subset, load_subset
 from image_data.whole_directory import check_replaceable, write_directory
 from settings import command
@@ -49,34 +57,50 @@ __all__ = [
 
 PICKLE_PROTOCOL = 4  # fixed: every Python writes the same bytes (NumPy 1 and 2 differ in a name)
 MAX_IMAGES = 10**12
+MAX_CHUNK_BYTES = 10**9  # of images in one file; a larger one could not be read
 
 
 @dataclasses.dataclass(frozen=True)
 class SubsetConfig(Settings):
     """The subset of images"""
 
-    input_dir: str = setting(f"cifar/{ARCHIVE_FOLDER}", "Directory of CIFAR-10's batches.")
-    output_dir: str = setting("cifar/pickle-cifar-10", "Directory to write the subset to.")
-    chunk_size: int = setting(100, "Images a file, a multiple of the 10 classes.", high=MAX_IMAGES)
+    input_dir: str = setting(
+        f"cifar/{ARCHIVE_FOLDER}",
+        "Directory of the images: the batches of CIFAR-10 or CIFAR-100, or one folder of pictures a class.",
+    )
+    data_path: str = setting(
+        "cifar/pickle-cifar-10", "Directory to write the subset to (--output_dir is the same)."
+    )
+    chunk_size: int | None = setting(
+        None,
+        "Images in each of the ten files, a multiple of the number of classes; by default 10 a class.",
+        low=1,
+        high=MAX_IMAGES,
+    )
     validation_per_class: int = setting(
         0, "Images a class of validation.pkl; 0: no such file.", low=0, high=MAX_IMAGES
     )
     seed: int = setting(0, "Decides the draw.", low=0, high=2**32 - 1)
     source: str = setting(
         "auto",
-        "Where the images come from; auto: CIFAR-10, and the digits only if it cannot be had.",
+        "Where the images come from; auto: --input_dir, else CIFAR-10, else the digits; cifar: never the "
+        "digits.",
         choices=("auto", "cifar", "digits"),
+    )
+    image_size: int | None = setting(
+        None,
+        "Pixels a side to which pictures are scaled; by default 32. Other images keep their size.",
+        low=MIN_IMAGE_SIZE,
+        high=MAX_IMAGE_SIZE,
     )
 
     def check_together(self) -> None:
-        if self.chunk_size <= 0 or self.chunk_size % NUM_CLASSES:
-            raise SettingsError(f"--chunk_size={self.chunk_size}: must be a multiple of {NUM_CLASSES}")
-        if "\0" in self.input_dir + self.output_dir:
-            raise SettingsError("--input_dir and --output_dir cannot hold the character NUL")
+        if "\0" in self.input_dir + self.data_path:
+            raise SettingsError("--input_dir and --data_path cannot hold the character NUL")
 
 
 def draw(
-    images: np.ndarray, labels: np.ndarray, chunk_size: int, validation_per_class: int, seed: int
+    source: Source, chunk_size: int, validation_per_class: int, seed: int
 ) -> tuple[list[np.ndarray], np.ndarray]:
     """Choose the images of the subset, no image twice, as many of each class in every file.
 
@@ -84,13 +108,14 @@ def draw(
     the validation file (validation_per_class a class). Raises DatasetError where a class has too
     few images.
     """
-    per_class = chunk_size // NUM_CLASSES
+    images, labels = source.images, source.labels
+    per_class = chunk_size // len(source.class_names)
     needed = NUM_CHUNKS * per_class + validation_per_class
     # Unlike default_rng's, RandomState's numbers are the same in every version of NumPy.
     rng = np.random.RandomState(seed)
     drawn = []  # of each class, the indices of its images
     seen = set()
-    for label in range(NUM_CLASSES):
+    for label, name in enumerate(source.class_names):
         chosen = []
         for index in rng.permutation(np.flatnonzero(labels == label)):
             if len(chosen) == needed:
@@ -100,76 +125,104 @@ def draw(
                 seen.add(image)
                 chosen.append(index)
         if len(chosen) < needed:
-            raise DatasetError(
-                f"class {label} has {len(chosen)} distinct images and {needed} are needed: give more "
-                "batches in --input_dir, or lower --chunk_size or --validation_per_class"
-            )
+            raise _too_few(name, f"{len(chosen)} distinct images", needed)
         drawn.append(chosen)
     chunks = np.split(np.array(drawn, np.int64), per_class * np.arange(1, NUM_CHUNKS + 1), axis=1)
     *chunks, validation = [rng.permutation(chunk.ravel()) for chunk in chunks]
     return chunks, validation
 
 
+def _too_few(class_name: str, there_are: str, needed: int) -> DatasetError:
+    return DatasetError(
+        f"class {class_name} has {there_are} and {needed} are needed: put more into --input_dir, or lower "
+        "--chunk_size or --validation_per_class"
+    )
+
+
 def make_subset(config: SubsetConfig) -> None:
-    """Draw the subset and write it to `output_dir`, which is left as it was on a DatasetError."""
-    input_dir, output_dir = Path(config.input_dir), Path(config.output_dir)
-    subset_names = (*CHUNK_NAMES, VALIDATION_NAME)
+    """Draw the subset and write it to `data_path`, which is left as it was on a DatasetError."""
+    input_dir, data_path = Path(config.input_dir), Path(config.data_path)
+    subset_names = (*CHUNK_NAMES, VALIDATION_NAME, META_NAME)
     # Before anything is downloaded or read:
     if config.source != "digits":
-        list_batches(input_dir)
-    _check_apart(input_dir, output_dir)
-    check_replaceable(output_dir, subset_names)
+        holds_pictures(input_dir)
+    _check_apart(input_dir, data_path)
+    check_replaceable(data_path, subset_names)
 
-    source, images, labels = _load(config.source, input_dir)
-    chunks, validation = draw(
-        images, labels, config.chunk_size, config.validation_per_class, config.seed
-    )
+    source = _load(config)
+    class_names, num_classes, size = source.class_names, len(source.class_names), source.image_size
+    chunk_size = config.chunk_size or 10 * num_classes
+    _check_sizes(source, chunk_size, config.validation_per_class)
+    chunks, validation = draw(source, chunk_size, config.validation_per_class, config.seed)
     batches = dict(zip(CHUNK_NAMES, chunks, strict=True))
     if config.validation_per_class:
         batches[VALIDATION_NAME] = validation
-    files = {
-        name: pickle.dumps(
-            {
-                b"batch_label": f"{name}, drawn from {source} with seed {config.seed}".encode(),
-                b"labels": labels[indices].tolist(),
-                b"data": images[indices],
-            },
-            protocol=PICKLE_PROTOCOL,
-        )
+    contents = {
+        name: {
+            b"batch_label": f"{name}, drawn from {source.kind} with seed {config.seed}".encode(),
+            b"labels": source.labels[indices].tolist(),
+            b"data": np.stack([source.images[index] for index in indices]),
+        }
         for name, indices in batches.items()
     }
-    write_directory(output_dir, files, subset_names)
+    contents[META_NAME] = meta(class_names, chunk_size, 3 * size**2)
+    files = {name: pickle.dumps(content, protocol=PICKLE_PROTOCOL) for name, content in contents.items()}
+    write_directory(data_path, files, subset_names)
 
-    origin = f"CIFAR-10 in {input_dir}" if source == "cifar" else "scikit-learn's digits"
-    per_class = config.chunk_size // NUM_CLASSES
-    print(f"Source: {origin}, {len(images)} images; seed {config.seed}")
+    origins = {"cifar": f"the batches in {input_dir}", "pictures": f"the pictures in {input_dir}"}
+    origin = origins.get(source.kind, "scikit-learn's digits")
+    per_class = chunk_size // num_classes
+    print(f"Source: {origin}, {len(source.images)} images; seed {config.seed}")
+    print(f"{num_classes} classes: {quoted(', '.join(class_names))}; {size} x {size} pixels")
     print(
-        f"Wrote {output_dir}: {NUM_CHUNKS} files of {config.chunk_size} images, "
-        f"{per_class} per class in each, {config.chunk_size} per class over all"
+        f"Wrote {data_path}: {NUM_CHUNKS} files of {chunk_size} images, "
+        f"{per_class} per class in each, {NUM_CHUNKS * per_class} per class over all"
     )
     if config.validation_per_class:
         print(f"and {VALIDATION_NAME}: {config.validation_per_class} further images per class")
 
 
-def _check_apart(input_dir: Path, output_dir: Path) -> None:
+def _check_apart(input_dir: Path, data_path: Path) -> None:
     """The subset must not become a batch of its own source. Raises DatasetError."""
-    real_input, real_output = os.path.realpath(input_dir), os.path.realpath(output_dir)
+    real_input, real_output = os.path.realpath(input_dir), os.path.realpath(data_path)
     if os.path.commonpath([real_input, real_output]) in (real_input, real_output):
         raise DatasetError(
-            f"--output_dir={output_dir} and --input_dir={input_dir}: neither may be the other or lie in it"
+            f"--data_path={data_path} and --input_dir={input_dir}: neither may be the other or lie in it"
         )
 
 
-def _load(source: str, input_dir: Path) -> tuple[str, np.ndarray, np.ndarray]:
-    """-> the source that was used, images uint8 [n, 3072], labels int64 [n]."""
-    if source != "digits":
-        try:
-            return "cifar", *load_cifar(input_dir)
-        except CifarUnavailableError as error:
-            if source == "cifar":
-                raise
-            print(f"{error}: scikit-learn's handwritten digits stand in for it (--source=digits)")
-    return "digits", *load_digits()
+def _load(config: SubsetConfig) -> Source:
+    """Raises DatasetError where the images cannot be had."""
+    if config.source == "digits":
+        return digits_source()
+    try:
+        return open_source(Path(config.input_dir), config.image_size)
+    except CifarUnavailableError as error:
+        if config.source == "cifar":
+            raise
+        print(f"{error}: scikit-learn's handwritten digits stand in for it (--source=digits)")
+        return digits_source()
+
+
+def _check_sizes(source: Source, chunk_size: int, validation_per_class: int) -> None:
+    """Before the pictures are read. Raises DatasetError."""
+    num_classes = len(source.class_names)
+    if chunk_size % num_classes:
+        raise DatasetError(
+            f"--chunk_size={chunk_size}: must be a multiple of {num_classes}, the number of classes"
+        )
+    per_class = chunk_size // num_classes
+    needed = NUM_CHUNKS * per_class + validation_per_class
+    counts = np.bincount(source.labels, minlength=num_classes)
+    for name, count in zip(source.class_names, counts, strict=True):
+        if count < needed:
+            raise _too_few(name, f"{count} images", needed)
+    largest_file = max(chunk_size, num_classes * validation_per_class) * 3 * source.image_size**2
+    if largest_file > MAX_CHUNK_BYTES:
+        raise DatasetError(
+            f"a file of the subset would have {largest_file / 1e9:.1f} GB, more than "
+            f"{MAX_CHUNK_BYTES / 1e9:.0f} GB: lower --chunk_size, --validation_per_class or --image_size"
+        )
 
 
 def main(arguments: list[str]) -> None:
@@ -182,6 +235,7 @@ def main(arguments: list[str]) -> None:
 
 def run() -> None:
     define_flags(SubsetConfig)  # not at import: the modules that read the subset have flags of their own
+    flags.DEFINE_alias("output_dir", "data_path")
     command.run(main, (SubsetConfig,), (SettingsError, DatasetError, OSError))
 
 

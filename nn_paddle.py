@@ -28,17 +28,18 @@ from backend.programs import (
     set_variables,
     static_programs,
 )
-from dataset_maker import Subset
+from image_data.batch import image_size
+from image_data.subset import Subset
 from search_space.cells import OPERATION_NAMES, Cell, decode
 from search_space.child import ChildConfig, TrainResult
+from settings.fields import SettingsError
 
 F = paddle.nn.functional
 static = paddle.static
 new_name = paddle.utils.unique_name.generate
 
-IMAGE_SIZE = 32
-NUM_CLASSES = 10
-CROP_PADDING = 4
+BYTES_A_PIXEL = 12  # in the pixel table: three floats
+MAX_TABLE_BYTES = 8_000_000_000  # of the pixel table; its rows are counted in 32 bits
 EVALUATION_BATCH = 25  # takes less memory than a training update; of 100 it takes half as much again
 
 Variable = Any  # a variable of a static program; Paddle's class for it has no public name
@@ -212,11 +213,12 @@ def build_cell(x: Variable, cell: Cell, stride: int, config: ChildConfig, traini
 def build_network(
     images: Variable,
     cells: tuple[Cell, Cell],
+    num_classes: int,
     config: ChildConfig,
     training: bool,
     dropout_mask: Variable | None = None,
 ) -> Variable:
-    """Logits [B, 10] of images [B, 3, H, W], within the current program.
+    """Logits [B, num_classes] of images [B, 3, H, W], within the current program.
 
     Parameters are named in the order of construction: weight_0, weight_1, ... (rank >= 2),
     bn_0.scale, bn_0.shift, bn_0.mean, bn_0.variance, bn_1.scale, ...; the final bias is bias_0.
@@ -233,8 +235,8 @@ def build_network(
     features = paddle.flatten(F.adaptive_avg_pool2d(bn_relu(x, config, training), 1), 1)
     if dropout_mask is not None:
         features = features * dropout_mask
-    weight = _parameter(new_name("weight"), [features.shape[1], NUM_CLASSES])
-    return F.linear(features, weight, _parameter(new_name("bias"), [NUM_CLASSES]))
+    weight = _parameter(new_name("weight"), [features.shape[1], num_classes])
+    return F.linear(features, weight, _parameter(new_name("bias"), [num_classes]))
 
 
 def draw_parameters(
@@ -280,31 +282,57 @@ def _truncated_normal(rng: np.random.Generator, shape: Sequence[int]) -> np.ndar
 
 
 def standardise(images: np.ndarray) -> np.ndarray:
-    """uint8 [n, 3072] -> float32 [n, 3, 32, 32]: each image minus its mean, divided by
-    max(its standard deviation, 1/sqrt(3072)); the floor keeps a flat image finite."""
+    """uint8 [n, 3 * S * S] -> float32 [n, 3, S, S]: each image minus its mean, divided by
+    max(its standard deviation, 1/sqrt(3 * S * S)); the floor keeps a flat image finite."""
     x = images.astype(np.float32)
     std = np.maximum(x.std(axis=1, keepdims=True), 1 / math.sqrt(x.shape[1]))
     x = (x - x.mean(axis=1, keepdims=True)) / std
-    return x.reshape(-1, 3, IMAGE_SIZE, IMAGE_SIZE)
+    return x.reshape(-1, 3, *2 * (image_size(x.shape[1]),))
+
+
+def crop_padding(size: int) -> int:
+    """Zeros on every side of an image from which crops are taken: 4 for CIFAR-10's 32 pixels."""
+    return size // 8
+
+
+def check_fit(config: ChildConfig, subset: Subset) -> None:
+    """Raises SettingsError, before any work is done, where a network of so many stages has no use for
+    images of this size, or where the pixel table of the training images would take too much memory."""
+    size = subset.image_size
+    if size < 2 ** (config.num_stages - 1):
+        raise SettingsError(
+            f"num_stages {config.num_stages} is too large for images of {size} pixels, of which "
+            f"{2 ** (config.num_stages - 1)} or more are needed: each stage after the first halves them"
+        )
+    num_pixels = len(subset.train_images) * (size + 2 * crop_padding(size)) ** 2
+    if num_pixels * BYTES_A_PIXEL > MAX_TABLE_BYTES:
+        raise SettingsError(
+            f"{len(subset.train_images):,} training images of {size} pixels would take "
+            f"{num_pixels * BYTES_A_PIXEL / 1e9:.1f} GB of each trainer's memory, more than "
+            f"{MAX_TABLE_BYTES / 1e9:.0f} GB: take fewer or smaller ones"
+        )
 
 
 def pixel_table(images: np.ndarray) -> np.ndarray:
-    """float32 [n, 3, 32, 32] -> [n * 40 * 40, 3]: the pixels of the images, padded by 4 zeros on every
-    side, one a row, so that a crop or a flip is a choice of rows."""
-    border = (CROP_PADDING, CROP_PADDING)
-    padded = np.pad(images, ((0, 0), (0, 0), border, border))
-    return np.ascontiguousarray(padded.transpose(0, 2, 3, 1)).reshape(-1, 3)
+    """float32 [n, 3, S, S] -> [n * P * P, 3]: the pixels of the images, padded by zeros to P x P pixels,
+    one a row, so that a crop or a flip is a choice of rows."""
+    n, _, size, _ = images.shape
+    padding = crop_padding(size)
+    table = np.zeros([n, size + 2 * padding, size + 2 * padding, 3], np.float32)
+    table[:, padding : padding + size, padding : padding + size] = images.transpose(0, 2, 3, 1)
+    return table.reshape(-1, 3)
 
 
 def augmented_rows(
-    image_indices: np.ndarray, random_flip: bool, rng: np.random.Generator
+    image_indices: np.ndarray, size: int, random_flip: bool, rng: np.random.Generator
 ) -> np.ndarray:
-    """Rows of the pixel table, int64 [n, 32 * 32], of a random 32x32 crop of each padded image,
-    flipped left to right with probability 1/2 if `random_flip`."""
-    padded = IMAGE_SIZE + 2 * CROP_PADDING
+    """Rows of the pixel table, int64 [n, size * size], of a random crop of each padded image to the size
+    that it had before, flipped left to right with probability 1/2 if `random_flip`."""
+    padding = crop_padding(size)
+    padded = size + 2 * padding
     n = len(image_indices)
-    top, left = rng.integers(0, 2 * CROP_PADDING + 1, size=(2, n, 1))
-    line = np.arange(IMAGE_SIZE)
+    top, left = rng.integers(0, 2 * padding + 1, size=(2, n, 1))
+    line = np.arange(size)
     y, x = top + line, left + line
     if random_flip:
         flipped = rng.random((n, 1)) < 0.5
@@ -325,18 +353,19 @@ def learning_rate(config: ChildConfig, epoch: float) -> float:
 
 
 def pack_batch(rows: np.ndarray, labels: np.ndarray, kept: np.ndarray) -> np.ndarray:
-    """All that an update is fed in one array, since a GPU waits for each: int32 [B, 32 * 32 + 1 + C].
+    """All that an update is fed in one array, since a GPU waits for each: int32 [B, S * S + 1 + C].
 
-    rows: [B, 32 * 32], of the pixel table. labels: [B]. kept: bool [B, C], False where dropout takes the
+    rows: [B, S * S], of the pixel table. labels: [B]. kept: bool [B, C], False where dropout takes the
     feature away.
     """
     return np.concatenate([rows, labels[:, None], kept], axis=1, dtype=np.int32, casting="unsafe")
 
 
 def unpack_batch(batch: Variable, config: ChildConfig) -> tuple[Variable, Variable, Variable]:
-    """What `pack_batch` packed, within a program: rows int32 [B, 32 * 32], labels int64 [B, 1] and the
+    """What `pack_batch` packed, within a program: rows int32 [B, S * S], labels int64 [B, 1] and the
     dropout mask [B, C], which is 0 or 1 / (1 - dropout_rate)."""
-    rows, labels, kept = paddle.split(batch, [IMAGE_SIZE**2, 1, config.features], axis=1)
+    num_pixels = batch.shape[1] - 1 - config.features
+    rows, labels, kept = paddle.split(batch, [num_pixels, 1, config.features], axis=1)
     mask = paddle.cast(kept, "float32") / (1 - config.dropout_rate)
     return rows, paddle.cast(labels, "int64"), mask
 
@@ -345,7 +374,8 @@ class ChildTrainer:
     """Trains one child network, epoch by epoch; use it in a `with` statement.
 
     rng: all that is random is drawn from it.
-    Raises ValueError where tokens and adjvec are no architecture, or config.amp finds no GPU.
+    Raises ValueError where tokens and adjvec are no architecture, config and images do not fit each other
+    (see `check_fit`), or config.amp finds no GPU.
     """
 
     def __init__(
@@ -353,17 +383,17 @@ class ChildTrainer:
         tokens: Sequence[int],
         adjvec: Sequence[int],
         config: ChildConfig,
-        images: np.ndarray,
-        labels: np.ndarray,
+        subset: Subset,
         rng: np.random.Generator,
     ):
         self.cells = decode(tokens, adjvec)
+        check_fit(config, subset)
         self.config = config
-        self.images = images  # uint8 [n, 3072]
-        self.labels = labels  # int64 [n]
+        self.images, self.labels = subset.train_images, subset.train_labels
+        self.size, self.num_classes = subset.image_size, subset.num_classes
         self.rng = rng
-        self.batch_size = min(config.train_batch_size, len(images))
-        self.steps = len(images) // self.batch_size  # an epoch leaves out the incomplete last batch
+        self.batch_size = min(config.train_batch_size, len(self.images))
+        self.steps = len(self.images) // self.batch_size  # an epoch leaves out the incomplete last batch
 
     def __enter__(self) -> "ChildTrainer":
         if self.config.amp and not on_gpu():
@@ -387,6 +417,9 @@ class ChildTrainer:
         del self.executor, self.program, self.schedule, self.evaluation, self.evaluation_fetches
         self.stack.close()
 
+    def _logits(self, images: Variable, training: bool, dropout_mask: Variable | None = None) -> Variable:
+        return build_network(images, self.cells, self.num_classes, self.config, training, dropout_mask)
+
     def _build_training(self, num_rows: int) -> None:
         """The program of one update. It is fed a `batch`, as `pack_batch` makes it, and adds to the
         persistable `loss_sum` and `correct_sum`, so that nothing has to be read back from the device after
@@ -394,13 +427,13 @@ class ChildTrainer:
         self.program, startup = static.Program(), static.Program()
         with static.program_guard(self.program, startup), paddle.utils.unique_name.guard():
             table = static.create_global_var([num_rows, 3], 0, "float32", True, name="pixel_table")
-            batch = static.data("batch", [-1, IMAGE_SIZE**2 + 1 + self.config.features], "int32")
+            batch = static.data("batch", [-1, self.size**2 + 1 + self.config.features], "int32")
             rows, labels, mask = unpack_batch(batch, self.config)
 
-            pixels = paddle.gather(table, paddle.reshape(rows, [-1]))  # [B * 32 * 32, 3]
-            pixels = paddle.reshape(pixels, [-1, IMAGE_SIZE, IMAGE_SIZE, 3])
+            pixels = paddle.gather(table, paddle.reshape(rows, [-1]))  # [B * S * S, 3]
+            pixels = paddle.reshape(pixels, [-1, self.size, self.size, 3])
             images = paddle.transpose(pixels, [0, 3, 1, 2])
-            logits = build_network(images, self.cells, self.config, True, mask)
+            logits = self._logits(images, True, mask)
             loss = F.cross_entropy(logits, labels)
             correct = static.accuracy(F.softmax(logits), labels)
             for name, value in {"loss_sum": loss, "correct_sum": correct}.items():
@@ -433,9 +466,9 @@ class ChildTrainer:
     def _build_evaluation(self) -> None:
         self.evaluation = static.Program()
         with static.program_guard(self.evaluation, static.Program()), paddle.utils.unique_name.guard():
-            images = static.data("images", [-1, 3, IMAGE_SIZE, IMAGE_SIZE])
+            images = static.data("images", [-1, 3, self.size, self.size])
             labels = static.data("labels", [-1, 1], "int64")
-            logits = build_network(images, self.cells, self.config, training=False)
+            logits = self._logits(images, training=False)
             loss = F.cross_entropy(logits, labels, reduction="none")
         speed_up(self.evaluation)
         self.evaluation_fetches = [logits, loss]
@@ -445,7 +478,7 @@ class ChildTrainer:
         set_variables({name: np.zeros(1, np.float32) for name in ("loss_sum", "correct_sum")})
         order = self.rng.permutation(len(self.images))[: self.steps * self.batch_size]
         for batch in order.reshape(self.steps, self.batch_size):
-            rows = augmented_rows(batch, self.config.random_flip_left_right, self.rng)
+            rows = augmented_rows(batch, self.size, self.config.random_flip_left_right, self.rng)
             kept = self.rng.random((len(batch), self.config.features)) >= self.config.dropout_rate
             feed = {"batch": pack_batch(rows, self.labels[batch], kept)}
             self.executor.run(self.program, feed)
@@ -453,7 +486,7 @@ class ChildTrainer:
         return tuple(get_variable(name).item() / self.steps for name in ("loss_sum", "correct_sum"))
 
     def evaluate(self, images: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
-        """Accuracy and mean loss on images uint8 [n, 3072] with labels int64 [n]."""
+        """Accuracy and mean loss on images uint8 [n, 3 * S * S] with labels int64 [n]."""
         correct, total_loss = 0, 0.0
         for i in range(0, len(images), EVALUATION_BATCH):
             part = slice(i, i + EVALUATION_BATCH)
@@ -475,16 +508,16 @@ class ChildTrainer:
 
     def export(self, prefix: str) -> None:
         """Write PREFIX.pdmodel and PREFIX.pdiparams, for paddle.inference: the network from raw pixels,
-        float32 [B, 3, 32, 32] in 0 .. 255, to the classes' probabilities [B, 10]."""
+        float32 [B, 3, S, S] in 0 .. 255, to the classes' probabilities [B, num_classes]."""
         program = static.Program()
         with static.program_guard(program, static.Program()), paddle.utils.unique_name.guard():
-            pixels = static.data("pixels", [-1, 3, IMAGE_SIZE, IMAGE_SIZE])
+            pixels = static.data("pixels", [-1, 3, self.size, self.size])
             flat = paddle.flatten(pixels, 1)
             centred = flat - paddle.mean(flat, 1, keepdim=True)
             variance = paddle.mean(centred * centred, 1, keepdim=True)
             images = centred / paddle.clip(variance, min=1 / flat.shape[1]) ** 0.5
-            images = paddle.reshape(images, [-1, 3, IMAGE_SIZE, IMAGE_SIZE])
-            probabilities = F.softmax(build_network(images, self.cells, self.config, training=False))
+            images = paddle.reshape(images, [-1, 3, self.size, self.size])
+            probabilities = F.softmax(self._logits(images, training=False))
             static.save_inference_model(prefix, [pixels], [probabilities], self.executor, program=program)
 
 
@@ -502,12 +535,12 @@ def train_child(
     on_epoch: called after every epoch with its number (from 1) and the training loss and accuracy,
         both means over the epoch's batches.
 
-    Raises ValueError where tokens and adjvec are no architecture.
+    Raises ValueError where tokens and adjvec are no architecture, or config and subset do not fit each
+    other.
     """
     start = time.perf_counter()
     rng = np.random.default_rng(seed)
-    data = subset.train_images, subset.train_labels
-    with ChildTrainer(tokens, adjvec, config, *data, rng) as trainer:
+    with ChildTrainer(tokens, adjvec, config, subset, rng) as trainer:
         for epoch in range(1, config.early_stop + 1):
             train_loss, train_accuracy = trainer.train_epoch()
             if on_epoch:

@@ -19,7 +19,9 @@ import numpy as np
 from absl import app, flags
 
 import dataset_maker
-from nn_paddle import NUM_CLASSES, ChildTrainer
+from image_data.class_names import check_class_names
+from image_data.source import open_source
+from nn_paddle import ChildTrainer
 from record.files import read_arrays, write_arrays, write_whole
 from search_space.architecture_file import Architecture, ArchitectureError, read_architecture
 from search_space.child import ChildConfig
@@ -32,7 +34,6 @@ except ImportError:
 
 FLAGS = flags.FLAGS
 
-CIFAR10_CLASSES = "airplane,automobile,bird,cat,deer,dog,frog,horse,ship,truck"
 ONNX_OPSET = 13
 VALIDATION_SHARE = 10  # one of so many images, of all of CIFAR-10's for training
 
@@ -44,10 +45,13 @@ class RetrainError(Exception):
 def load_images() -> dataset_maker.Subset:
     if not FLAGS.cifar_dir:
         return dataset_maker.load_subset(FLAGS.data_path, FLAGS.chunk_size)
-    images, labels = dataset_maker.load_cifar(Path(FLAGS.cifar_dir))
+    source = open_source(Path(FLAGS.cifar_dir))
+    images, labels = source.all_images(), source.labels
     order = np.random.default_rng(FLAGS.seed).permutation(len(images))
     held_out, train = np.split(order, [len(order) // VALIDATION_SHARE])
-    return dataset_maker.Subset(images[train], labels[train], images[held_out], labels[held_out])
+    return dataset_maker.Subset(
+        images[train], labels[train], images[held_out], labels[held_out], source.class_names
+    )
 
 
 def make_config(config: ChildConfig) -> ChildConfig:
@@ -70,6 +74,7 @@ def retrain(architecture: Architecture, output_dir: Path) -> None:
         raise RetrainError("--onnx needs: pip install --no-deps -r requirements/onnx.txt")
     config = make_config(architecture.config)
     subset = load_images()
+    class_names = check_class_names(FLAGS.classes or subset.class_names, subset.num_classes, "--classes")
     settings = {
         "tokens": architecture.tokens,
         "adjvec": architecture.adjvec,
@@ -85,7 +90,7 @@ def retrain(architecture: Architecture, output_dir: Path) -> None:
     rng = np.random.default_rng(FLAGS.seed)
     validation = subset.validation_images, subset.validation_labels
     with ChildTrainer(
-        architecture.tokens, architecture.adjvec, config, subset.train_images, subset.train_labels, rng
+        architecture.tokens, architecture.adjvec, config, subset, rng
     ) as trainer:
         first_epoch, best_accuracy, best = 1, -1.0, {}
         if checkpoint.exists():
@@ -127,7 +132,7 @@ def retrain(architecture: Architecture, output_dir: Path) -> None:
             accuracy, _ = trainer.evaluate(*dataset_maker.load_batch(test_batch))
             print(f"accuracy on {test_batch}: {accuracy:.4f}")
         trainer.export(str(output_dir / "model"))
-        write_whole(output_dir / "classes.txt", ("\n".join(FLAGS.classes) + "\n").encode())
+        write_whole(output_dir / "classes.txt", ("\n".join(class_names) + "\n").encode())
         print(f"wrote {output_dir}/model.pdmodel and model.pdiparams")
     if FLAGS.onnx:
         prefix = str(output_dir / "model")
@@ -167,7 +172,7 @@ if __name__ == "__main__":
     flags.DEFINE_string("architecture", None, "A best.json.", required=True)
     flags.DEFINE_string("output_dir", "retrained", "Where checkpoint and model go.")
     flags.DEFINE_string("data_path", "cifar/pickle-cifar-10", "Where dataset_maker.py wrote the images.")
-    flags.DEFINE_integer("chunk_size", 100, "Images in each of its ten files.", lower_bound=1)
+    flags.DEFINE_integer("chunk_size", None, "Images in each of its ten files.", lower_bound=1)
     flags.DEFINE_string("cifar_dir", None, "Train on all of the CIFAR-10 there instead, or fetch it there.")
     flags.DEFINE_integer("epochs", 100, "Epochs of training.", lower_bound=1)
     flags.DEFINE_integer("width", None, "Channels of the first stage; by default as in the search.", 1)
@@ -175,8 +180,5 @@ if __name__ == "__main__":
     flags.DEFINE_integer("seed", 0, "Decides everything that is random.", 0, 2**32 - 1)
     flags.DEFINE_boolean("resume", False, "Go on with the training in --output_dir, if there is one.")
     flags.DEFINE_boolean("onnx", False, "Also write model.onnx; see requirements/onnx.txt.")
-    flags.DEFINE_list("classes", CIFAR10_CLASSES, "Names of the classes, for predict.py.")
-    flags.register_validator(
-        "classes", lambda names: len(names) == NUM_CLASSES, f"takes {NUM_CLASSES} names"
-    )
+    flags.DEFINE_list("classes", None, "Names of the classes; by default those of the images.")
     app.run(main)

@@ -78,7 +78,7 @@ def run_network(case: Case, training: bool) -> Outputs:
         with static.program_guard(program, startup), paddle.utils.unique_name.guard():
             images = static.data("images", feed["images"].shape)
             labels = static.data("labels", feed["labels"].shape, "int64")
-            logits = nn_paddle.build_network(images, cells, config, training)
+            logits = nn_paddle.build_network(images, cells, 10, config, training)
             loss = F.cross_entropy(logits, labels)
             gradients = static.append_backward(loss) if training else []
         speed_up(program)

@@ -93,7 +93,7 @@ def noise_subset(num_train: int, num_validation: int) -> Subset:
     def draw(n: int) -> tuple[np.ndarray, np.ndarray]:
         return rng.integers(0, 256, (n, 3072)).astype(np.uint8), rng.integers(0, 10, n)
 
-    return Subset(*draw(num_train), *draw(num_validation))
+    return Subset(*draw(num_train), *draw(num_validation), tuple("0123456789"))
 
 
 def define_flags(benchmark: str) -> None:

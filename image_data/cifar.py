@@ -1,4 +1,5 @@
-"""Finds CIFAR-10: its batches in a directory, else its archive beside that, else a download.
+"""Reads batches in the format of CIFAR-10 and CIFAR-100. Finds CIFAR-10 itself: its batches in a directory,
+else its archive beside that, else a download.
 
     images, labels = load_cifar(Path("cifar/cifar-10-batches-py"))
 """
@@ -13,18 +14,20 @@ from pathlib import Path
 import numpy as np
 
 from checked_io.regular_files import open_regular
-from image_data.batch import load_batch
+from image_data.batch import MAX_CLASSES, load_batch
 from image_data.cifar_archive import ARCHIVE_NAME, TRAINING_BATCHES, read_archive
+from image_data.class_names import load_class_names
 from image_data.errors import CifarUnavailableError, DatasetError
 from image_data.whole_directory import write_directory
 
 CIFAR10_URL = "https://dataset.bj.bcebos.com/cifar/cifar-10-python.tar.gz"
 CIFAR10_MD5 = "c58f30108f718f92721af3b95e74349a"
+CIFAR100_BATCH = "train"
 PROBE_SECONDS = 5  # a network that has not answered by then counts as dead
 
 
 def load_cifar(input_dir: Path) -> tuple[np.ndarray, np.ndarray]:
-    """All images of CIFAR-10's training batches -> uint8 [n, 3072], int64 [n].
+    """All images of the training batches -> uint8 [n, 3 * S * S], int64 [n].
 
     Unpacks or downloads the archive where `input_dir` has no batches. Raises CifarUnavailableError
     where it cannot be had, DatasetError where it is damaged.
@@ -34,13 +37,19 @@ def load_cifar(input_dir: Path) -> tuple[np.ndarray, np.ndarray]:
         if not os.path.lexists(archive):
             archive = _download(input_dir)
         _unpack(archive, input_dir)
-    batches = [load_batch(path) for path in list_batches(input_dir)]
+    names = load_class_names(input_dir)
+    paths = list_batches(input_dir)
+    batches = [load_batch(path, len(names) if names else MAX_CLASSES) for path in paths]
+    for path, (images, _) in zip(paths, batches, strict=True):
+        if images.shape[1] != batches[0][0].shape[1]:
+            raise DatasetError(f"{path} holds images of another size than {paths[0]}")
     images, labels = zip(*batches, strict=True)
     return np.concatenate(images), np.concatenate(labels)
 
 
 def list_batches(input_dir: Path) -> list[Path]:
-    """The training batches in `input_dir`, none where it does not exist or is empty.
+    """The training batches in `input_dir`, CIFAR-100's one is called train; none where the directory does
+    not exist or is empty.
 
     Raises DatasetError where it cannot be read or holds other files alone.
     """
@@ -51,8 +60,13 @@ def list_batches(input_dir: Path) -> list[Path]:
     except OSError as error:
         raise DatasetError(f"--input_dir={input_dir} cannot be read: {error.strerror}") from error
     batches = [input_dir / name for name in names if name.startswith("data_batch_")]
+    if not batches and os.path.isfile(input_dir / CIFAR100_BATCH):
+        batches = [input_dir / CIFAR100_BATCH]
     if names and not batches:
-        raise DatasetError(f"--input_dir={input_dir} holds no data_batch_* but other files")
+        raise DatasetError(
+            f"--input_dir={input_dir} holds no data_batch_* and not two or more folders of pictures, "
+            "one for each class"
+        )
     return batches
 
 

@@ -2,8 +2,6 @@
 
 import numpy as np
 
-from image_data.batch import IMAGE_BYTES
-
 
 def load_digits() -> tuple[np.ndarray, np.ndarray]:
     """All 1,797 digits -> images uint8 [1797, 3072], labels int64 [1797].
@@ -15,5 +13,5 @@ def load_digits() -> tuple[np.ndarray, np.ndarray]:
     digits = datasets.load_digits()
     grey = np.rint(digits.images * (255 / 16)).astype(np.uint8)  # [n, 8, 8]
     grey = grey.repeat(4, axis=1).repeat(4, axis=2)  # [n, 32, 32]
-    images = np.stack([grey] * 3, axis=1).reshape(-1, IMAGE_BYTES)
+    images = np.stack([grey] * 3, axis=1).reshape(len(grey), -1)
     return images, digits.target.astype(np.int64)

@@ -30,4 +30,4 @@ def easy_subset() -> Subset:
         images = 128 + 80 * np.cos(hue)[:, :, None] + rng.normal(0, 30, (n, 3, 32 * 32))
         return images.clip(0, 255).astype(np.uint8).reshape(n, -1), labels
 
-    return Subset(*draw(160), *draw(50))
+    return Subset(*draw(160), *draw(50), tuple("0123456789"))

@@ -8,6 +8,7 @@ imported everything, and on top of it 64 MB and three times the largest batch.
 """
 
 import argparse
+import math
 import random
 import resource
 import sys
@@ -65,11 +66,14 @@ def mutated(content: bytes, others: list[bytes], rng: random.Random) -> bytes:
 def check(content: bytes) -> bool:
     """Whether the batch loads. Raises AssertionError where what it loads does not stand in it."""
     try:
-        images, labels = parse_batch(content, "batch")
+        images, labels = parse_batch(content, "batch", num_classes=10)
     except DatasetError as error:
         assert str(error).isprintable() and len(str(error)) < 400, str(error)
         return False
-    assert type(images) is np.ndarray and images.dtype == np.uint8 and images.shape == (len(labels), 3072)
+    assert type(images) is np.ndarray and images.dtype == np.uint8
+    assert images.ndim == 2 and len(images) == len(labels)
+    size = math.isqrt(images.shape[1] // 3)
+    assert images.shape[1] == 3 * size**2 and 8 <= size <= 224
     assert type(labels) is np.ndarray and labels.dtype == np.int64 and labels.ndim == 1
     assert len(labels) > 0 and labels.min() >= 0 and labels.max() <= 9
     pixels = images.tobytes(), images.tobytes("F")

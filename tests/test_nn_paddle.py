@@ -10,10 +10,13 @@ import pytest
 import nn_paddle
 from backend import programs
 from backend.program_passes import speed_up
+from backend.programs import get_variable
 from benchmarks.recipe import random_architecture
+from image_data.subset import Subset
 from nn_paddle import paddle, static
 from search_space.cells import decode
 from search_space.child import ChildConfig
+from settings.fields import SettingsError
 
 TINY = ChildConfig(width=8, num_cells=1, num_stages=2, early_stop=3, T_0=3.0, warmup=1.0)
 TOKENS, ADJVEC = [1, 6, 3, 8, 2, 4], [1, 1, 0, 0, 1, 1]
@@ -84,7 +87,7 @@ def expected(name, x, weights, stride):
 
 
 @pytest.mark.parametrize("training", [True, False])
-@pytest.mark.parametrize("size", [8, 5])
+@pytest.mark.parametrize("size", [8, 7, 5, 2, 1])
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("name", nn_paddle.OPERATIONS)
 def test_operation(name, stride, size, training):
@@ -120,27 +123,30 @@ def test_standardise():
     assert (x[1] == 0).all()
 
 
-def test_augmented_rows_are_crops_of_the_padded_image():
-    images = np.random.default_rng(0).standard_normal((3, 3, 32, 32)).astype(np.float32)
+@pytest.mark.parametrize("size, padding", [(32, 4), (9, 1), (30, 3)])
+def test_augmented_rows_are_crops_of_the_padded_image(size, padding):
+    images = np.random.default_rng(0).standard_normal((3, 3, size, size)).astype(np.float32)
     table = nn_paddle.pixel_table(images)
     indices = np.repeat(np.arange(3), 200)
-    rows = nn_paddle.augmented_rows(indices, True, np.random.default_rng(1))
-    crops = table[rows].reshape(-1, 32, 32, 3).transpose(0, 3, 1, 2)
-    padded = np.pad(images, ((0, 0), (0, 0), (4, 4), (4, 4)))
+    rows = nn_paddle.augmented_rows(indices, size, True, np.random.default_rng(1))
+    crops = table[rows].reshape(-1, size, size, 3).transpose(0, 3, 1, 2)
+    padded = np.pad(images, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
+    offsets = range(2 * padding + 1)
     seen = set()
     for index, crop in zip(indices, crops, strict=True):
         found = [
             (top, left, flip)
-            for top in range(9)
-            for left in range(9)
+            for top in offsets
+            for left in offsets
             for flip in (False, True)
             if np.array_equal(
-                padded[index, :, top : top + 32, left : left + 32][..., :: -1 if flip else 1], crop
+                padded[index, :, top : top + size, left : left + size][..., :: -1 if flip else 1], crop
             )
         ]
         assert len(found) == 1
         seen.update(found)
-    assert len(seen) > 150  # of 162: all offsets, flipped or not, do occur
+    # Of 162 with 32 pixels: all offsets, flipped or not, do occur.
+    assert len(seen) > 0.9 * 2 * len(offsets) ** 2
 
 
 def test_a_packed_batch_and_the_dropout_mask_in_it():
@@ -176,7 +182,7 @@ def test_initial_values():
         with static.program_guard(program, static.Program()), paddle.utils.unique_name.guard():
             images = static.data("images", [2, 3, 32, 32])
             config = dataclasses.replace(TINY, width=64)
-            nn_paddle.build_network(images, decode(TOKENS, ADJVEC), config, True)
+            nn_paddle.build_network(images, decode(TOKENS, ADJVEC), 10, config, True)
         values = nn_paddle.draw_parameters(program, config, np.random.default_rng(0))
     stem = values["weight_0"]
     assert stem.shape == (64, 3, 3, 3)
@@ -251,6 +257,41 @@ def test_what_a_model_costs(easy_subset, monkeypatch):
     assert reads == 3 * ["loss_sum", "correct_sum"]
 
 
+@pytest.mark.parametrize("num_classes, size", [(2, 8), (3, 13), (100, 32), (1000, 8), (5, 224)])
+def test_classes_and_pixels_follow_the_images(num_classes, size, tmp_path):
+    """A network of two stages for each; what is exported has them too."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (32, 3 * size**2)).astype(np.uint8)
+    labels = rng.permutation(np.arange(32) % num_classes)
+    labels[0] = num_classes - 1
+    subset = Subset(images, labels, images[:3], labels[:3], tuple(map(str, range(num_classes))))
+    config = dataclasses.replace(TINY, width=4, train_batch_size=16)
+    with nn_paddle.ChildTrainer(TOKENS, ADJVEC, config, subset, rng) as trainer:
+        loss, _ = trainer.train_epoch()
+        assert 0.1 * math.log(num_classes) < loss < 10 * math.log(num_classes)
+        accuracy, _ = trainer.evaluate(images, labels)
+        assert get_variable("bias_0").shape == (num_classes,)
+        trainer.export(str(tmp_path / "model"))
+    predictor = paddle.inference.create_predictor(
+        paddle.inference.Config(str(tmp_path / "model.pdmodel"), str(tmp_path / "model.pdiparams"))
+    )
+    pixels = images.reshape(-1, 3, size, size).astype(np.float32)
+    (probabilities,) = predictor.run([paddle.to_tensor(pixels)])
+    assert probabilities.shape == [32, num_classes]
+    np.testing.assert_allclose((probabilities.numpy().argmax(1) == labels).mean(), accuracy, atol=1 / 32)
+
+
+def test_images_that_do_not_fit_the_network_are_refused(easy_subset):
+    images = np.zeros((32, 3 * 8 * 8), np.uint8)
+    small = easy_subset._replace(train_images=images, train_labels=np.zeros(32, np.int64))
+    nn_paddle.check_fit(ChildConfig(num_stages=4), small)
+    with pytest.raises(SettingsError, match="num_stages 5 is too large for images of 8 pixels"):
+        nn_paddle.check_fit(ChildConfig(num_stages=5), small)
+    many = np.broadcast_to(np.uint8(0), (90_000, 3 * 224 * 224))
+    with pytest.raises(SettingsError, match="90,000 training images of 224 pixels would take 84.7 GB"):
+        nn_paddle.train_child(TOKENS, ADJVEC, easy_subset._replace(train_images=many), TINY, 0)
+
+
 # --- On GPUs --------------------------------------------------------------------------------------
 
 
@@ -259,7 +300,7 @@ def program_for_gpus(subset, tokens, adjvec, config):
     """The training program that a GPU would run, and the number of its operators of each type. It is built
     as where Paddle's kernels include float16 ones, which those for CPUs do not."""
     lists = importlib.import_module("paddle.static.amp.fp16_lists")
-    trainer = nn_paddle.ChildTrainer(tokens, adjvec, config, *subset[:2], np.random.default_rng(0))
+    trainer = nn_paddle.ChildTrainer(tokens, adjvec, config, subset, np.random.default_rng(0))
     with pytest.MonkeyPatch.context() as patch, programs.static_programs(), programs.new_scope():
         patch.setattr(lists.core, "op_supported_infos", lambda device, dtype: (set(), set(), set()))
         trainer.executor = programs.new_executor()

@@ -32,7 +32,8 @@ def gradients(rewrite: Callable[[static.Program], None]) -> tuple[list[np.ndarra
             images = static.data("images", [4, 3, 32, 32])
             labels = static.data("labels", [4, 1], "int64")
             cells = decode(TOKENS, EVERY_EDGE)
-            loss = F.cross_entropy(nn_paddle.build_network(images, cells, config, training=True), labels)
+            logits = nn_paddle.build_network(images, cells, 10, config, training=True)
+            loss = F.cross_entropy(logits, labels)
             fetches = [gradient for _, gradient in static.append_backward(loss)]
         rewrite(program)
         programs.set_variables(nn_paddle.draw_parameters(program, config, rng))
