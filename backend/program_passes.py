@@ -58,14 +58,20 @@ def _vectorise_gradients_of_relu(program: Program) -> None:
 
 
 def _use_onednn_convolutions(program: Program) -> None:
-    """Let convolutions run in oneDNN, about twice as fast on CPUs as Paddle's own, but for 1x1: those are
-    plain matrix products in Paddle, and faster than rearranging their images for oneDNN and back. Without
-    effect on GPUs."""
+    """Let convolutions run in oneDNN where that is faster on CPUs than Paddle's own. Without effect on
+    GPUs.
+
+    From 8 channels on it is up to three times as fast. With fewer, which fill half a vector at most, it is
+    faster for kernels of 5x5 only; that choice makes the quick preset's networks train 1.07 times as fast.
+    A 1x1 convolution is a plain matrix product in Paddle, and faster than rearranging its images for oneDNN
+    and back.
+    """
     if paddle.__version__.startswith("2."):  # whose conv2d_grad fails there
         return
     block = program.global_block()
     for op in block.ops:
         if op.type in ("conv2d", "conv2d_grad"):
-            *_, height, width = block.var(op.input("Filter")[0]).shape
-            if height * width > 1:
+            _, channels, height, width = block.var(op.input("Filter")[0]).shape
+            area = height * width
+            if area > 1 and channels >= 8 or area >= 25:
                 op._set_attr("use_mkldnn", True)
