@@ -114,7 +114,7 @@ class AutoDLAgent(parl.Agent):
         if state.keys() != {"updates", "baseline", "tensors"}:
             raise ValueError("this is no state of a REINFORCE agent")
         updates, baseline, saved = state["updates"], state["baseline"], state["tensors"]
-        if type(updates) is not int or updates < 0:
+        if type(updates) is not int or not 0 <= updates < 2**63:
             raise ValueError(f"updates cannot be {reprlib.repr(updates)}")
         # A baseline comes with the first update.
         if not (type(baseline) is float and abs(baseline) < math.inf if updates else baseline is None):

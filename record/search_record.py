@@ -82,6 +82,7 @@ class SearchRecord:
                     "by --resume, or name another directory"
                 )
             self._compare(settings_path, settings)
+            self._check_version()
             self.checkpoint = self._newest_checkpoint()
         else:
             write_whole(settings_path, json.dumps(settings, indent=1).encode())
@@ -106,11 +107,13 @@ class SearchRecord:
             raise RecordError(
                 f"--resume: the search in {self.directory} has other settings: {'; '.join(different[:10])}"
             )
+
+    def _check_version(self) -> None:
         for model in self.known.values():
-            if model.reward is None or (model.status == "ok" and model.network is None):
+            if model.network is None:
                 raise RecordError(
-                    f"{self.history_path}: model {model.mid} has no reward or no network, as in early "
-                    "versions: this search cannot be resumed"
+                    f"{self.history_path}: model {model.mid} has no network, as in early versions: this "
+                    "search cannot be resumed"
                 )
 
     def _newest_checkpoint(self) -> Checkpoint | None:

@@ -21,7 +21,8 @@ class StepLog:
     def __init__(self, log_dir: Path, first_step: int):
         self.steps = StepsWriter(log_dir / "steps.csv", first_step)
         scalars = log_dir / "tensorboard" / f"from_step_{first_step}"  # each start has a place of its own
-        shutil.rmtree(scalars, ignore_errors=True)
+        if scalars.is_dir():  # rmtree would wait for a FIFO
+            shutil.rmtree(scalars, ignore_errors=True)
         self.scalars = SummaryWriter(str(scalars))
 
     def __enter__(self) -> "StepLog":

@@ -138,7 +138,7 @@ def tensor(name, change):
         (without("updates"), "no state"),
         (without("baseline"), "no state"),
         (number("more", 1), "no state"),
-        *((number("updates", value), "updates cannot be") for value in (None, "3", -1, 2.0)),
+        *((number("updates", value), "updates cannot be") for value in (None, "3", -1, 2.0, 10**400)),
         (number("updates", 0), "baseline cannot be"),
         *((number("baseline", value), "baseline cannot be") for value in (None, "1", np.nan)),
         (tensors(without("head_bias")), "head_bias is missing"),

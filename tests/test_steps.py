@@ -117,3 +117,10 @@ def test_scalars_go_where_tensorboard_looks(tmp_path):
     content = events[0].read_bytes()
     assert len(list((tmp_path / "tensorboard" / "from_step_2").glob("events.*"))) == 1
     assert all(name.encode() in content for name in FIELDS if name != "step")
+
+
+def test_a_fifo_in_place_of_tensorboards_directory_is_refused(tmp_path):
+    (tmp_path / "tensorboard").mkdir()
+    os.mkfifo(tmp_path / "tensorboard" / "from_step_4")
+    with pytest.raises(NotADirectoryError):
+        StepLog(tmp_path, 4)
