@@ -20,7 +20,7 @@ from record.files import write_whole
 from record.history import RecordError
 from report_page import pictures
 from report_page.page import LivePage, render
-from report_page.reading import read_final_means, read_models
+from report_page.reading import num_classes, read_final_means, read_models, read_settings
 from report_page.statistics import best_of
 from report_page.text import final_lines, report_lines
 from search_space.network_picture import draw_network
@@ -49,10 +49,15 @@ def report(log_dir: Path, baseline_dir: Path | None, output_dir: Path) -> None:
     baseline = read_models(baseline_dir) if baseline_dir else []
     for line in (*report_lines(models, baseline), *final_lines(read_final_means(log_dir), models)):
         print(line)
+    try:
+        settings = read_settings(log_dir)
+    except RecordError:  # named on the page
+        settings = {}
     best = best_of(models, 1)[0]
     title = f"model {best.mid}: accuracy {best.accuracy:.3f}, {best.num_params:,} parameters"
     write(output_dir / "report.html", render(log_dir, baseline_dir).encode())
-    write(output_dir / "search_result.png", pictures.png(pictures.draw_search(models, baseline)))
+    curve = pictures.draw_search(models, baseline, num_classes(settings))
+    write(output_dir / "search_result.png", pictures.png(curve))
     write(output_dir / "cnn_net.png", pictures.png(draw_network(best.tokens, best.adjvec, title)))
 
 

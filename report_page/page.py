@@ -17,7 +17,7 @@ import numpy as np
 
 from record.history import ModelRecord, RecordError
 from report_page import pictures, statistics
-from report_page.reading import read_final_means, read_models, read_settings, read_steps
+from report_page.reading import num_classes, read_final_means, read_models, read_settings, read_steps
 from report_page.text import NUM_BEST, count_line
 from search_space.cells import OPERATION_NAMES, Cell, decode
 from search_space.network_picture import draw_cell
@@ -120,7 +120,9 @@ def _contents(log_dir: Path, baseline_dir: Path | None) -> dict[str, Any]:
         "front": [_row(model) for model in statistics.pareto_front(models)],
         "comparison": statistics.compare(models, baseline),
         "with_reward": any(model.reward != model.accuracy for model in best),
-        "curve": pictures.data_uri(pictures.draw_search(models, baseline, pictures.PAGE_WIDTH)),
+        "curve": pictures.data_uri(
+            pictures.draw_search(models, baseline, num_classes(settings), pictures.PAGE_WIDTH)
+        ),
         "sizes": pictures.data_uri(pictures.draw_front(models)),
         "cells": [_cell_picture(normal, "F"), _cell_picture(reduction, "2F")],
         "preferences": _preferences(models),

@@ -23,9 +23,14 @@ MOST_NUMBERS = 144  # fields of a heat map that has numbers in them
 
 
 def draw_search(
-    models: Sequence[ModelRecord], baseline: Sequence[ModelRecord], width: float = 8.0
+    models: Sequence[ModelRecord],
+    baseline: Sequence[ModelRecord],
+    num_classes: int | None,
+    width: float = 8.0,
 ) -> plt.Figure:
-    """Accuracy, parameters and, where it is another thing than accuracy, reward over the steps."""
+    """Accuracy, parameters and, where it is another thing than accuracy, reward over the steps.
+
+    num_classes: of the images, if it is known. width: in inches."""
     models = [model for model in models if model.status != "failed"]
     panels = {"accuracy": "accuracy on held-out images", "num_params": "parameters"}
     if any(model.reward != model.accuracy for model in models):
@@ -52,7 +57,8 @@ def draw_search(
             marker = "." if len(steps) == 1 else ""  # one step makes no line
             label = "best model so far"
             axes.plot(steps, best, color=BEST, marker=marker, drawstyle="steps-post", label=label)
-            axes.axhline(0.1, color=CHANCE, linestyle=":", label="chance")
+            if num_classes:
+                axes.axhline(1 / num_classes, color=CHANCE, linestyle=":", label="chance")
         if baseline:
             mean = np.mean([getattr(model, field) for model in baseline if model.status != "failed"])
             axes.axhline(mean, color=BASELINE, linestyle="--", label="mean of the baseline")

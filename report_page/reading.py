@@ -34,6 +34,7 @@ def read_final_means(log_dir: Path) -> list[tuple[int, float, str]]:
 
 
 def read_settings(log_dir: Path) -> dict[str, Any]:
+    """The settings of the search, as they stand in the file."""
     path = log_dir / "search.json"
     try:
         settings = read_json(path)
@@ -44,6 +45,12 @@ def read_settings(log_dir: Path) -> dict[str, Any]:
     if not isinstance(settings, dict):
         raise RecordError(f"{path} is damaged")
     return settings
+
+
+def num_classes(settings: dict[str, Any]) -> int | None:
+    """Classes of the search's images, where its settings say it; those of early versions do not."""
+    number = settings.get("num_classes")
+    return number if type(number) is int and number > 1 else None
 
 
 def read_steps(log_dir: Path) -> list[dict[str, float]]:

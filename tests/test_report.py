@@ -113,7 +113,7 @@ def test_reward_is_drawn_where_it_is_not_the_accuracy():
         (0.2, ["accuracy on held-out images", "parameters"]),
         (0.1, ["accuracy on held-out images", "parameters", "reward"]),
     ):
-        figure = draw_search([model(0, 0.2, reward=reward)], [model(0, 0.15)])
+        figure = draw_search([model(0, 0.2, reward=reward)], [model(0, 0.15)], None)
         assert [axes.get_ylabel() for axes in figure.axes] == labels
         baseline = figure.axes[0].lines[-1]
         assert baseline.get_label() == "mean of the baseline" and set(baseline.get_ydata()) == {0.15}
@@ -144,10 +144,12 @@ def test_a_search_without_a_trained_model_is_refused(tmp_path, models):
 
 
 def test_one_step_is_drawn_between_whole_numbers():
-    figure = draw_search([model(0, 0.2), model(1, 0.3)], [])
+    figure = draw_search([model(0, 0.2), model(1, 0.3)], [], 4)
     low, high = figure.axes[-1].get_xlim()
     assert low <= -0.5 and high >= 0.5
     assert all(float(tick).is_integer() for tick in figure.axes[-1].get_xticks())
+    chance = figure.axes[0].lines[-1]
+    assert chance.get_label() == "chance" and set(chance.get_ydata()) == {1 / 4}
     plt.close(figure)
 
 
