@@ -24,10 +24,9 @@ def load_class_names(directory: str | os.PathLike) -> tuple[str, ...] | None:
         if os.path.lexists(path):
             content = load_pickle(path)
             names = content.get(key) if type(content) is dict else None
-            try:
-                names = [name.decode() if type(name) is bytes else name for name in names]
-            except (TypeError, UnicodeDecodeError) as error:
-                raise DatasetError(f"{path} has no list of names, {key!r}") from error
+            if type(names) is not list:
+                raise DatasetError(f"{path} has no list {key!r} of the names of the classes")
+            names = [name.decode(errors="replace") if type(name) is bytes else name for name in names]
             return check_class_names(names, len(names), path)
     return None
 
