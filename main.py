@@ -21,6 +21,7 @@ import numpy as np
 
 import autodl
 import dataset_maker
+from nn_paddle import check_fit
 from record.history import ModelRecord, RecordError
 from record.progress import Progress
 from record.search_record import SearchRecord
@@ -97,6 +98,7 @@ def search(
     decided = all_that_decides(settings, agent, reward_of)
     if trainers is None:
         subset = dataset_maker.load_subset(settings.search.data_path, settings.search.chunk_size)
+        check_fit(settings.child, subset)
         decided["images"] = subset.sha256()
         start_trainers = trainers_of(settings, subset)
     else:

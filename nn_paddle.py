@@ -297,8 +297,14 @@ def crop_padding(size: int) -> int:
 
 def check_fit(config: ChildConfig, subset: Subset) -> None:
     """Raises SettingsError, before any work is done, where a network of so many stages has no use for
-    images of this size, or where the pixel table of the training images would take too much memory."""
+    images of this size, where an update takes more training images than there are, or where their pixel
+    table would take too much memory."""
     size = subset.image_size
+    if config.train_batch_size > len(subset.train_images):
+        raise SettingsError(
+            f"train_batch_size {config.train_batch_size:,} is more than the {len(subset.train_images):,} "
+            "training images"
+        )
     if size < 2 ** (config.num_stages - 1):
         raise SettingsError(
             f"num_stages {config.num_stages} is too large for images of {size} pixels, of which "
@@ -392,7 +398,7 @@ class ChildTrainer:
         self.images, self.labels = subset.train_images, subset.train_labels
         self.size, self.num_classes = subset.image_size, subset.num_classes
         self.rng = rng
-        self.batch_size = min(config.train_batch_size, len(self.images))
+        self.batch_size = config.train_batch_size
         self.steps = len(self.images) // self.batch_size  # an epoch leaves out the incomplete last batch
 
     def __enter__(self) -> "ChildTrainer":
@@ -506,19 +512,26 @@ class ChildTrainer:
         set_variables(state)
         self.schedule.step(epochs * self.steps)
 
-    def export(self, prefix: str) -> None:
-        """Write PREFIX.pdmodel and PREFIX.pdiparams, for paddle.inference: the network from raw pixels,
-        float32 [B, 3, S, S] in 0 .. 255, to the classes' probabilities [B, num_classes]."""
+    def export(self) -> tuple[bytes, bytes]:
+        """The contents of a .pdmodel and a .pdiparams file, for paddle.inference: the network from raw
+        pixels, float32 [B, 3, S, S] in 0 .. 255, to the classes' probabilities [B, num_classes]."""
         program = static.Program()
-        with static.program_guard(program, static.Program()), paddle.utils.unique_name.guard():
+        with (
+            static.program_guard(program, static.Program()),
+            paddle.utils.unique_name.guard(),
+            no_call_stacks(),  # whose paths are of no use to others
+        ):
             pixels = static.data("pixels", [-1, 3, self.size, self.size])
             flat = paddle.flatten(pixels, 1)
             centred = flat - paddle.mean(flat, 1, keepdim=True)
             variance = paddle.mean(centred * centred, 1, keepdim=True)
             images = centred / paddle.clip(variance, min=1 / flat.shape[1]) ** 0.5
             images = paddle.reshape(images, [-1, 3, self.size, self.size])
-            probabilities = F.softmax(self._logits(images, training=False))
-            static.save_inference_model(prefix, [pixels], [probabilities], self.executor, program=program)
+            ends = [pixels], [F.softmax(self._logits(images, training=False))]
+            return (
+                static.serialize_program(*ends, program=program),
+                static.serialize_persistables(*ends, self.executor, program=program),
+            )
 
 
 def train_child(

@@ -1,79 +1,112 @@
 """Classify pictures with a model that retrain.py wrote.
 
-    python predict.py --model=retrained PICTURE...
+    python predict.py --model=retrained PICTURE ...
 
-Pictures of any size and format that Pillow reads are scaled to 32x32. Prints each one's three likeliest
-classes.
+Pictures may have any size and any format that Pillow reads (image_data/picture.py says how each is read).
+Prints the three likeliest classes of each. One that cannot be read gets a line on standard error and makes
+the exit code 1; the others are classified all the same.
 """
 
+import dataclasses
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from absl import app, flags
-from PIL import Image, UnidentifiedImageError
 
-FLAGS = flags.FLAGS
+from checked_io.messages import printable
+from image_data.picture import PictureError, load_picture
+from settings import command
+from settings.fields import Settings, setting
+from settings.flags import define_flags, from_flags
+from trained_model.model_files import ModelError, TrainedModel, read_model
 
-
-class PredictError(Exception):
-    """A model or a picture that cannot be read; the text is for the user."""
-
-
-def load_picture(path: str) -> np.ndarray:
-    """float32 [3, 32, 32] in 0 .. 255."""
-    try:
-        with Image.open(path) as picture:
-            pixels = np.asarray(picture.convert("RGB").resize((32, 32), Image.Resampling.BOX))
-    except UnidentifiedImageError as error:
-        raise PredictError(f"{path} is no picture that can be read") from error
-    except OSError as error:
-        raise PredictError(f"{path}: {error.strerror or error}") from error
-    except (SyntaxError, ValueError, Image.DecompressionBombError) as error:  # from damaged pictures
-        raise PredictError(f"{path}: {error}") from error
-    return pixels.transpose(2, 0, 1).astype(np.float32)
+Predict = Callable[[np.ndarray], np.ndarray]
+AT_ONCE = 100  # pictures in memory
+SHOWN = 3  # classes of a picture
 
 
-def load_model(directory: Path):
-    """A function from pictures, float32 [B, 3, 32, 32] in 0 .. 255, to probabilities [B, 10]. Raises
-    PredictError where the model is damaged."""
+@dataclasses.dataclass(frozen=True)
+class PredictConfig(Settings):
+    """The model"""
+
+    model: str = setting("retrained", "Directory of the model: --output_dir of retrain.py.")
+
+
+class PicturesError(Exception):
+    """Pictures that are not there or cannot be read; the text is for the user."""
+
+
+ERRORS = (ModelError, PicturesError)
+
+
+def main(paths: list[str]) -> None:
+    if not paths:
+        raise PicturesError("name the pictures to classify: `python predict.py PICTURE ...`")
+    model = read_model(Path(from_flags(PredictConfig).model))
+    predict = None
+    num_classified = 0
+    for first in range(0, len(paths), AT_ONCE):
+        pictures = read_pictures(paths[first : first + AT_ONCE], model.image_size)
+        if pictures:
+            predict = predict or load_predictor(model)
+            print_classes(pictures, predict, model.class_names)
+            num_classified += len(pictures)
+    if num_classified < len(paths):
+        sys.exit(1)
+
+
+def read_pictures(paths: list[str], size: int) -> list[tuple[str, np.ndarray]]:
+    """Paths and pictures, float32 [3, size, size] in 0 .. 255, of those that can be read; the others get a
+    line on standard error."""
+    pictures = []
+    for path in paths:
+        try:
+            pictures.append((path, load_picture(path, size).astype(np.float32)))
+        except PictureError as error:
+            print(f"predict.py: {error}", file=sys.stderr)
+    return pictures
+
+
+def load_predictor(model: TrainedModel) -> Predict:
+    """A function from pictures, float32 [B, 3, size, size] in 0 .. 255, to probabilities [B, classes].
+    Both raise ModelError where Paddle refuses the model."""
     from backend.paddle_backend import paddle  # takes seconds, which a wrong command line need not wait for
 
-    config = paddle.inference.Config(str(directory / "model.pdmodel"), str(directory / "model.pdiparams"))
+    config = paddle.inference.Config()
+    config.set_model_buffer(
+        model.program, len(model.program), model.parameters, len(model.parameters)
+    )
     config.disable_glog_info()
     try:
         predictor = paddle.inference.create_predictor(config)
     except (RuntimeError, ValueError) as error:
-        raise PredictError(f"{directory}: the model is damaged; let retrain.py write it anew") from error
+        raise ModelError("Paddle cannot read the model: let retrain.py write it again") from error
     input_handle = predictor.get_input_handle(predictor.get_input_names()[0])
     output_handle = predictor.get_output_handle(predictor.get_output_names()[0])
 
     def predict(pictures: np.ndarray) -> np.ndarray:
         input_handle.copy_from_cpu(pictures)
-        predictor.run()
+        try:
+            predictor.run()
+        except (RuntimeError, ValueError) as error:
+            raise ModelError("Paddle cannot run the model: let retrain.py write it again") from error
         return output_handle.copy_to_cpu()
 
     return predict
 
 
-def main(argv: list[str]) -> None:
-    if len(argv) < 2:
-        raise app.UsageError("name pictures to classify")
-    directory = Path(FLAGS.model)
-    try:
-        for name in ("model.pdmodel", "model.pdiparams", "classes.txt"):
-            if not (directory / name).exists():
-                raise PredictError(f"{directory / name} is missing: --model names an output of retrain.py")
-        classes = (directory / "classes.txt").read_text(encoding="utf-8").splitlines()
-        pictures = np.stack([load_picture(path) for path in argv[1:]])
-        predict = load_model(directory)
-    except PredictError as error:
-        sys.exit(f"predict.py: {error}")
-    for path, probabilities in zip(argv[1:], predict(pictures), strict=True):
-        best = np.argsort(-probabilities)[:3]
-        print(f"{path}: " + ", ".join(f"{classes[k]} {probabilities[k]:.2f}" for k in best))
+def print_classes(
+    pictures: list[tuple[str, np.ndarray]], predict: Predict, class_names: list[str]
+) -> None:
+    paths, pixels = zip(*pictures, strict=True)
+    for path, probabilities in zip(paths, predict(np.stack(pixels)), strict=True):
+        likeliest = np.argsort(-probabilities)[:SHOWN]
+        classes = ", ".join(f"{class_names[k]} {probabilities[k]:.2f}" for k in likeliest)
+        print(f"{printable(path)}: {classes}")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":
-    flags.DEFINE_string("model", "retrained", "Directory of the model.")
-    app.run(main)
+    define_flags(PredictConfig)
+    command.run(main, (PredictConfig,), ERRORS, arguments="PICTURE ...")

@@ -1,184 +1,188 @@
 """Train an architecture that a search found, from scratch and for as long as asked, into a model to use.
 
-    python retrain.py --architecture=log/best.json                        # on the search's images
-    python retrain.py --architecture=log/best.json --cifar_dir=cifar/cifar-10-batches-py    # on all
-    python retrain.py --architecture=log/best.json --resume               # goes on after a stop
+    python retrain.py --architecture=log/best.json                  # on the search's images
+    python retrain.py --architecture=log/best.json --input_dir=cifar/cifar-10-batches-py    # on all
+    python retrain.py --resume                                      # goes on after a stop
 
-The recipe is that of the search, its cosine stretched to --epochs; --width and --num_cells make the network
-larger. After every epoch OUTPUT_DIR gets a checkpoint. The weights best on the validation images are kept,
-and written at the end as model.pdmodel and model.pdiparams, which predict.py reads; with --cifar_dir their
-accuracy on CIFAR-10's test batch is told once, if that is there.
+The recipe is that of the search, its learning rate stretched to --epochs; --width and --num_cells make the
+network larger. After every epoch --output_dir gets a checkpoint, which holds the settings too. The weights
+that are best on the validation images become the model that predict.py reads (see
+trained_model/model_files.py). With --input_dir its accuracy on CIFAR-10's test_batch, if that is there, is
+measured once, at the end.
+
+From Python: retrain(RetrainConfig(architecture="log/best.json", epochs=20))
 """
 
 import dataclasses
+import fcntl
 import math
+import shlex
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
-from absl import app, flags
 
-import dataset_maker
-from image_data.class_names import check_class_names
-from image_data.source import open_source
+from checked_io.regular_files import open_regular
+from image_data.errors import DatasetError
+from image_data.subset import Subset
 from nn_paddle import ChildTrainer
-from record.files import read_arrays, write_arrays, write_whole
-from search_space.architecture_file import Architecture, ArchitectureError, read_architecture
-from search_space.child import ChildConfig
+from retraining.checkpoint import Checkpoint, checkpoint_path, damaged, find_checkpoint, write_checkpoint
+from retraining.config import RetrainConfig, RetrainError, options_of, resume_command
+from retraining.images import TEST_BATCH, Images, load_images
+from retraining.plan import Plan, check_plan, check_possible, check_settings, make_plan, settings_of
+from search_space.architecture_file import ArchitectureError, read_architecture
+from settings import command
 from settings.fields import SettingsError
+from settings.flags import FLAGS, define_flags, from_flags
+from trained_model.model_files import TrainedModel, check_places, write_model
+from trained_model.onnx_export import OnnxError, check_installed, to_onnx
 
-try:
-    import paddle2onnx  # an optional extra
-except ImportError:
-    paddle2onnx = None
-
-FLAGS = flags.FLAGS
-
-ONNX_OPSET = 13
-VALIDATION_SHARE = 10  # one of so many images, of all of CIFAR-10's for training
+ERRORS = (RetrainError, ArchitectureError, DatasetError, SettingsError, OnnxError)
 
 
-class RetrainError(Exception):
-    """A training that cannot start or go on; the text is for the user."""
+class Retrained(NamedTuple):
+    accuracy: float  # the best on the validation images; the model has the weights of that epoch
+    test_accuracy: float | None
+    num_params: int
+    directory: Path
 
 
-def load_images() -> dataset_maker.Subset:
-    if not FLAGS.cifar_dir:
-        return dataset_maker.load_subset(FLAGS.data_path, FLAGS.chunk_size)
-    source = open_source(Path(FLAGS.cifar_dir))
-    images, labels = source.all_images(), source.labels
-    order = np.random.default_rng(FLAGS.seed).permutation(len(images))
-    held_out, train = np.split(order, [len(order) // VALIDATION_SHARE])
-    return dataset_maker.Subset(
-        images[train], labels[train], images[held_out], labels[held_out], source.class_names
-    )
-
-
-def make_config(config: ChildConfig) -> ChildConfig:
-    """The recipe for --epochs, warming up for the same share of them as in the search."""
+def main(arguments: list[str]) -> None:
+    config = config_from_flags()
     try:
-        return dataclasses.replace(
-            config,
-            early_stop=FLAGS.epochs,
-            T_0=float(FLAGS.epochs),
-            warmup=config.warmup * FLAGS.epochs / config.T_0,
-            width=FLAGS.width or config.width,
-            num_cells=FLAGS.num_cells or config.num_cells,
-        )
-    except SettingsError as error:
-        raise RetrainError(f"recipe: {error}") from error
-
-
-def retrain(architecture: Architecture, output_dir: Path) -> None:
-    if FLAGS.onnx and paddle2onnx is None:
-        raise RetrainError("--onnx needs: pip install --no-deps -r requirements/onnx.txt")
-    config = make_config(architecture.config)
-    subset = load_images()
-    class_names = check_class_names(FLAGS.classes or subset.class_names, subset.num_classes, "--classes")
-    settings = {
-        "tokens": architecture.tokens,
-        "adjvec": architecture.adjvec,
-        "recipe": dataclasses.asdict(config),
-        "seed": FLAGS.seed,
-        "images": subset.sha256(),
-    }
-    checkpoint = output_dir / "checkpoint.npz"
-    if checkpoint.exists() and not FLAGS.resume:
-        raise RetrainError(f"{output_dir} holds a training: go on with it by --resume, or name another")
-    output_dir.mkdir(parents=True, exist_ok=True)
-
-    rng = np.random.default_rng(FLAGS.seed)
-    validation = subset.validation_images, subset.validation_labels
-    with ChildTrainer(
-        architecture.tokens, architecture.adjvec, config, subset, rng
-    ) as trainer:
-        first_epoch, best_accuracy, best = 1, -1.0, {}
-        if checkpoint.exists():
-            try:
-                numbers, arrays = read_arrays(checkpoint)
-            except ValueError as error:
-                raise RetrainError(f"{error}: remove it and start over") from error
-            now, best = _split(arrays)
-            if numbers["settings"] != settings:
-                raise RetrainError(f"--resume: {output_dir} holds a training of other settings")
-            first_epoch, best_accuracy = numbers["epoch"] + 1, numbers["best_accuracy"]
-            trainer.load_state(now, numbers["epoch"])
-            rng.bit_generator.state = numbers["rng"]
-            print(f"going on after epoch {numbers['epoch']}", flush=True)
-        for epoch in range(first_epoch, FLAGS.epochs + 1):
-            loss, train_accuracy = trainer.train_epoch()
-            if not math.isfinite(loss):
-                raise RetrainError(f"the loss left the finite numbers in epoch {epoch}")
-            accuracy, _ = trainer.evaluate(*validation)
-            now = trainer.state()
-            if accuracy > best_accuracy:
-                best_accuracy, best = accuracy, now
-            numbers = {
-                "settings": settings,
-                "epoch": epoch,
-                "best_accuracy": best_accuracy,
-                "rng": rng.bit_generator.state,
-            }
-            write_arrays(checkpoint, numbers, _join(now, best))
-            print(
-                f"epoch {epoch}/{FLAGS.epochs}: loss {loss:.3f}, training accuracy {train_accuracy:.3f}, "
-                f"validation accuracy {accuracy:.3f}",
-                flush=True,
-            )
-        trainer.load_state(best, FLAGS.epochs)
-        print(f"{trainer.num_params} parameters, best validation accuracy {best_accuracy:.3f}")
-        test_batch = Path(FLAGS.cifar_dir or "", "test_batch")
-        if FLAGS.cifar_dir and test_batch.exists():
-            accuracy, _ = trainer.evaluate(*dataset_maker.load_batch(test_batch))
-            print(f"accuracy on {test_batch}: {accuracy:.4f}")
-        trainer.export(str(output_dir / "model"))
-        write_whole(output_dir / "classes.txt", ("\n".join(class_names) + "\n").encode())
-        print(f"wrote {output_dir}/model.pdmodel and model.pdiparams")
-    if FLAGS.onnx:
-        prefix = str(output_dir / "model")
-        paddle2onnx.export(
-            f"{prefix}.pdmodel", f"{prefix}.pdiparams", f"{prefix}.onnx", ONNX_OPSET, enable_optimize=False
-        )
-
-
-def _join(now: dict, best: dict) -> dict:
-    """The states of the last and of the best epoch as one."""
-    return {f"now.{name}": a for name, a in now.items()} | {f"best.{name}": a for name, a in best.items()}
-
-
-def _split(arrays: dict) -> tuple[dict, dict]:
-    now, best = (
-        {name.removeprefix(kind): a for name, a in arrays.items() if name.startswith(kind)}
-        for kind in ("now.", "best.")
-    )
-    return now, best
-
-
-def main(argv: list[str]) -> None:
-    if len(argv) > 1:
-        raise app.UsageError(f"unknown argument {argv[1]}")
-    try:
-        retrain(read_architecture(FLAGS.architecture), Path(FLAGS.output_dir))
-    except (RetrainError, ArchitectureError, dataset_maker.DatasetError) as error:
-        sys.exit(f"retrain.py: {error}")
+        retrain(config)
     except OSError as error:
-        sys.exit(f"retrain.py: {error.filename or FLAGS.output_dir}: {error.strerror or error}")
+        raise RetrainError(f"{error.filename or config.output_dir}: {error.strerror or error}") from error
     except KeyboardInterrupt:
-        print("retrain.py: stopped; the same command with --resume goes on")
+        if checkpoint_path(config).exists():
+            print(f"retrain.py: stopped; `{resume_command(config)}` goes on")
         sys.exit(130)
 
 
+def config_from_flags() -> RetrainConfig:
+    """With --resume, flags that are not given are as the training in --output_dir has them."""
+    config = from_flags(RetrainConfig)
+    stored = find_checkpoint(config) if config.resume else None
+    if not stored:
+        return config
+    values = {**stored.options, **settings_of(stored.plan)}
+    return dataclasses.replace(config, **{k: v for k, v in values.items() if not FLAGS[k].present})
+
+
+def retrain(config: RetrainConfig) -> Retrained:
+    """Train, and write the model to `config.output_dir`.
+
+    Raises the ERRORS, whose texts are for the user, and OSError where a file cannot be written.
+    """
+    if config.onnx:
+        check_installed()
+    stored = find_checkpoint(config)
+    if stored:
+        check_settings(config, stored.plan)
+    elif not config.architecture:
+        raise RetrainError("--architecture is missing: name a file such as log/best.json")
+    architecture = read_architecture(config.architecture) if config.architecture else stored.plan
+    images = load_images(config)
+    plan = make_plan(config, architecture, images)
+    if stored:
+        check_plan(config, plan, stored.plan)
+    check_possible(plan, images)
+    with opened(Path(config.output_dir)):
+        return run(config, plan, stored, images)
+
+
+@contextmanager
+def opened(directory: Path) -> Iterator[None]:
+    """Make the directory, and keep other processes from training in it."""
+    directory.mkdir(parents=True, exist_ok=True)
+    check_places(directory)
+    with open_regular(directory / "lock", "ab") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise RetrainError(
+                f"another process is training in {directory}: choose another --output_dir"
+            ) from error
+        yield
+
+
+def run(config: RetrainConfig, plan: Plan, stored: Checkpoint | None, images: Images) -> Retrained:
+    subset, rng = images.subset, np.random.default_rng(plan.seed)
+    with ChildTrainer(plan.tokens, plan.adjvec, plan.config, subset, rng) as trainer:
+        print(
+            f"{trainer.num_params} parameters, {len(subset.train_images)} training images, "
+            f"{len(subset.validation_images)} validation images",
+            flush=True,
+        )
+        checkpoint = go_on(config, stored, trainer) if stored else first_checkpoint(config, plan, trainer)
+        write_checkpoint(config, checkpoint)  # what cannot be written is known at once
+        checkpoint = train_epochs(config, trainer, checkpoint, subset)
+        trainer.load_state(checkpoint.best, checkpoint.epoch)
+        print(f"best validation accuracy {checkpoint.best_accuracy:.3f}")
+        test_accuracy = trainer.evaluate(*images.test)[0] if images.test else None
+        if images.test:
+            print(f"accuracy on {Path(config.input_dir, TEST_BATCH)}: {test_accuracy:.4f}")
+        export(config, trainer, images)
+    return Retrained(checkpoint.best_accuracy, test_accuracy, trainer.num_params, Path(config.output_dir))
+
+
+def first_checkpoint(config: RetrainConfig, plan: Plan, trainer: ChildTrainer) -> Checkpoint:
+    """Of no epoch yet."""
+    state = trainer.state()
+    return Checkpoint(plan, options_of(config), 0, -1.0, trainer.rng.bit_generator.state, state, state)
+
+
+def go_on(config: RetrainConfig, stored: Checkpoint, trainer: ChildTrainer) -> Checkpoint:
+    """The checkpoint with the configuration's options. Raises RetrainError where it does not fit the
+    network."""
+    try:
+        stored.check_states(trainer.state())
+    except ValueError as error:
+        raise damaged(checkpoint_path(config), error) from error
+    trainer.load_state(stored.now, stored.epoch)
+    trainer.rng.bit_generator.state = stored.rng
+    print(f"going on after epoch {stored.epoch}", flush=True)
+    return dataclasses.replace(stored, options=options_of(config))
+
+
+def train_epochs(
+    config: RetrainConfig, trainer: ChildTrainer, checkpoint: Checkpoint, subset: Subset
+) -> Checkpoint:
+    """Train what is left after the checkpoint, and return the last one. Raises RetrainError."""
+    epochs = checkpoint.plan.config.early_stop
+    for epoch in range(checkpoint.epoch + 1, epochs + 1):
+        loss, train_accuracy = trainer.train_epoch()
+        if not math.isfinite(loss):
+            raise RetrainError(
+                f"the loss left the finite numbers in epoch {epoch}: train with another --seed or a lower "
+                "lr_max in the recipe of the architecture's file, in another --output_dir"
+            )
+        accuracy, _ = trainer.evaluate(subset.validation_images, subset.validation_labels)
+        now, rng = trainer.state(), trainer.rng.bit_generator.state
+        checkpoint = dataclasses.replace(checkpoint, epoch=epoch, rng=rng, now=now)
+        if accuracy > checkpoint.best_accuracy:
+            checkpoint = dataclasses.replace(checkpoint, best_accuracy=accuracy, best=now)
+        write_checkpoint(config, checkpoint)
+        print(
+            f"epoch {epoch}/{epochs}: loss {loss:.3f}, training accuracy {train_accuracy:.3f}, "
+            f"validation accuracy {accuracy:.3f}",
+            flush=True,
+        )
+    return checkpoint
+
+
+def export(config: RetrainConfig, trainer: ChildTrainer, images: Images) -> None:
+    program, parameters = trainer.export()
+    onnx = to_onnx(program, parameters) if config.onnx else None
+    model = TrainedModel(program, parameters, images.class_names, images.subset.image_size, onnx)
+    write_model(Path(config.output_dir), model)
+    directory = shlex.quote(config.output_dir)
+    print(f"wrote the model: `python predict.py --model={directory} PICTURE ...` classifies pictures")
+
+
 if __name__ == "__main__":
-    flags.DEFINE_string("architecture", None, "A best.json.", required=True)
-    flags.DEFINE_string("output_dir", "retrained", "Where checkpoint and model go.")
-    flags.DEFINE_string("data_path", "cifar/pickle-cifar-10", "Where dataset_maker.py wrote the images.")
-    flags.DEFINE_integer("chunk_size", None, "Images in each of its ten files.", lower_bound=1)
-    flags.DEFINE_string("cifar_dir", None, "Train on all of the CIFAR-10 there instead, or fetch it there.")
-    flags.DEFINE_integer("epochs", 100, "Epochs of training.", lower_bound=1)
-    flags.DEFINE_integer("width", None, "Channels of the first stage; by default as in the search.", 1)
-    flags.DEFINE_integer("num_cells", None, "Cells in a stage; by default as in the search.", 1)
-    flags.DEFINE_integer("seed", 0, "Decides everything that is random.", 0, 2**32 - 1)
-    flags.DEFINE_boolean("resume", False, "Go on with the training in --output_dir, if there is one.")
-    flags.DEFINE_boolean("onnx", False, "Also write model.onnx; see requirements/onnx.txt.")
-    flags.DEFINE_list("classes", None, "Names of the classes; by default those of the images.")
-    app.run(main)
+    define_flags(RetrainConfig)
+    command.run(main, (RetrainConfig,), ERRORS)

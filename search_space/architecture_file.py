@@ -13,7 +13,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from record.files import write_whole
+from checked_io.messages import quoted
+from record.files import read_json, write_whole
 from record.history import ModelRecord
 from search_space.cells import Cell, decode
 from search_space.child import ChildConfig
@@ -69,25 +70,37 @@ def _indented(value: Any) -> str:
 def read_architecture(path: str | os.PathLike) -> Architecture:
     """Raises ArchitectureError where the file is not as `write_architecture` makes them."""
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        content = read_json(Path(path))
     except OSError as error:
         raise ArchitectureError(f"{path}: {error.strerror}") from error
     except ValueError as error:
-        raise ArchitectureError(f"{path} is not JSON: {error}") from error
+        raise ArchitectureError(f"{path} is not JSON: {quoted(str(error))}") from error
     try:
-        if content["version"] != VERSION:
-            raise ArchitectureError(f"{path} has version {content['version']}, not {VERSION}")
-        fields = {name: content[name] for name in ("tokens", "adjvec", "mid", "seed", "accuracy")}
-        architecture = Architecture(**fields, config=_config(content["recipe"]))
-        cells = decode(architecture.tokens, architecture.adjvec)
-        for name, cell in zip(("normal_cell", "reduction_cell"), cells, strict=True):
-            if content[name] != _nodes(cell):
-                raise ValueError(f"{name} is not the one of tokens and adjvec")
+        return _architecture(content)
     except KeyError as error:
         raise ArchitectureError(f"{path}: {error} is missing") from error
     except (TypeError, ValueError) as error:
-        raise ArchitectureError(f"{path}: {error}") from error
-    return architecture
+        raise ArchitectureError(f"{path}: {quoted(str(error))}") from error
+
+
+def _architecture(content: Any) -> Architecture:
+    """Raises KeyError, TypeError or ValueError."""
+    if not isinstance(content, dict):
+        raise ValueError("not an object")
+    if content["version"] != VERSION:
+        raise ValueError(f"version {content['version']!r}, not {VERSION}")
+    tokens, adjvec = content["tokens"], content["adjvec"]
+    for name, numbers in (("tokens", tokens), ("adjvec", adjvec)):
+        if not isinstance(numbers, list) or any(type(number) is not int for number in numbers):
+            raise ValueError(f"{name} is not a list of whole numbers")
+    for name, kinds in (("mid", (int,)), ("seed", (int,)), ("accuracy", (int, float))):
+        if type(content[name]) not in kinds:
+            raise ValueError(f"{name} is not a number")
+    for name, cell in zip(("normal_cell", "reduction_cell"), decode(tokens, adjvec), strict=True):
+        if content[name] != _nodes(cell):
+            raise ValueError(f"{name} is not the one of tokens and adjvec")
+    config = _config(content["recipe"])
+    return Architecture(tokens, adjvec, content["mid"], content["seed"], content["accuracy"], config)
 
 
 def _config(recipe: dict[str, Any]) -> ChildConfig:

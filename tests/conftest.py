@@ -1,11 +1,15 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
+from model_records import model
 
 from dataset_maker import Subset
+from search_space.architecture_file import write_architecture
+from search_space.child import ChildConfig
 
 ROOT = Path(__file__).parents[1]
 
@@ -31,3 +35,28 @@ def easy_subset() -> Subset:
         return images.clip(0, 255).astype(np.uint8).reshape(n, -1), labels
 
     return Subset(*draw(160), *draw(50), tuple("0123456789"))
+
+
+class Trained(NamedTuple):
+    directory: Path
+    output: str  # what was printed
+
+
+@pytest.fixture(scope="session")
+def best_json(tmp_path_factory) -> Path:
+    """A small architecture's file, as a search writes it."""
+    path = tmp_path_factory.mktemp("architecture") / "best.json"
+    config = ChildConfig(width=8, num_stages=2, num_cells=1, early_stop=2, T_0=2.0, warmup=0.5)
+    write_architecture(path, model(0, 0.5), config, seed=0)
+    return path
+
+
+@pytest.fixture(scope="session")
+def trained(best_json, digits_path, tmp_path_factory) -> Trained:
+    """What `python retrain.py --epochs=6` makes of it."""
+    directory = tmp_path_factory.mktemp("retrained")
+    flags = [f"--architecture={best_json}", f"--data_path={digits_path}", f"--output_dir={directory}"]
+    command = [sys.executable, "retrain.py", *flags, "--epochs=6"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    return Trained(directory, result.stdout)

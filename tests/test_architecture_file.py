@@ -1,4 +1,5 @@
 import json
+import os
 
 import pytest
 from model_records import model
@@ -48,7 +49,21 @@ def recipe(**fields):
         (lambda content: json.dumps({"version": 1, "tokens": content["tokens"]}), "'adjvec' is missing"),
         (changed(version=2), "version 2, not 1"),
         (changed(tokens=[1, 8, 3, 10]), "tokens must lie in 0 .. 9"),
-        (changed(tokens=[1, 8, 3, "x"]), "best.json"),
+        (changed(tokens=[1, 8, 3, "x"]), "tokens is not a list of whole numbers"),
+        (changed(tokens=[1, 8, 3, 0.0]), "tokens is not a list of whole numbers"),
+        (changed(adjvec=[True, 0]), "adjvec is not a list of whole numbers"),
+        (changed(adjvec={}), "adjvec is not a list of whole numbers"),
+        (changed(mid="12"), "mid is not a number"),
+        (changed(accuracy=None), "accuracy is not a number"),
+        (changed(version=["x" * 10_000]), "version ['xxx"),
+        (recipe(T_0=10**400), "T_0 cannot be 1000"),
+        (recipe(width=10**12), "width cannot be 1000000000000"),
+        (recipe(num_cells=10**6), "num_cells cannot be 1000000"),
+        (recipe(**{"x\x1b[2J" * 1000: 1}), "recipe has not the fields of this version"),
+        (lambda content: "[" * 200_000, "nested too deeply"),
+        (lambda content: '{"a":' * 200_000, "nested too deeply"),
+        (lambda content: "1" + "0" * 10_000, "is not JSON"),
+        (lambda content: " " * 2**24 + "{}", "too long"),
         (changed(adjvec=[1]), "need an adjvec of 2"),
         (changed(adjvec=[0, 0]), "normal_cell is not the one of tokens and adjvec"),
         (changed(recipe={"width": 8}), "recipe has not the fields of this version"),
@@ -66,9 +81,16 @@ def test_a_wrong_file_is_refused_in_one_line(path, change, complaint):
     with pytest.raises(ArchitectureError) as raised:
         read_architecture(path)
     assert complaint in str(raised.value) and str(path) in str(raised.value)
-    assert "\n" not in str(raised.value)
+    assert str(raised.value).isprintable() and len(str(raised.value)) < 600
 
 
 def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(ArchitectureError, match="none.json: No such file"):
         read_architecture(tmp_path / "none.json")
+
+
+def test_what_is_no_file_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    for path, complaint in [(tmp_path, "Is a directory"), (tmp_path / "fifo", "is not a regular file")]:
+        with pytest.raises(ArchitectureError, match=complaint):
+            read_architecture(path)

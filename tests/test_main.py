@@ -112,6 +112,7 @@ def test_a_search_in_which_everything_fails_stops(digits_path, tmp_path):
         ("--data_path=/nowhere", "dataset_maker.py"),
         ("--trainers=tpu", "--trainers"),
         ("--width=30", "width 30"),
+        ("--train_batch_size=901", "train_batch_size 901 is more than the 900 training images"),
         ("surplus", "surplus"),
     ],
 )

@@ -271,7 +271,8 @@ def test_classes_and_pixels_follow_the_images(num_classes, size, tmp_path):
         assert 0.1 * math.log(num_classes) < loss < 10 * math.log(num_classes)
         accuracy, _ = trainer.evaluate(images, labels)
         assert get_variable("bias_0").shape == (num_classes,)
-        trainer.export(str(tmp_path / "model"))
+        for suffix, content in zip((".pdmodel", ".pdiparams"), trainer.export(), strict=True):
+            (tmp_path / f"model{suffix}").write_bytes(content)
     predictor = paddle.inference.create_predictor(
         paddle.inference.Config(str(tmp_path / "model.pdmodel"), str(tmp_path / "model.pdiparams"))
     )
@@ -287,6 +288,8 @@ def test_images_that_do_not_fit_the_network_are_refused(easy_subset):
     nn_paddle.check_fit(ChildConfig(num_stages=4), small)
     with pytest.raises(SettingsError, match="num_stages 5 is too large for images of 8 pixels"):
         nn_paddle.check_fit(ChildConfig(num_stages=5), small)
+    with pytest.raises(SettingsError, match="train_batch_size 33 is more than the 32 training images"):
+        nn_paddle.check_fit(ChildConfig(train_batch_size=33), small)
     many = np.broadcast_to(np.uint8(0), (90_000, 3 * 224 * 224))
     with pytest.raises(SettingsError, match="90,000 training images of 224 pixels would take 84.7 GB"):
         nn_paddle.train_child(TOKENS, ADJVEC, easy_subset._replace(train_images=many), TINY, 0)

@@ -1,0 +1,76 @@
+"""The images of a training, and the names of their classes.
+
+    images = load_images(RetrainConfig(data_path="cifar/pickle-cifar-10"))
+"""
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from image_data.batch import load_batch
+from image_data.class_names import check_class_names
+from image_data.errors import DatasetError
+from image_data.source import open_source
+from image_data.subset import Subset, load_subset
+from retraining.config import RetrainConfig, RetrainError
+
+TEST_BATCH = "test_batch"
+VALIDATION_SHARE = 10  # of all images of a directory, one in this many is held out
+
+
+class Images(NamedTuple):
+    subset: Subset
+    test: tuple[np.ndarray, np.ndarray] | None
+    class_names: tuple[str, ...]
+
+
+def load_images(config: RetrainConfig) -> Images:
+    """Raises DatasetError, or RetrainError where --classes or --input_dir cannot be used."""
+    if config.input_dir:
+        subset = _all_images(config.input_dir, config.seed)
+        test = _test_images(Path(config.input_dir, TEST_BATCH), subset)
+    else:
+        subset, test = load_subset(config.data_path, config.chunk_size), None
+    names = subset.class_names if config.classes is None else _names(config.classes, subset.num_classes)
+    return Images(subset, test, names)
+
+
+def _all_images(input_dir: str, seed: int) -> Subset:
+    """Nine tenths of the images to train on and the others to validate on."""
+    source = open_source(Path(input_dir))
+    images, labels = source.all_images(), source.labels
+    order = np.random.default_rng(seed).permutation(len(images))
+    held_out, train = np.split(order, [len(order) // VALIDATION_SHARE])
+    if not len(held_out):
+        raise RetrainError(f"--input_dir={input_dir} has {len(images)} images, which are too few")
+    return Subset(images[train], labels[train], images[held_out], labels[held_out], source.class_names)
+
+
+def _test_images(path: Path, subset: Subset) -> tuple[np.ndarray, np.ndarray] | None:
+    """Read before the training, since a damaged file would cost all of it later."""
+    if not os.path.lexists(path):
+        return None
+    images, labels = load_batch(path, subset.num_classes)
+    if images.shape[1] != subset.train_images.shape[1]:
+        raise DatasetError(f"{path} holds images of another size than the batches beside it")
+    return images, labels
+
+
+def _names(classes: str, num_classes: int) -> tuple[str, ...]:
+    names = [name.strip() for name in _decoded(classes).split(",")]
+    return check_class_names(names, num_classes, "--classes")
+
+
+def _decoded(text: str) -> str:
+    """A flag's text as Unicode, which Python's does not hold where LC_ALL is C and the text not ASCII."""
+    try:
+        text.encode()
+        return text
+    except UnicodeEncodeError:
+        pass
+    try:
+        return os.fsencode(text).decode()
+    except UnicodeDecodeError as error:
+        raise RetrainError("--classes is not UTF-8") from error

@@ -1,0 +1,1 @@
+"""A trained network as files, which retrain.py writes and predict.py reads."""
