@@ -83,17 +83,17 @@ class PolicyModel(parl.Model):
         is_token_step = np.array(self.is_token_step)[:, None]
         width = 2 * ([K] + [width for i in range(1, N) for width in (i, K)])
         is_action = np.arange(D) < np.array(width)[:, None]
-        # Flat positions in [T, D] of all tokens' one-hot vectors and of all edges, and the inverse:
-        # which of (one-hot vectors, edges, a zero for the padding) goes to each flat position.
+        # Flat positions in [T, D] of all tokens' one-hot vectors and of all edges, and the inverse, a step
+        # later, for the LSTM's inputs: which of (one-hot vectors, edges, a zero for the rest) goes where.
         token_positions = np.flatnonzero(is_action & is_token_step)
         edge_positions = np.flatnonzero(is_action & ~is_token_step)
-        sources = np.full(T * D, is_action.sum())
-        sources[np.concatenate([token_positions, edge_positions])] = np.arange(is_action.sum())
+        sources = np.full((T + 1) * D, is_action.sum())
+        sources[D + np.concatenate([token_positions, edge_positions])] = np.arange(is_action.sum())
 
         dtype = paddle.get_default_dtype()
         self.token_positions = paddle.to_tensor(token_positions)
         self.edge_positions = paddle.to_tensor(edge_positions)
-        self.sources = paddle.to_tensor(sources)
+        self.sources = paddle.to_tensor(sources[: T * D])
         self.one_hot = paddle.eye(K, D, dtype)
         self.token_step_mask = paddle.to_tensor(is_token_step[:, :, None])
         never = np.where(is_token_step, -np.inf, np.inf)
@@ -140,9 +140,7 @@ class PolicyModel(parl.Model):
         """
         assert tokens.shape == [len(tokens), 2 * self.num_nodes], tokens.shape
         assert adjvec.shape == [len(tokens), len(self.edge_positions)], adjvec.shape
-        actions = self._join(tokens, adjvec)
-        inputs = paddle.concat([paddle.zeros_like(actions[:1]), actions[:-1]])
-        outputs, _ = self.lstm(inputs)  # [T, B, H]
+        outputs, _ = self.lstm(self._inputs(tokens, adjvec))  # [T, B, H]
         logits = _squash(outputs @ self.head_weight + self.head_bias)  # [T, B, D]
         token_logits, edge_logits = self._split(logits)
         token_log_prob = dist.categorical_log_prob(token_logits, tokens)
@@ -161,8 +159,8 @@ class PolicyModel(parl.Model):
         edges = paddle.gather(flat, self.edge_positions).t()
         return tokens.reshape([-1, 2 * self.num_nodes, self.num_tokens]), edges
 
-    def _join(self, tokens: Tensor, adjvec: Tensor) -> Tensor:
-        """tokens [B, 2N], adjvec [B, E] -> actions [T, B, D]."""
+    def _inputs(self, tokens: Tensor, adjvec: Tensor) -> Tensor:
+        """tokens [B, 2N], adjvec [B, E] -> each step's input, the action before it, [T, B, D]."""
         T, _, D = self.head_weight.shape
         one_hots = F.embedding(tokens, self.one_hot)[:, :, : self.num_tokens].flatten(1)
         zero = paddle.zeros([len(tokens), 1], one_hots.dtype)
