@@ -61,7 +61,8 @@ def main(arguments: list[str]) -> None:
     try:
         search(settings_from_flags())
     except OSError as error:  # a disk that is full, mostly
-        sys.exit(f"main.py: --log_dir={FLAGS.log_dir}: {error.strerror or error}; --resume goes on later")
+        where = error.filename or f"--log_dir={FLAGS.log_dir}"
+        sys.exit(f"main.py: {where}: {error.strerror or error}; --resume goes on later")
     except Stopped as stopped:
         for number in STOP_SIGNALS:
             signal.signal(number, signal.SIG_IGN)  # once is enough

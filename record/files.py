@@ -11,7 +11,7 @@ import os
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -22,17 +22,26 @@ BLOCK = 2**16
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Raises OSError, and leaves what was there, where not all of it could be written, or where `path` is
-    something else than a file."""
+    """Raises OSError, which names a file, and leaves what was there, where not all of it could be written
+    or `path` is something else than a file."""
     if path.exists():
         check_regular(path)
     aside = path.with_name(f".{path.name}")
     aside.unlink(missing_ok=True)  # of a process that died
-    with open(aside, "xb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with open(aside, "xb") as file:
+            write_to_disk(file, content)
+    except OSError as error:
+        error.filename = error.filename or os.fspath(path)  # which a full disk does not name
+        raise
     aside.replace(path)
+
+
+def write_to_disk(file: BinaryIO, content: bytes) -> None:
+    """Returns when it is there. Raises OSError on a full disk."""
+    file.write(content)
+    file.flush()
+    os.fsync(file.fileno())
 
 
 # --- JSON -----------------------------------------------------------------------------------------

@@ -9,15 +9,15 @@ their run. Needs neither Paddle nor PARL.
 """
 
 import json
-import os
 import reprlib
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from record.files import open_to_grow, read_json_lines
+from record.files import open_to_grow, read_json_lines, write_to_disk
 from search_space.cells import check_architecture
 
 STATUSES = ("ok", "cached", "failed")
@@ -178,16 +178,15 @@ class HistoryWriter:
         content = model.to_json()
         try:
             from_json(content)
-            self.file.write(json.dumps(content).encode() + b"\n")
-            self.file.flush()
-            os.fsync(self.file.fileno())
+            write_to_disk(self.file, json.dumps(content).encode() + b"\n")
         except OSError as error:
             raise RecordError(f"{self.path}: {error.strerror}") from error
         except ValueError as error:
             raise RecordError(f"{self.path}: model {model.mid} is not written: {error}") from error
 
     def close(self) -> None:
-        self.file.close()
+        with suppress(OSError):  # of what a full disk did not take, which is known already
+            self.file.close()
 
 
 def mean_of_runs(accuracies: Sequence[float | None]) -> tuple[float, str]:

@@ -15,7 +15,7 @@ from record.steps import StepsWriter
 class StepLog:
     """Goes on at `first_step`: later rows, of steps that are to be repeated, are dropped.
 
-    Raises RecordError where there is a steps.csv of something else, OSError where files cannot be written.
+    Raises RecordError as StepsWriter does, OSError where there cannot be scalars.
     """
 
     def __init__(self, log_dir: Path, first_step: int):

@@ -8,12 +8,12 @@ Needs neither Paddle nor PARL.
 import csv
 import io
 import math
-import os
 import reprlib
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
-from record.files import open_to_grow, whole_lines, write_whole
+from record.files import open_to_grow, whole_lines, write_to_disk, write_whole
 from record.history import RecordError
 
 FIELDS = (
@@ -44,22 +44,28 @@ def read_steps(path: Path) -> list[dict[str, float]]:
 
 class StepsWriter:
     """Goes on at `first_step`: later rows, of steps that are to be repeated, are dropped. The file is made
-    where there is none. Raises RecordError as `read_steps` does, and OSError on a full disk."""
+    where there is none. Raises RecordError as `read_steps` does, and on a full disk."""
 
     def __init__(self, path: Path, first_step: int):
+        self.path = path
         rows = _read(path) if path.exists() else []
         kept = [line for line, row in rows if row["step"] < first_step]
-        write_whole(path, b"".join([_line(FIELDS), *kept]))
-        self.file = open_to_grow(path)
+        try:
+            write_whole(path, b"".join([_line(FIELDS), *kept]))
+            self.file = open_to_grow(path)
+        except OSError as error:
+            raise RecordError(f"{error.filename}: {error.strerror}") from error
 
     def add(self, row: dict[str, float]) -> None:
         """row: FIELDS, of which those of LEARNED may be missing."""
-        self.file.write(_line([row.get(name, "") for name in FIELDS]))
-        self.file.flush()
-        os.fsync(self.file.fileno())
+        try:
+            write_to_disk(self.file, _line([row.get(name, "") for name in FIELDS]))
+        except OSError as error:
+            raise RecordError(f"{self.path}: {error.strerror}") from error
 
     def close(self) -> None:
-        self.file.close()
+        with suppress(OSError):  # of what a full disk did not take, which is known already
+            self.file.close()
 
 
 def _line(cells: Iterable[object]) -> bytes:

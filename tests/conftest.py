@@ -1,3 +1,6 @@
+import contextlib
+import resource
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +15,19 @@ from search_space.architecture_file import write_architecture
 from search_space.child import ChildConfig
 
 ROOT = Path(__file__).parents[1]
+
+
+@contextlib.contextmanager
+def limited_file_size(size: int):
+    """What a process sees of a full disk, except for the error's name: no file can have more bytes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, handler)
 
 
 @pytest.fixture(scope="session")

@@ -4,12 +4,11 @@ import io
 import json
 import os
 import random
-import resource
-import signal
 import zipfile
 
 import numpy as np
 import pytest
+from conftest import limited_file_size
 
 from record.files import (
     MAX_TEXT,
@@ -31,15 +30,9 @@ def path(tmp_path):
 
 def test_a_file_is_written_whole_or_not_at_all(path):
     write_whole(path, b"before")
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
-    try:
-        with pytest.raises(OSError):
-            write_whole(path, b"x" * 2000)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        signal.signal(signal.SIGXFSZ, handler)
+    with limited_file_size(1000), pytest.raises(OSError) as error:
+        write_whole(path, b"x" * 2000)
+    assert error.value.filename == str(path)
     assert path.read_bytes() == b"before"
     write_whole(path, b"after")  # whatever the failure left behind
     assert path.read_bytes() == b"after" and os.listdir(path.parent) == ["file"]

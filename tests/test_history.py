@@ -4,6 +4,7 @@ import json
 import os
 
 import pytest
+from conftest import limited_file_size
 from model_records import CACHED, FAILED, model
 
 from record.history import (
@@ -153,6 +154,19 @@ def test_what_is_no_file_is_refused_and_never_waited_for(tmp_path, path):
     path.symlink_to(path)
     assert "symbolic links" in refusal(path)
     assert "Is a directory" in refusal(tmp_path)
+
+
+def test_a_full_disk_is_one_line_and_the_rest_stays(path):
+    with limited_file_size(400):
+        writer = HistoryWriter(path)
+        with pytest.raises(RecordError, match=f"{path}: File too large"):
+            for mid in range(10):
+                writer.append(model(mid, 0.1))
+        writer.close()
+    assert [record.mid for record in read_history(path)] == [0, 1]
+    writer = HistoryWriter(path)
+    writer.append(model(2, 0.1))
+    assert [record.mid for record in read_history(path)] == [0, 1, 2]
 
 
 def test_mean_of_runs():
