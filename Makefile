@@ -46,7 +46,7 @@ $(SUBSET): | setup
 	$(VENV)/bin/python dataset_maker.py
 
 quick: setup | $(SUBSET)
-	$(VENV)/bin/python main.py --preset=quick
+	$(VENV)/bin/python main.py --preset=quick --resume
 
 test: setup
 	$(VENV)/bin/python -m pytest

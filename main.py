@@ -3,11 +3,12 @@
     python dataset_maker.py
     python main.py                  # the full size
     python main.py --preset=quick   # small
-    python main.py --resume         # with the flags of the search in --log_dir: goes on with it
+    python main.py --resume         # goes on with the search in --log_dir, with its settings
 
 Prints every step's average accuracy and writes one JSON object a model to LOG_DIR/history.jsonl.
 """
 
+import dataclasses
 import signal
 import sys
 import time
@@ -15,25 +16,27 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from absl import flags
 
 import autodl
 import dataset_maker
 from nn_paddle import check_fit
 from record.history import ModelRecord, RecordError
 from record.progress import Progress
-from record.search_record import SearchRecord
+from record.search_record import SETTINGS_NAME, SearchRecord, saved_settings
 from record.step_log import StepLog
+from record.summary import resume_command, summary
+from rewards.final_candidates import RUNS, missing_runs, train_candidates
 from rewards.training_reward import (
-    FINAL_RUNS,
     RewardOf,
     SearchError,
     Trainers,
     TrainingReward,
     accuracy_less_parameters,
-    train_candidates,
 )
 from search_space.cells import OPERATION_NAMES
 from settings import command
@@ -56,28 +59,51 @@ class Stopped(BaseException):
 
 
 def main(arguments: list[str]) -> None:
+    started = time.monotonic()
     for number in STOP_SIGNALS:
         signal.signal(number, _stop)
     try:
-        search(settings_from_flags())
+        settings = settings_from_flags()
+        search(settings)
     except OSError as error:  # a disk that is full, mostly
         where = error.filename or f"--log_dir={FLAGS.log_dir}"
-        sys.exit(f"main.py: {where}: {error.strerror or error}; --resume goes on later")
+        go_on = resume_command(FLAGS.log_dir)
+        sys.exit(f"main.py: {where}: {error.strerror or error}; to go on later: {go_on}")
     except Stopped as stopped:
         for number in STOP_SIGNALS:
             signal.signal(number, signal.SIG_IGN)  # once is enough
-        print(f"main.py: stopped; the same command with --resume goes on (--log_dir={FLAGS.log_dir})")
+        _print_summary(started)
+        print(f"main.py: stopped; to go on: {resume_command(FLAGS.log_dir)}")
         sys.exit(stopped.exit_code)
+    _print_summary(started)
+    more = 2 * settings.run.num_models + 1
+    print(f"to search longer:       {resume_command(FLAGS.log_dir)} --num_models={more}")
 
 
 def _stop(signal_number: int, frame) -> None:
     raise Stopped(signal_number)
 
 
+def _print_summary(started: float) -> None:
+    for line in summary(Path(FLAGS.log_dir), time.monotonic() - started):
+        print(line)
+
+
 def settings_from_flags() -> SearchSettings:
-    """Raises SettingsError where they do not fit each other."""
-    for name, value in PRESETS.get(FLAGS.preset, {}).items():
-        FLAGS.set_default(name, value)  # what the command line says stays
+    """What the command line says, else --preset, else, with --resume, what the search in --log_dir was last
+    started with, else the defaults.
+
+    Raises SettingsError where they do not fit each other, RecordError where the search's cannot be read."""
+    names = {field.name for group in SearchSettings.classes() for field in dataclasses.fields(group)}
+    values = PRESETS.get(FLAGS.preset, {})
+    path = Path(FLAGS.log_dir, SETTINGS_NAME)
+    if FLAGS.resume and path.exists():
+        values = {**saved_settings(path.parent), **values}
+    for name in names & values.keys():
+        try:
+            FLAGS.set_default(name, values[name])  # what the command line says stays
+        except flags.Error as error:
+            raise RecordError(f"{path}: {error}") from error
     return SearchSettings(*map(from_flags, SearchSettings.classes()))
 
 
@@ -97,20 +123,28 @@ def search(
     """
     reward_of = reward_of or accuracy_less_parameters(settings.search.params_penalty)
     decided = all_that_decides(settings, agent, reward_of)
+    remembered = settings.to_remember()
     if trainers is None:
         subset = dataset_maker.load_subset(settings.search.data_path, settings.search.chunk_size)
         check_fit(settings.child, subset)
         decided["images"] = subset.sha256()
+        remembered["validation_images"] = len(subset.validation_labels)
         start_trainers = trainers_of(settings, subset)
-    else:
-        start_trainers = None
     num_steps = settings.run.num_models // settings.run.batch_size + 1
-    num_models = num_steps * settings.run.batch_size
-    with (
-        SearchRecord(settings.search.log_dir, decided, settings.search.resume) as record,
-        Progress(num_models - len(record.known), settings.child.early_stop) as progress,
-    ):
-        with nullcontext(trainers) if trainers else start_trainers(progress.epoch_done) as trainers:
+    num_candidates = settings.search.final_candidates
+    with SearchRecord(settings.search.log_dir, decided, settings.search.resume, remembered) as record:
+        steps_done = record.checkpoint.step if record.checkpoint else 0
+        if steps_done >= num_steps and not missing_runs(record, num_candidates):
+            print(f"the search in {record.directory} is complete")
+            return in_order(record)
+        progress = Progress(
+            num_steps * settings.run.batch_size,
+            settings.child.early_stop,
+            len(record.known),
+            max((model.accuracy for model in record.known.values() if model.accuracy), default=None),
+        )
+        started = nullcontext(trainers) if trainers else start_trainers(progress.epoch_done)
+        with progress, started as trainers:
             progress.print(trainers.description)
             reward = TrainingReward(
                 trainers,
@@ -123,8 +157,12 @@ def search(
                 settings.search.cache,
             )
             run_steps(settings, agent or make_agent(settings), reward, num_steps)
-            if settings.search.final_candidates:
-                train_candidates(reward, settings.search.final_candidates)
+            if num_candidates:
+                train_candidates(reward, num_candidates)
+        return in_order(record)
+
+
+def in_order(record: SearchRecord) -> list[ModelRecord]:
     return [record.known[mid] for mid in sorted(record.known)]
 
 
@@ -154,7 +192,7 @@ def trainers_of(settings: SearchSettings, subset: dataset_maker.Subset) -> Calla
     devices = find_devices(values.trainers)
     if settings.child.amp and CPU in devices:
         raise DevicesError("--amp needs GPUs, and these trainers have none: leave it out")
-    most = max(settings.run.batch_size, FINAL_RUNS * settings.search.final_candidates)
+    most = max(settings.run.batch_size, RUNS * settings.search.final_candidates)
     if len(devices) > most and values.trainers != "auto":
         print(f"--trainers={values.trainers}: there are never more than {most} models to train at a time")
     return partial(

@@ -25,19 +25,41 @@ from record.checkpoints import Checkpoint, checkpoint_paths, read_checkpoint, wr
 from record.files import read_json, write_whole
 from record.history import HistoryWriter, ModelRecord, RecordError, read_history
 
+SETTINGS_NAME = "search.json"
+
+
+def saved_settings(log_dir: Path) -> dict[str, Any]:
+    """The settings that the search in LOG_DIR was last started with. Raises RecordError where they cannot
+    be read."""
+    path = log_dir / SETTINGS_NAME
+    try:
+        saved = read_json(path)
+    except (OSError, ValueError):
+        saved = None
+    if not isinstance(saved, dict):
+        raise RecordError(f"{path} is missing or damaged: this search cannot be resumed")
+    return saved
+
 
 class SearchRecord:
     """Opens LOG_DIR for one process.
 
     settings: what results depend on; a search goes on under the settings it began with.
     resume: go on with the search that is there, if one is.
+    remembered: what else `saved_settings` is to return from now on.
 
     `known` holds the models of the history by mid; `checkpoint` is where to go on, None for a new search.
     Raises RecordError where the directory cannot be used so. At the end of its `with` block others can use
     the directory.
     """
 
-    def __init__(self, log_dir: str | os.PathLike, settings: dict[str, Any], resume: bool):
+    def __init__(
+        self,
+        log_dir: str | os.PathLike,
+        settings: dict[str, Any],
+        resume: bool,
+        remembered: dict[str, Any] | None = None,
+    ):
         if not os.fspath(log_dir):
             raise RecordError("--log_dir is empty: name a directory")
         self.directory = Path(log_dir)
@@ -47,7 +69,7 @@ class SearchRecord:
             with ExitStack() as stack:
                 self.lock = stack.enter_context(open_regular(self.directory / "lock", "ab"))
                 self._take_lock()
-                self._open(settings, resume)
+                self._open(settings, resume, remembered or {})
                 stack.pop_all()  # stays locked
         except OSError as error:
             where = Path(error.filename or "").name
@@ -69,8 +91,8 @@ class SearchRecord:
                 f"--log_dir={self.directory}: another process is searching here; name another directory"
             ) from None
 
-    def _open(self, settings: dict[str, Any], resume: bool) -> None:
-        settings_path = self.directory / "search.json"
+    def _open(self, settings: dict[str, Any], resume: bool, remembered: dict[str, Any]) -> None:
+        settings_path = self.directory / SETTINGS_NAME
         self.known: dict[int, ModelRecord] = {}
         self.checkpoint: Checkpoint | None = None
         if settings_path.exists() or self.history_path.exists() or checkpoint_paths(self.directory):
@@ -81,27 +103,21 @@ class SearchRecord:
                     f"--log_dir={self.directory} holds a search of {len(self.known)} models: go on with it "
                     "by --resume, or name another directory"
                 )
-            self._compare(settings_path, settings)
+            self._compare(settings, remembered)
             self._check_version()
             self.checkpoint = self._newest_checkpoint()
-        else:
-            write_whole(settings_path, json.dumps(settings, indent=1).encode())
+        write_whole(settings_path, json.dumps({**settings, **remembered}, indent=1).encode())
         self.history = HistoryWriter(self.history_path)
 
-    def _compare(self, path: Path, settings: dict[str, Any]) -> None:
-        try:
-            saved = read_json(path)
-        except (FileNotFoundError, ValueError):
-            saved = None
-        if not isinstance(saved, dict):
-            raise RecordError(f"{path} is missing or damaged: this search cannot be resumed")
+    def _compare(self, settings: dict[str, Any], remembered: dict[str, Any]) -> None:
+        saved = saved_settings(self.directory)
         shown = reprlib.Repr()
         shown.maxlist = shown.maxstring = 60
         different = [
             f"{name if name in settings else shown.repr(name)} was {shown.repr(saved.get(name))} and is "
             f"{shown.repr(settings.get(name))}"
             for name in {**saved, **settings}
-            if saved.get(name) != settings.get(name)
+            if name not in remembered and saved.get(name) != settings.get(name)
         ]
         if different:
             raise RecordError(

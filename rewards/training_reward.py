@@ -9,15 +9,14 @@ from typing import Protocol
 
 import numpy as np
 
-from record.history import HistoryWriter, ModelRecord, RecordError, mean_of_runs, read_final_runs
+from record.best import best_of
+from record.history import ModelRecord
 from record.progress import Progress
 from record.search_record import SearchRecord
 from search_space.architecture_file import write_architecture
 from search_space.child import ChildConfig
 from search_space.network_id import network_id
 from trainers.job import Job, Outcome
-
-FINAL_RUNS = 3  # of each of --final_candidates
 
 # What the agent is to maximise, as a function of a network's accuracy and its number of parameters. Not of
 # time, which differs from run to run: a resumed search would not be the same search any more.
@@ -78,7 +77,7 @@ class TrainingReward:
         for model in record.known.values():
             self._remember(model)
         self.best: ModelRecord | None = None
-        for model in best_models(record, 1):
+        for model in best_of(record.known.values(), 1):
             self._keep_best(model)
 
     def __call__(self, step: int, tokens: np.ndarray, adjvec: np.ndarray) -> np.ndarray:
@@ -164,45 +163,3 @@ def _cached_record(step: int, job: Job, trained: ModelRecord) -> ModelRecord:
         reason=f"the network of model {trained.mid}",
         seconds=0.0,
     )
-
-
-def best_models(record: SearchRecord, count: int) -> list[ModelRecord]:
-    """Those of the highest reward, the best first."""
-    trained = [model for model in record.known.values() if model.status == "ok"]
-    return sorted(trained, key=lambda model: (-model.reward, model.mid))[:count]
-
-
-def train_candidates(reward: TrainingReward, count: int) -> None:
-    """Train the best models of a search again, FINAL_RUNS times from other random numbers, and rank them by
-    the mean: the accuracy that made them the best of many is partly luck."""
-    record, progress = reward.record, reward.progress
-    path = record.directory / "final_candidates.jsonl"
-    known = read_final_runs(path) if path.exists() else []
-    for run in known:
-        model = record.known.get(run.mid)
-        if model is None or (run.tokens, run.adjvec) != (model.tokens, model.adjvec):
-            raise RecordError(f"{path} has runs of other models than this search's: remove it")
-    accuracies = {(run.mid, run.run): run.accuracy for run in known}
-    writer = HistoryWriter(path)
-    candidates = best_models(record, count)
-    jobs = [
-        Job(model.mid, model.tokens, model.adjvec, run)
-        for model in candidates
-        for run in range(1, FINAL_RUNS + 1)
-        if (model.mid, run) not in accuracies
-    ]
-    for job, outcome in reward.trainers.run(jobs):
-        run = reward.model_record(record.known[job.mid].step, job, outcome)._replace(run=job.run)
-        writer.append(run)
-        progress.model_done(run)
-        accuracies[job.mid, job.run] = run.accuracy
-
-    ranking = []
-    for model in candidates:
-        runs = [accuracies[model.mid, run] for run in range(1, FINAL_RUNS + 1)]
-        ranking.append((*mean_of_runs(runs), model))
-    progress.print(f"The {len(ranking)} best, by their mean accuracy over {FINAL_RUNS} more runs:")
-    for mean, runs, model in sorted(ranking, key=lambda entry: -entry[0]):
-        progress.print(
-            f"  model {model.mid}: mean {mean:.3f} ({runs}); in the search {model.accuracy:.3f}"
-        )

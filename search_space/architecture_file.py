@@ -36,12 +36,15 @@ class Architecture:
     config: ChildConfig
 
 
-def write_architecture(path: Path, model: ModelRecord, config: ChildConfig, seed: int) -> None:
-    """The file is whole or not written."""
+def write_architecture(
+    path: Path, model: ModelRecord, config: ChildConfig, seed: int, accuracy_of: str = "one run"
+) -> None:
+    """The file is whole or not written. accuracy_of: for the reader, what model.accuracy is."""
     normal, reduction = decode(model.tokens, model.adjvec)
     content = {
         "version": VERSION,
         "accuracy": model.accuracy,
+        "accuracy_of": accuracy_of,
         "num_params": model.num_params,
         "mid": model.mid,
         "seed": seed,

@@ -183,3 +183,11 @@ class SearchSettings:
             for field in dataclasses.fields(group)
             if not field.metadata["free"]
         }
+
+    def to_remember(self) -> dict[str, Any]:
+        """Further ones, with which a search goes on unless it is told others."""
+        return {
+            "num_models": self.run.num_models,
+            "data_path": self.search.data_path,
+            "final_candidates": self.search.final_candidates,
+        }

@@ -21,12 +21,13 @@ class Outcome(NamedTuple):
 
 
 class Epoch(NamedTuple):
-    """What a trainer reports after each epoch."""
+    """What a trainer reports after each epoch, and with epoch 0 when it gets a model."""
 
     mid: int
     epoch: int
     loss: float
     accuracy: float  # on the training images
+    run: int = 0  # the job's
 
 
 def outcome_of(result: TrainResult) -> Outcome:

@@ -15,6 +15,7 @@ times; after that, or at once where its loss is no longer finite, its outcome is
 import collections
 import concurrent.futures as futures
 import contextlib
+import math
 import multiprocessing
 import os
 import signal
@@ -137,6 +138,7 @@ class TrainerPool:
             for trainer in self.trainers:
                 if trainer.future is None and waiting:
                     trainer.submit(waiting.popleft())
+                    self.on_epoch(Epoch(trainer.job.mid, 0, math.nan, math.nan, trainer.job.run))
             busy = [trainer for trainer in self.trainers if trainer.future]
             if not busy:
                 return

@@ -64,7 +64,7 @@ def prepare(device: str, *training) -> None:
 
 def train(job: Job) -> TrainResult:
     def on_epoch(epoch: int, loss: float, accuracy: float) -> None:
-        _epochs.send(Epoch(job.mid, epoch, loss, accuracy))
+        _epochs.send(Epoch(job.mid, epoch, loss, accuracy, job.run))
 
     return train_job(job, *_training, on_epoch)
 

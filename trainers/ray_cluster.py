@@ -176,16 +176,14 @@ class RayTrainers:
             done, _ = ray.wait(list(pending), num_returns=len(pending), timeout=0)
             if not done:
                 time.sleep(0.2)  # not in Ray's wait, in which Ctrl-C becomes a SystemError
-            self._report_epochs({job.mid for job in pending.values()})
+            self._report_epochs()
             for ref in done:
                 yield pending.pop(ref), self._collect(ref)
 
-    def _report_epochs(self, mids: set[int]) -> None:
-        """mids: of the models in training; another's last epoch may come after its result."""
+    def _report_epochs(self) -> None:
         with contextlib.suppress(RayActorError):  # the queue is lost; training goes on without
             for epoch in self.epochs.get_nowait_batch(self.epochs.qsize()):
-                if epoch[0] in mids:
-                    self.on_epoch(Epoch(*epoch))
+                self.on_epoch(Epoch(*epoch))
 
     def _collect(self, ref: Any) -> Outcome:
         """ref: Ray's handle of the result. Raises the trainer's DevicesError."""
@@ -221,7 +219,10 @@ def _train(
     """epochs: the queue's actor. Raises DevicesError where a GPU is asked for and cannot be used."""
 
     def on_epoch(*epoch) -> None:
-        epochs.put_nowait.remote((job.mid, *epoch))  # plain numbers: the queue need not import Paddle
+        # Plain numbers: the queue need not import Paddle.
+        epochs.put_nowait.remote((job.mid, *epoch, job.run))
+
+    on_epoch(0, math.nan, math.nan)
 
     if on_gpu:
         try:
