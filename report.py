@@ -16,12 +16,12 @@ import dataclasses
 import os
 from pathlib import Path
 
+from record.best import read_final_means, the_best
 from record.files import write_whole
 from record.history import RecordError
 from report_page import pictures
 from report_page.page import LivePage, render
-from report_page.reading import num_classes, read_final_means, read_models, read_settings
-from report_page.statistics import best_of
+from report_page.reading import num_classes, read_models, read_settings
 from report_page.text import final_lines, report_lines
 from search_space.network_picture import draw_network
 from settings import command
@@ -53,12 +53,12 @@ def report(log_dir: Path, baseline_dir: Path | None, output_dir: Path) -> None:
         settings = read_settings(log_dir)
     except RecordError:  # named on the page
         settings = {}
-    best = best_of(models, 1)[0]
-    title = f"model {best.mid}: accuracy {best.accuracy:.3f}, {best.num_params:,} parameters"
+    best = the_best(log_dir, models)
     write(output_dir / "report.html", render(log_dir, baseline_dir).encode())
     curve = pictures.draw_search(models, baseline, num_classes(settings))
     write(output_dir / "search_result.png", pictures.png(curve))
-    write(output_dir / "cnn_net.png", pictures.png(draw_network(best.tokens, best.adjvec, title)))
+    network = draw_network(best.model.tokens, best.model.adjvec, best.describe())
+    write(output_dir / "cnn_net.png", pictures.png(network))
 
 
 def write(path: Path, content: bytes) -> None:

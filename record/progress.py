@@ -14,6 +14,8 @@ from rich.text import Text
 from record.history import ModelRecord
 from trainers.job import Epoch
 
+A_YEAR = 365 * 86400  # seconds
+
 
 class Progress:
     """total_models: of the whole search; num_epochs: of each; done: how many were known before; best: the
@@ -91,8 +93,7 @@ class Progress:
 
 
 def _duration(seconds: float) -> str:
-    """At most a century, since longer ones overflow."""
-    return str(timedelta(seconds=round(min(seconds, 100 * 365 * 86400))))
+    return str(timedelta(seconds=round(seconds))) if seconds < A_YEAR else "years"
 
 
 class _ResizableRender(LiveRender):

@@ -34,8 +34,10 @@ def saved_settings(log_dir: Path) -> dict[str, Any]:
     path = log_dir / SETTINGS_NAME
     try:
         saved = read_json(path)
-    except (OSError, ValueError):
+    except (FileNotFoundError, ValueError):
         saved = None
+    except OSError as error:
+        raise RecordError(f"{path}: {error.strerror}") from error
     if not isinstance(saved, dict):
         raise RecordError(f"{path} is missing or damaged: this search cannot be resumed")
     return saved

@@ -15,9 +15,10 @@ from typing import Any
 import jinja2
 import numpy as np
 
+from record.best import Best, best_of, read_final_means, the_best
 from record.history import ModelRecord, RecordError
 from report_page import pictures, statistics
-from report_page.reading import num_classes, read_final_means, read_models, read_settings, read_steps
+from report_page.reading import num_classes, read_models, read_settings, read_steps
 from report_page.text import NUM_BEST, count_line
 from search_space.cells import OPERATION_NAMES, Cell, decode
 from search_space.network_picture import draw_cell
@@ -105,8 +106,9 @@ def _contents(log_dir: Path, baseline_dir: Path | None) -> dict[str, Any]:
             return default
 
     steps = optional(read_steps, [])
-    best = statistics.best_of(models, NUM_BEST)
-    normal, reduction = decode(best[0].tokens, best[0].adjvec)
+    best = best_of(models, NUM_BEST)
+    shown = optional(lambda log_dir: the_best(log_dir, models), None) or Best(best[0], best[0].accuracy, 1)
+    normal, reduction = decode(shown.model.tokens, shown.model.adjvec)
     settings = optional(read_settings, {})
     plan = _plan(settings)
     return {
@@ -114,7 +116,7 @@ def _contents(log_dir: Path, baseline_dir: Path | None) -> dict[str, Any]:
         "models": models,
         "total": plan and plan[0],
         "count_line": count_line(models),
-        "facts": _facts(models, plan, steps, best[0]),
+        "facts": _facts(models, plan, steps, shown),
         "best": [_row(model) for model in best],
         "final": optional(read_final_means, []),
         "front": [_row(model) for model in statistics.pareto_front(models)],
@@ -124,6 +126,7 @@ def _contents(log_dir: Path, baseline_dir: Path | None) -> dict[str, Any]:
             pictures.draw_search(models, baseline, num_classes(settings), pictures.PAGE_WIDTH)
         ),
         "sizes": pictures.data_uri(pictures.draw_front(models)),
+        "drawn": shown.describe(),
         "cells": [_cell_picture(normal, "F"), _cell_picture(reduction, "2F")],
         "preferences": _preferences(models),
         "settings": settings,
@@ -142,7 +145,7 @@ def _facts(
     models: Sequence[ModelRecord],
     plan: tuple[int, int] | None,
     steps: Sequence[dict[str, float]],
-    best: ModelRecord,
+    best: Best,
 ) -> list[tuple[str, str]]:
     """What stands at the top of the page: names and values."""
     total, batch_size = plan or (0, 1)
@@ -158,8 +161,8 @@ def _facts(
         facts.append(("mean of the last step", f"{steps[-1]['mean_accuracy']:.3f}"))
     return [
         *facts,
-        (f"best accuracy, model {best.mid}", f"{best.accuracy:.3f}"),
-        ("its parameters", f"{best.num_params:,}"),
+        (f"best accuracy, model {best.model.mid}", f"{best.accuracy:.3f}"),
+        ("its parameters", f"{best.model.num_params:,}"),
     ]
 
 

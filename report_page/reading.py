@@ -3,13 +3,12 @@
     models = read_models(Path("log"))
 """
 
-from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 from record import steps
 from record.files import read_json
-from record.history import ModelRecord, RecordError, mean_of_runs, read_final_runs, read_history
+from record.history import ModelRecord, RecordError, read_history
 
 
 def read_models(log_dir: Path) -> list[ModelRecord]:
@@ -19,18 +18,6 @@ def read_models(log_dir: Path) -> list[ModelRecord]:
     if all(model.status != "ok" for model in models):
         raise RecordError(f"{path}: no model has been trained yet")
     return sorted(models, key=lambda model: model.mid)
-
-
-def read_final_means(log_dir: Path) -> list[tuple[int, float, str]]:
-    """Number, mean accuracy and all accuracies, as text, of the models that main.py --final_candidates
-    trained again, the best first; empty where it did not."""
-    path = log_dir / "final_candidates.jsonl"
-    if not path.exists():
-        return []
-    runs = defaultdict(list)
-    for model in read_final_runs(path):
-        runs[model.mid].append(model.accuracy)  # None where the run failed
-    return sorted(((mid, *mean_of_runs(runs[mid])) for mid in runs), key=lambda entry: -entry[1])
 
 
 def read_settings(log_dir: Path) -> dict[str, Any]:

@@ -90,14 +90,6 @@ def compare(models: Sequence[ModelRecord], baseline: Sequence[ModelRecord]) -> C
     return Comparison(means, differences)
 
 
-def best_of(models: Iterable[ModelRecord], count: int) -> list[ModelRecord]:
-    """Those of the highest reward, every network once."""
-    networks: dict[str | int, ModelRecord] = {}
-    for model in sorted(trained(models), key=lambda model: -model.reward):
-        networks.setdefault(model.network or model.mid, model)
-    return list(networks.values())[:count]
-
-
 def pareto_front(models: Iterable[ModelRecord]) -> list[ModelRecord]:
     """The trained models that no other beats: none is as accurate with fewer parameters, or more accurate
     with as many. From the smallest to the largest; of equal ones the earliest."""

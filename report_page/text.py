@@ -4,10 +4,10 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from record.best import best_of
 from record.history import ModelRecord
 from report_page.statistics import (
     Comparison,
-    best_of,
     compare,
     operation_counts,
     pareto_front,

@@ -1,4 +1,5 @@
 import json
+import operator
 import os
 import random
 import re
@@ -90,6 +91,47 @@ def test_a_gpu_that_is_not_there(digits_path, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_resume_needs_no_other_flag(search, digits_path, tmp_path):
+    flags = [*TINY, f"--data_path={digits_path}", f"--log_dir={tmp_path}"]
+    assert run(*flags, "--num_models=1").returncode == 0
+    result = run("--resume", f"--log_dir={tmp_path}", "--num_models=3", "--final_candidates=1")
+    assert result.returncode == 0 and result.stderr == ""
+    records = [json.loads(line) for line in (tmp_path / "history.jsonl").open()]
+    key = operator.itemgetter("mid", "tokens", "accuracy")
+    assert sorted(map(key, records)) == sorted(map(key, search[1]))
+    best = json.loads((tmp_path / "best.json").read_text())
+    assert best["accuracy_of"] == "the mean of 3 runs after the search"
+    assert f"best.json is model {best['mid']} now" in result.stdout
+
+    again = run("--resume", f"--log_dir={tmp_path}")
+    assert again.returncode == 0 and "is complete" in again.stdout and "model 0:" not in again.stdout
+    assert f"best: model {best['mid']}: accuracy {best['accuracy']:.3f} +- " in again.stdout
+    assert json.loads((tmp_path / "best.json").read_text()) == best
+
+
+@pytest.mark.parametrize("flag, complaint", [
+    ("--num_nodes=3", "num_nodes was 2 and is 3"),
+    ("--preset=quick", "num_nodes was 2 and is 4"),
+])  # fmt: skip
+def test_resume_with_other_settings_is_refused_by_name(search, flag, complaint):
+    result = run("--resume", f"--log_dir={search[2]}", flag)
+    assert result.returncode == 1
+    assert complaint in result.stderr and result.stderr.count("\n") == 1
+
+
+def test_ends_with_what_was_found_and_what_to_do_next(search):
+    result, records, log_dir = search
+    best = max(records, key=lambda record: (record["accuracy"], -record["mid"]))
+    *_, models, found, files, report, retrain, final, longer = result.stdout.splitlines()
+    assert models.startswith("4 models: 4 trained, 0 with the network of an earlier one, 0 failed; ")
+    assert found.startswith(f"best: model {best['mid']}: accuracy {best['accuracy']:.3f} +- ")
+    assert f"{log_dir}/best.json" in files
+    assert report.endswith(f"python report.py --log_dir={log_dir}")
+    assert retrain.endswith(f"python retrain.py --architecture={log_dir}/best.json")
+    assert final.endswith(f"python main.py --resume --log_dir={log_dir} --final_candidates=5")
+    assert longer.endswith(f"python main.py --resume --log_dir={log_dir} --num_models=7")
+
+
 def test_mixed_precision_without_a_gpu(digits_path, tmp_path):
     result = run(*TINY, "--amp", f"--data_path={digits_path}", f"--log_dir={tmp_path}")
     assert result.returncode == 1
@@ -157,7 +199,8 @@ def test_a_signal_ends_all_processes(digits_path, tmp_path, number, at_work):
     process.send_signal(number)
     output, errors = process.communicate()
     assert process.returncode == 128 + number and errors == ""
-    assert "--resume goes on" in output.splitlines()[-1]
+    next_command = f"python main.py --resume --log_dir={tmp_path}"
+    assert output.splitlines()[-1] == f"main.py: stopped; to go on: {next_command}"
     assert psutil.wait_procs(family, timeout=30)[1] == []
 
 

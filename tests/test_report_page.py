@@ -70,7 +70,7 @@ def test_page_shows_the_search_and_needs_no_other_file(tmp_path):
         "time left 10 min",  # ten steps, a minute each
         "time searched 2 min",
         "mean of the last step 0.250",
-        "best accuracy, model 39 0.239",
+        "best accuracy, model 7 0.440",
         "first 5 steps 0.2045 ± 0.0010 of 10 models",
         "last 5 steps",
         "last - baseline",

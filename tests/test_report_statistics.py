@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from model_records import CACHED, FAILED, model
 
+from record.best import best_of
 from report_page.statistics import (
-    best_of,
     compare,
     edge_shares,
     first_and_last,

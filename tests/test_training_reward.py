@@ -1,5 +1,7 @@
 """What becomes of a model once its training ended: its reward, its record, and the cache."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -8,7 +10,8 @@ from nn_paddle import OPERATIONS
 from record.history import RecordError, read_history
 from record.progress import Progress
 from record.search_record import SearchRecord
-from rewards.training_reward import SearchError, TrainingReward, accuracy_less_parameters, train_candidates
+from rewards.final_candidates import train_candidates
+from rewards.training_reward import SearchError, TrainingReward, accuracy_less_parameters
 from search_space.child import ChildConfig, TrainResult
 from settings.search_config import PolicyConfig, RunConfig, SearchConfig, SearchSettings
 from trainers.job import Outcome
@@ -135,14 +138,18 @@ def test_the_best_are_trained_again_and_ranked_by_their_mean(make_reward, capsys
     reward.trainers = again = Trainers(accuracies={(2, 1): 0.6, (2, 2): 0.9})
     train_candidates(reward, 2)
     assert again.mids == [1, 1, 1, 2, 2, 2]
-    ranking = capsys.readouterr().out.splitlines()[-2:]
-    assert "model 2: mean 0.667 (0.600, 0.900, 0.500); in the search 0.700" in ranking[0]
-    assert "model 1: mean 0.500 (0.500, 0.500, 0.500); in the search 0.800" in ranking[1]
+    *_, first, second, best = ranking = capsys.readouterr().out.splitlines()[-3:]
+    assert best.endswith("best.json is model 2 now, the first of them")
+    content = json.loads((record.directory / "best.json").read_text())
+    assert content["mid"] == 2 and content["accuracy"] == pytest.approx(2 / 3)
+    assert content["accuracy_of"] == "the mean of 3 runs after the search"
+    assert "model 2: mean 0.667 (0.600, 0.900, 0.500); in the search 0.700" in first
+    assert "model 1: mean 0.500 (0.500, 0.500, 0.500); in the search 0.800" in second
 
     reward.trainers = again = Trainers()
     train_candidates(reward, 2)
     assert again.mids == []
-    assert capsys.readouterr().out.splitlines()[-2:] == ranking
+    assert capsys.readouterr().out.splitlines()[-3:] == ranking
 
 
 def test_a_reward_that_is_no_number_ends_the_search_and_is_not_written(tmp_path):
