@@ -102,7 +102,8 @@ def _contents(log_dir: Path, baseline_dir: Path | None) -> dict[str, Any]:
         try:
             return read(log_dir)
         except RecordError as error:
-            faults.append(str(error))
+            if str(error) not in faults:  # a file may be read twice
+                faults.append(str(error))
             return default
 
     steps = optional(read_steps, [])
