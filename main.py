@@ -129,6 +129,7 @@ def search(
         check_fit(settings.child, subset)
         decided["images"] = subset.sha256()
         remembered["validation_images"] = len(subset.validation_labels)
+        remembered["num_classes"] = subset.num_classes
         start_trainers = trainers_of(settings, subset)
     num_steps = settings.run.num_models // settings.run.batch_size + 1
     num_candidates = settings.search.final_candidates

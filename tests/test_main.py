@@ -14,6 +14,8 @@ import pytest
 from conftest import ROOT
 
 from backend import programs
+from report_page.page import render
+from report_page.reading import num_classes, read_settings
 
 TINY = [
     "--num_nodes=2", "--width=4", "--num_stages=2", "--num_cells=1", "--early_stop=2", "--T_0=2",
@@ -130,6 +132,12 @@ def test_ends_with_what_was_found_and_what_to_do_next(search):
     assert retrain.endswith(f"python retrain.py --architecture={log_dir}/best.json")
     assert final.endswith(f"python main.py --resume --log_dir={log_dir} --final_candidates=5")
     assert longer.endswith(f"python main.py --resume --log_dir={log_dir} --num_models=7")
+
+
+def test_the_page_knows_the_length_of_the_search_and_its_classes(search):
+    _, _, log_dir = search
+    assert "<dd>4 of 4</dd>" in render(log_dir, None)
+    assert num_classes(read_settings(log_dir)) == 10
 
 
 def test_mixed_precision_without_a_gpu(digits_path, tmp_path):
