@@ -25,7 +25,6 @@ import pickle
 from pathlib import Path
 
 import numpy as np
-from absl import flags
 
 from checked_io.messages import quoted
 from image_data.batch import MAX_IMAGE_SIZE, MIN_IMAGE_SIZE, load_batch
@@ -69,7 +68,9 @@ class SubsetConfig(Settings):
         "Directory of the images: the batches of CIFAR-10 or CIFAR-100, or one folder of pictures a class.",
     )
     data_path: str = setting(
-        "cifar/pickle-cifar-10", "Directory to write the subset to (--output_dir is the same)."
+        "cifar/pickle-cifar-10",
+        "Directory to write the subset to (--output_dir is the same).",
+        alias="output_dir",
     )
     chunk_size: int | None = setting(
         None,
@@ -235,7 +236,6 @@ def main(arguments: list[str]) -> None:
 
 def run() -> None:
     define_flags(SubsetConfig)  # not at import: the modules that read the subset have flags of their own
-    flags.DEFINE_alias("output_dir", "data_path")
     command.run(main, (SubsetConfig,), (SettingsError, DatasetError, OSError))
 
 

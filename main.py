@@ -140,7 +140,7 @@ def search(
             return in_order(record)
         progress = Progress(
             num_steps * settings.run.batch_size,
-            settings.child.early_stop,
+            settings.child.epochs,
             len(record.known),
             max((model.accuracy for model in record.known.values() if model.accuracy), default=None),
         )

@@ -554,7 +554,7 @@ def train_child(
     start = time.perf_counter()
     rng = np.random.default_rng(seed)
     with ChildTrainer(tokens, adjvec, config, subset, rng) as trainer:
-        for epoch in range(1, config.early_stop + 1):
+        for epoch in range(1, config.epochs + 1):
             train_loss, train_accuracy = trainer.train_epoch()
             if on_epoch:
                 on_epoch(epoch, train_loss, train_accuracy)

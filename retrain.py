@@ -152,7 +152,7 @@ def train_epochs(
     config: RetrainConfig, trainer: ChildTrainer, checkpoint: Checkpoint, subset: Subset
 ) -> Checkpoint:
     """Train what is left after the checkpoint, and return the last one. Raises RetrainError."""
-    epochs = checkpoint.plan.config.early_stop
+    epochs = checkpoint.plan.config.epochs
     for epoch in range(checkpoint.epoch + 1, epochs + 1):
         loss, train_accuracy = trainer.train_epoch()
         if not math.isfinite(loss):

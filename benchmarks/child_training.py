@@ -123,7 +123,7 @@ def draw_networks(name: str, count: int, **settings: Any) -> list[Network]:
 
     preset = PRESETS[name] if name != "default" else {}
     sizes = {key: preset[key] for key in ("width", "num_stages", "num_cells", "ratio") if key in preset}
-    config = dataclasses.asdict(ChildConfig(early_stop=2, **sizes, **settings))
+    config = dataclasses.asdict(ChildConfig(epochs=2, **sizes, **settings))
     networks = []
     for index in range(count):
         tokens, adjvec = random_architecture(index, 0, preset.get("num_nodes", 10))

@@ -39,7 +39,7 @@ FLAGS = flags.FLAGS
 
 ROOT = Path(__file__).parents[1]
 SIZE = [
-    "--num_nodes=3", "--width=8", "--num_stages=2", "--num_cells=1", "--early_stop=2", "--T_0=2",
+    "--num_nodes=3", "--width=8", "--num_stages=2", "--num_cells=1", "--epochs=2", "--T_0=2",
     "--warmup=1", "--batch_size=4", "--num_models=39",
 ]  # fmt: skip
 TIMEOUTS = ["--start_timeout=30", "--model_timeout=30"]  # a model takes a second or two

@@ -17,7 +17,7 @@ from nn_paddle import train_child
 from search_space.child import ChildConfig
 
 FLAGS = flags.FLAGS
-SMALL = ChildConfig(width=16, num_cells=1, early_stop=1)
+SMALL = ChildConfig(width=16, num_cells=1, epochs=1)
 MIB = 2**20
 
 
@@ -39,7 +39,7 @@ def train_all(models: int, config: ChildConfig, updates: int) -> list[tuple[floa
 
 
 def main(argv: list[str]) -> None:
-    peaks = [peak for _, peak in train_all(FLAGS.architectures, ChildConfig(early_stop=1), updates=3)]
+    peaks = [peak for _, peak in train_all(FLAGS.architectures, ChildConfig(epochs=1), updates=3)]
     print(f"peak over {FLAGS.architectures} architectures at the default size: {peaks[-1]:.0f} MiB")
     sizes = [size for size, _ in train_all(FLAGS.models, SMALL, updates=5)]
     shown = sorted({3, FLAGS.models, *range(10, FLAGS.models, 10)})

@@ -26,7 +26,7 @@ from search_space.child import ChildConfig
 
 FLAGS = flags.FLAGS
 HELD_OUT = 100
-UPDATES_A_MODEL = ChildConfig.early_stop * (900 // ChildConfig.train_batch_size)
+UPDATES_A_MODEL = ChildConfig.epochs * (900 // ChildConfig.train_batch_size)
 
 
 class TimedTrainer(ChildTrainer):
@@ -67,7 +67,7 @@ def train(tokens: list[int], adjvec: list[int], updates: int) -> dict[str, list[
     """Train a model in this process: the seconds of its parts, and of all as "model"."""
     TimedTrainer.seconds.clear()
     subset = harness.noise_subset(updates * ChildConfig.train_batch_size, HELD_OUT)
-    result = nn_paddle.train_child(tokens, adjvec, subset, ChildConfig(early_stop=1), seed=0)
+    result = nn_paddle.train_child(tokens, adjvec, subset, ChildConfig(epochs=1), seed=0)
     return {**TimedTrainer.seconds, "model": [result.seconds]}
 
 

@@ -263,7 +263,7 @@ def train_child(
     batches: Sequence[tuple[np.ndarray, np.ndarray]],
     on_epoch: Callable[[int, float, float], None],
 ) -> None:
-    """Train for config.early_stop epochs on batches (images [B, 3, 32, 32], labels [B]), which are
+    """Train for config.epochs epochs on batches (images [B, 3, 32, 32], labels [B]), which are
     the same in every epoch: this peer is spared the augmentation of images. On a GPU if there is one, there
     in mixed precision if config.amp. on_epoch is as in nn_paddle.train_child."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -281,7 +281,7 @@ def train_child(
         (torch.from_numpy(x).to(device, memory_format=torch.channels_last), torch.from_numpy(y).to(device))
         for x, y in batches
     ]
-    for epoch in range(1, config.early_stop + 1):
+    for epoch in range(1, config.epochs + 1):
         loss_sum, correct_sum = torch.zeros((), device=device), torch.zeros((), device=device)
         for images, labels in tensors:
             with torch.autocast(device, torch.float16, enabled=config.amp):

@@ -80,7 +80,7 @@ def _checkpoint(numbers: Any, arrays: Arrays) -> Checkpoint:
     plan = Plan(**{**numbers["plan"], "config": ChildConfig(**numbers["plan"]["config"])})
     decode(plan.tokens, plan.adjvec)
     epoch, best_accuracy = numbers["epoch"], numbers["best_accuracy"]
-    if type(epoch) is not int or not 0 <= epoch <= plan.config.early_stop:
+    if type(epoch) is not int or not 0 <= epoch <= plan.config.epochs:
         raise ValueError("no number of epochs")
     if type(best_accuracy) not in (int, float) or not math.isfinite(best_accuracy):
         raise ValueError("no best accuracy")

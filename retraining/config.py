@@ -41,6 +41,7 @@ class RetrainConfig(Settings):
         None,
         "Directory of batches or of folders of pictures, as dataset_maker.py takes it, to train on all of "
         "its images instead of on --data_path.",
+        alias="cifar_dir",
     )
     classes: str | None = setting(
         None, "Names of the classes, with commas between; by default as the images have them."

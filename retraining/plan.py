@@ -35,7 +35,7 @@ def stretched(recipe: ChildConfig, config: RetrainConfig) -> ChildConfig:
     """The recipe for the configuration's epochs, of which the same share as in the search warms up."""
     return dataclasses.replace(
         recipe,
-        early_stop=config.epochs,
+        epochs=config.epochs,
         T_0=float(config.epochs),
         warmup=recipe.warmup * (config.epochs / recipe.T_0),  # exact where the two are equal
         width=config.width or recipe.width,
@@ -87,7 +87,7 @@ def settings_of(plan: Plan) -> dict[str, int]:
     """The values of the settings that decide what comes of a training."""
     config = plan.config
     return {
-        "epochs": config.early_stop,
+        "epochs": config.epochs,
         "width": config.width,
         "num_cells": config.num_cells,
         "seed": plan.seed,

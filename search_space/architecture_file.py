@@ -110,6 +110,8 @@ def _config(recipe: dict[str, Any]) -> ChildConfig:
     if not isinstance(recipe, dict):
         raise ValueError("recipe is not an object")
     names = {field.name for field in dataclasses.fields(ChildConfig)}
+    old_names = {field.metadata["alias"]: field.name for field in dataclasses.fields(ChildConfig)}
+    recipe = {old_names.get(name, name): value for name, value in recipe.items()}
     if recipe.keys() != names:
         names = ", ".join(sorted(recipe.keys() ^ names))
         raise ValueError(f"recipe has not the fields of this version: {names}")

@@ -18,7 +18,9 @@ class ChildConfig(Settings):
     )
     num_cells: int = setting(3, "Cells in a stage of the child network.", low=1, high=100)
     ratio: int = setting(4, "Channels of a cell / channels of its nodes.", low=1, high=4096)
-    early_stop: int = setting(20, "Epochs of training of a child network.", low=1, high=100_000)
+    epochs: int = setting(
+        20, "Epochs of training of a child network.", low=1, high=100_000, alias="early_stop"
+    )
     train_batch_size: int = setting(
         32, "Images in an update of a child network (--batch_size is the agent's).", low=1, high=100_000
     )

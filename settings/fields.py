@@ -33,6 +33,7 @@ def setting(
     odd: bool = False,
     may_be_infinite: bool = False,
     free: bool = False,
+    alias: str | None = None,
 ) -> Any:
     """A field of a `Settings` class.
 
@@ -40,6 +41,7 @@ def setting(
     odd: only odd numbers. choices: the values that a text may have.
     may_be_infinite: floats are finite unless this says otherwise; none may be NaN.
     free: no result depends on the setting, so a search may go on under another value.
+    alias: another name of the flag, as the original or an earlier version had it.
     """
     bounds = {"low": low, "high": high, "above": above, "below": below, "odd": odd}
     metadata = {
@@ -47,6 +49,7 @@ def setting(
         "choices": choices,
         "may_be_infinite": may_be_infinite,
         "free": free,
+        "alias": alias,
         **bounds,
     }
     return dataclasses.field(default=default, metadata=metadata)

@@ -31,6 +31,8 @@ def define_flags(*classes: type[Settings], into: flags.FlagValues = FLAGS, **def
         flags.register_validator(
             field.name, lambda value, field=field: _valid(field, value), flag_values=into
         )
+        if alias := field.metadata["alias"]:
+            flags.DEFINE_alias(alias, field.name, flag_values=into)
 
 
 def _valid(field: dataclasses.Field, value: Any) -> bool:

@@ -13,7 +13,7 @@ from settings.fields import Settings, SettingsError, setting
 # Sizes of a run by name; a flag on the command line wins over them.
 PRESETS: dict[str, dict[str, Any]] = {
     # A newcomer's run: real training at a size at which ten steps take minutes on two CPU cores.
-    "quick": {"num_nodes": 4, "width": 8, "num_cells": 1, "early_stop": 5, "T_0": 5.0, "num_models": 99},
+    "quick": {"num_nodes": 4, "width": 8, "num_cells": 1, "epochs": 5, "T_0": 5.0, "num_models": 99},
 }
 # Beyond these a policy fits no machine; the default one has 0.9 million parameters.
 MOST_POLICY_PARAMETERS = 200_000_000
@@ -166,6 +166,18 @@ class SearchSettings:
             raise SettingsError(
                 f"batch_size {self.run.batch_size} is too large for {self.policy.num_nodes} nodes"
             )
+
+    @classmethod
+    def of(cls, preset: str | None = None, **values: Any) -> "SearchSettings":
+        """Settings by the names of their flags: SearchSettings.of(preset="quick", log_dir="log")."""
+        values = {**PRESETS.get(preset, {}), "preset": preset, **values}
+        groups = []
+        for group in cls.classes():
+            names = {field.name for field in dataclasses.fields(group)}
+            groups.append(group(**{name: values.pop(name) for name in names & values.keys()}))
+        if values:
+            raise SettingsError(f"there is no setting {min(values)}")
+        return cls(*groups)
 
     @classmethod
     def classes(cls) -> tuple[type[Settings], ...]:

@@ -62,7 +62,7 @@ class Trained(NamedTuple):
 def best_json(tmp_path_factory) -> Path:
     """A small architecture's file, as a search writes it."""
     path = tmp_path_factory.mktemp("architecture") / "best.json"
-    config = ChildConfig(width=8, num_stages=2, num_cells=1, early_stop=2, T_0=2.0, warmup=0.5)
+    config = ChildConfig(width=8, num_stages=2, num_cells=1, epochs=2, T_0=2.0, warmup=0.5)
     write_architecture(path, model(0, 0.5), config, seed=0)
     return path
 

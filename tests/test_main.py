@@ -18,7 +18,7 @@ from report_page.page import render
 from report_page.reading import num_classes, read_settings
 
 TINY = [
-    "--num_nodes=2", "--width=4", "--num_stages=2", "--num_cells=1", "--early_stop=2", "--T_0=2",
+    "--num_nodes=2", "--width=4", "--num_stages=2", "--num_cells=1", "--epochs=2", "--T_0=2",
     "--warmup=1", "--batch_size=2", "--num_models=3", "--trainers=cpu:2",
 ]  # fmt: skip
 

@@ -18,7 +18,7 @@ from search_space.cells import decode
 from search_space.child import ChildConfig
 from settings.fields import SettingsError
 
-TINY = ChildConfig(width=8, num_cells=1, num_stages=2, early_stop=3, T_0=3.0, warmup=1.0)
+TINY = ChildConfig(width=8, num_cells=1, num_stages=2, epochs=3, T_0=3.0, warmup=1.0)
 TOKENS, ADJVEC = [1, 6, 3, 8, 2, 4], [1, 1, 0, 0, 1, 1]
 
 
@@ -195,7 +195,7 @@ def test_initial_values():
 
 def test_training_learns(easy_subset):
     epochs = []
-    config = dataclasses.replace(TINY, early_stop=10, T_0=10.0, train_batch_size=16)
+    config = dataclasses.replace(TINY, epochs=10, T_0=10.0, train_batch_size=16)
     result = nn_paddle.train_child(
         TOKENS, ADJVEC, easy_subset, config, 0, lambda *epoch: epochs.append(epoch)
     )
@@ -209,7 +209,7 @@ def test_training_learns(easy_subset):
 def test_training_follows_from_its_seed(easy_subset):
     def losses(seed):
         epochs = []
-        config = dataclasses.replace(TINY, early_stop=1)
+        config = dataclasses.replace(TINY, epochs=1)
         result = nn_paddle.train_child(
             TOKENS, ADJVEC, easy_subset, config, seed, lambda *epoch: epochs.append(epoch)
         )
@@ -226,7 +226,7 @@ def test_diverging_training_is_told(easy_subset):
 
 
 def test_dynamic_mode_is_back_after_training(easy_subset):
-    nn_paddle.train_child(TOKENS, ADJVEC, easy_subset, dataclasses.replace(TINY, early_stop=1), 0)
+    nn_paddle.train_child(TOKENS, ADJVEC, easy_subset, dataclasses.replace(TINY, epochs=1), 0)
     assert paddle.in_dynamic_mode()
     assert float(paddle.to_tensor([1.0, 2.0]).sum()) == 3
 

@@ -125,7 +125,7 @@ def test_a_search_has_the_same_history(cluster, digits_path, tmp_path):
 
 @pytest.mark.slow
 def test_nothing_is_lost_with_a_machine(easy_subset):
-    config = dataclasses.replace(CONFIG, width=4, num_stages=2, early_stop=20, T_0=20.0)
+    config = dataclasses.replace(CONFIG, width=4, num_stages=2, epochs=20, T_0=20.0)
     jobs = [JOBS[mid % 4]._replace(mid=mid) for mid in range(9)]
     with TrainerPool([CPU], easy_subset, config, seed=7) as pool:
         local = {job.mid: without_seconds(outcome.result) for job, outcome in pool.run(jobs)}

@@ -371,5 +371,5 @@ def test_onnx_is_missed_at_the_start(config, tmp_path):
 def test_the_recipe_is_stretched(best_json):
     recipe = read_architecture(best_json).config
     longer = stretched(recipe, RetrainConfig(epochs=20))
-    assert (longer.early_stop, longer.T_0, longer.warmup) == (20, 20.0, 5.0)
-    assert dataclasses.replace(longer, early_stop=2, T_0=2.0, warmup=0.5) == recipe
+    assert (longer.epochs, longer.T_0, longer.warmup) == (20, 20.0, 5.0)
+    assert dataclasses.replace(longer, epochs=2, T_0=2.0, warmup=0.5) == recipe

@@ -131,6 +131,22 @@ def test_a_wrong_flag_is_refused_by_name(flag, complaint):
     assert complaint in str(raised.value)
 
 
+def test_settings_by_the_names_of_their_flags():
+    settings = SearchSettings.of(preset="quick", num_nodes=3, seed=np.int64(5), log_dir="x")
+    assert settings.child == ChildConfig(width=8, num_cells=1, epochs=5, T_0=5.0)
+    assert (settings.policy.num_nodes, settings.run.seed, settings.search.log_dir) == (3, 5, "x")
+    assert SearchSettings.of() == SearchSettings()
+    with pytest.raises(SettingsError, match="there is no setting wdith"):
+        SearchSettings.of(wdith=8)
+
+
+def test_flags_of_the_original_keep_their_names():
+    values = flags.FlagValues()
+    define_flags(*SearchSettings.classes(), into=values)
+    values(["main.py", "--early_stop=7"])
+    assert values["epochs"].value == 7
+
+
 def script(*command, **options):
     return subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True, **options)
 

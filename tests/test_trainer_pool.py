@@ -20,12 +20,12 @@ from trainers.devices import CPU, DevicesError
 from trainers.job import Job
 from trainers.pool import TrainerPool, _signals_held
 
-CONFIG = ChildConfig(width=8, num_cells=1, num_stages=1, early_stop=2, T_0=2.0, warmup=1.0)
+CONFIG = ChildConfig(width=8, num_cells=1, num_stages=1, epochs=2, T_0=2.0, warmup=1.0)
 JOBS = [
     Job(mid, np.random.RandomState(mid).randint(0, 10, 4).tolist(), [mid % 2, 1]) for mid in range(4)
 ]
 # Eight 5x5 pairs on wide cells for thousands of epochs: not done before somebody ends it.
-ENDLESS = dataclasses.replace(CONFIG, width=64, early_stop=10000)
+ENDLESS = dataclasses.replace(CONFIG, width=64, epochs=10000)
 
 
 def without_seconds(result):
@@ -59,7 +59,7 @@ def test_a_killed_trainer_is_replaced_and_its_model_tried_again(easy_subset):
             kills.append(process_of(pool).pid)
             os.kill(kills[0], signal.SIGKILL)
 
-    config = dataclasses.replace(CONFIG, early_stop=20)
+    config = dataclasses.replace(CONFIG, epochs=20)
     expected = train_child(JOBS[0].tokens, JOBS[0].adjvec, easy_subset, config, [7, 0])
     with TrainerPool([CPU], easy_subset, config, seed=7, on_epoch=kill_once) as pool:
         ((job, outcome),) = pool.run(JOBS[:1])
@@ -76,7 +76,7 @@ def test_a_trainer_out_of_memory_is_replaced_and_its_model_tried_again(easy_subs
             limited.append(process_of(pool).pid)
             resource.prlimit(limited[0], resource.RLIMIT_AS, (2**20, 2**20))
 
-    config = dataclasses.replace(CONFIG, early_stop=20)
+    config = dataclasses.replace(CONFIG, epochs=20)
     expected = train_child(JOBS[0].tokens, JOBS[0].adjvec, easy_subset, config, [7, 0])
     with TrainerPool([CPU], easy_subset, config, seed=7, on_epoch=no_more_memory) as pool:
         ((job, outcome),) = pool.run(JOBS[:1])
@@ -175,7 +175,7 @@ def test_what_a_trainer_starts_with(easy_subset, deterministic, device, visible,
 @pytest.mark.slow
 def test_memory_stays_flat_over_50_models(easy_subset):
     """Of a trainer, in bytes that are its own, after each of 50 architectures."""
-    config = dataclasses.replace(CONFIG, num_stages=3, early_stop=1)
+    config = dataclasses.replace(CONFIG, num_stages=3, epochs=1)
     rng = np.random.RandomState(0)
     jobs = [
         Job(mid, rng.randint(0, 10, 8).tolist(), rng.randint(0, 2, 12).tolist()) for mid in range(50)
