@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import nn_paddle
-from backend import programs
+from backend import program_passes, programs
 from backend.program_passes import speed_up
 from backend.programs import get_variable
 from benchmarks.recipe import random_architecture
@@ -307,7 +307,8 @@ def program_for_gpus(subset, tokens, adjvec, config):
     with pytest.MonkeyPatch.context() as patch, programs.static_programs(), programs.new_scope():
         patch.setattr(lists.core, "op_supported_infos", lambda device, dtype: (set(), set(), set()))
         trainer.executor = programs.new_executor()
-        patch.setattr(nn_paddle, "on_gpu", lambda: True)
+        for module in (nn_paddle, program_passes):
+            patch.setattr(module, "on_gpu", lambda: True)
         trainer._build_training(num_rows=10)
         yield trainer.program, collections.Counter(op.type for op in trainer.program.global_block().ops)
 
