@@ -12,6 +12,7 @@ from conftest import ROOT
 from test_main import TINY, run
 from test_trainer_pool import CONFIG, ENDLESS, JOBS, without_seconds
 
+from backend import programs
 from nn_paddle import train_child
 from trainers.devices import CPU, TRAINER_MEMORY, DevicesError
 from trainers.job import Job
@@ -28,8 +29,8 @@ NODE = {"num_cpus": 1, "memory": 2 * TRAINER_MEMORY}  # what Ray is told to shar
 
 @pytest.fixture(scope="module")
 def cluster():
-    """One machine, which trains two models at a time."""
-    cluster = Cluster(initialize_head=True, head_node_args={**NODE, "num_cpus": 2})
+    """One machine, which trains two models at a time, and claims to have a GPU."""
+    cluster = Cluster(initialize_head=True, head_node_args={**NODE, "num_cpus": 2, "num_gpus": 1})
     yield cluster
     cluster.shutdown()
 
@@ -73,6 +74,14 @@ def test_a_model_that_takes_too_long_fails(connected, easy_subset):
     ((job, outcome),) = trainers.run(JOBS[:1])
     assert outcome.result is None and "not done after 2 s" in outcome.error
     assert not in_training()
+
+
+@pytest.mark.skipif(programs.on_gpu(), reason="there is a GPU")
+def test_a_trainer_without_its_gpu_ends_the_search(connected, easy_subset):
+    with_gpu = connected._replace(resources={"num_cpus": 1, "num_gpus": 1})
+    trainers = RayTrainers(with_gpu, easy_subset, CONFIG, seed=7, retries=0)
+    with pytest.raises(DevicesError, match="no trainer can use the GPU of .*: Paddle sees no GPU there"):
+        list(trainers.run(JOBS[:1]))
 
 
 def test_a_cluster_too_small_for_a_model(monkeypatch, connected):
