@@ -17,10 +17,10 @@ import numpy as np
 
 from backend.paddle_backend import paddle
 from backend.parl_backend import parl
+from checked_io.files import check_arrays
 from policy_model import PolicyModel
-from record.files import check_arrays
 from reinforce_policy_gradient import LearnResult, ReinforcePolicyGradient
-from settings.search_config import PolicyConfig
+from search_settings.groups import PolicyConfig
 
 # step, tokens int64 [B, 2N], adjvec int64 [B, N(N-1)] -> rewards [B]
 Evaluate = Callable[[int, np.ndarray, np.ndarray], np.ndarray]

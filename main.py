@@ -38,11 +38,11 @@ from rewards.training_reward import (
     TrainingReward,
     accuracy_less_parameters,
 )
+from search_settings.groups import PRESETS, SearchSettings
 from search_space.cells import OPERATION_NAMES
 from settings import command
 from settings.fields import SettingsError
 from settings.flags import FLAGS, define_flags, from_flags
-from settings.search_config import PRESETS, SearchSettings
 from trainers.devices import CPU, DevicesError, check_agents_gpu, find_devices
 from trainers.pool import TrainerPool
 

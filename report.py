@@ -16,8 +16,8 @@ import dataclasses
 import os
 from pathlib import Path
 
+from checked_io.files import write_whole
 from record.best import read_final_means, the_best
-from record.files import write_whole
 from record.history import RecordError
 from report_page import pictures
 from report_page.page import LivePage, render

@@ -10,10 +10,10 @@ within 460 updates.
 import numpy as np
 
 import autodl
+from search_settings.groups import PolicyConfig, RunConfig
 from settings import command
 from settings.fields import SettingsError
 from settings.flags import define_flags, from_flags
-from settings.search_config import PolicyConfig, RunConfig
 
 
 def count_ones(step: int, tokens: np.ndarray, adjvec: np.ndarray) -> np.ndarray:

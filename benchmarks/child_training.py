@@ -117,9 +117,9 @@ def images_per_second(way: Way, network: Network, updates: int) -> float:
 def draw_networks(name: str, count: int, **settings: Any) -> list[Network]:
     """name: "default" or one of main.py's presets. settings: fields of ChildConfig."""
     from benchmarks.recipe import random_architecture
+    from search_settings.groups import PRESETS
     from search_space.cells import decode
     from search_space.child import ChildConfig
-    from settings.search_config import PRESETS
 
     preset = PRESETS[name] if name != "default" else {}
     sizes = {key: preset[key] for key in ("width", "num_stages", "num_cells", "ratio") if key in preset}

@@ -32,7 +32,7 @@ import numpy as np
 import psutil
 from absl import app, flags
 
-from record.files import read_json_lines
+from checked_io.files import read_json_lines
 from record.history import ModelRecord, read_history
 
 FLAGS = flags.FLAGS

@@ -22,8 +22,8 @@ import numpy as np
 from absl import app, flags
 
 import main
+from search_settings.groups import RunConfig, SearchConfig, SearchSettings
 from search_space.child import TrainResult
-from settings.search_config import RunConfig, SearchConfig, SearchSettings
 from trainers.job import Job, Outcome
 
 FLAGS = flags.FLAGS

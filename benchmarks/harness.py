@@ -17,8 +17,8 @@ from unittest import mock
 import numpy as np
 from absl import flags
 
+from checked_io.files import write_whole
 from dataset_maker import Subset
-from record.files import write_whole
 
 FLAGS = flags.FLAGS
 CORES = len(os.sched_getaffinity(0))

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from absl import app, flags
 
-from record.files import write_whole
+from checked_io.files import write_whole
 from record.history import RecordError
 from record.steps import read_steps
 from report_page.reading import read_models

@@ -16,9 +16,9 @@ from absl import app, flags
 
 import autodl
 from dataset_maker import load_subset
+from search_settings.groups import SearchSettings
 from search_space.child import ChildConfig
 from settings.flags import define_flags, from_flags
-from settings.search_config import SearchSettings
 from trainers.devices import find_devices
 from trainers.job import Job
 from trainers.pool import TrainerPool

@@ -1,1 +1,1 @@
-"""Files and texts that may be anything: opening the ones, showing the others in messages."""
+"""Files and texts that may be anything: files opened, checked and written whole; texts in messages."""

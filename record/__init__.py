@@ -1,1 +1,1 @@
-"""What a search leaves behind: history, checkpoints, a row a step, display; files that no crash spoils."""
+"""What a search leaves behind: history, checkpoints, a row a step, display."""

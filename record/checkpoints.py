@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from record.files import read_arrays, write_arrays
+from checked_io.files import read_arrays, write_arrays
 from search_space.cells import check_architecture
 
 KEPT = 2

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from record.files import open_to_grow, read_json_lines, write_to_disk
+from checked_io.files import open_to_grow, read_json_lines, write_to_disk
 from search_space.cells import check_architecture
 
 STATUSES = ("ok", "cached", "failed")

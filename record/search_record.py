@@ -20,9 +20,9 @@ from typing import Any
 
 import numpy as np
 
+from checked_io.files import read_json, write_whole
 from checked_io.regular_files import open_regular
 from record.checkpoints import Checkpoint, checkpoint_paths, read_checkpoint, write_checkpoint
-from record.files import read_json, write_whole
 from record.history import HistoryWriter, ModelRecord, RecordError, read_history
 
 SETTINGS_NAME = "search.json"

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from record.files import open_to_grow, whole_lines, write_to_disk, write_whole
+from checked_io.files import open_to_grow, whole_lines, write_to_disk, write_whole
 from record.history import RecordError
 
 FIELDS = (

@@ -6,8 +6,8 @@
 from pathlib import Path
 from typing import Any
 
+from checked_io.files import read_json
 from record import steps
-from record.files import read_json
 from record.history import ModelRecord, RecordError, read_history
 
 

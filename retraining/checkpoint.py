@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from record.files import check_arrays, read_arrays, write_arrays
+from checked_io.files import check_arrays, read_arrays, write_arrays
 from retraining.config import OPTIONS, RetrainConfig, RetrainError
 from retraining.plan import Plan
 from search_space.cells import decode

@@ -9,7 +9,6 @@ from record.best import FINAL_NAME, best_of, read_final_means
 from record.history import HistoryWriter, ModelRecord, RecordError, read_final_runs
 from record.search_record import SearchRecord
 from rewards.training_reward import TrainingReward
-from search_space.architecture_file import write_architecture
 from trainers.job import Job
 
 RUNS = 3  # of each candidate, besides the one in the search
@@ -48,13 +47,8 @@ def train_candidates(reward: TrainingReward, count: int) -> None:
             f"  model {mid}: mean {mean:.3f} ({runs}); in the search {candidates[mid].accuracy:.3f}"
         )
     mid, mean, _ = ranking[0]
-    write_architecture(
-        record.directory / "best.json",
-        candidates[mid]._replace(accuracy=mean),
-        reward.config,
-        reward.seed,
-        accuracy_of=f"the mean of {RUNS} runs after the search",
-    )
+    best = candidates[mid]._replace(accuracy=mean)
+    reward.write_best(best, accuracy_of=f"the mean of {RUNS} runs after the search")
     progress.print(f"{record.directory}/best.json is model {mid} now, the first of them")
 
 

@@ -13,7 +13,7 @@ from record.best import best_of
 from record.history import ModelRecord
 from record.progress import Progress
 from record.search_record import SearchRecord
-from search_space.architecture_file import write_architecture
+from search_space.architecture_file import Architecture, write_architecture
 from search_space.child import ChildConfig
 from search_space.network_id import network_id
 from trainers.job import Job, Outcome
@@ -125,7 +125,15 @@ class TrainingReward:
 
     def _keep_best(self, model: ModelRecord) -> None:
         self.best = model
-        write_architecture(self.record.directory / "best.json", model, self.config, self.seed)
+        self.write_best(model)
+
+    def write_best(self, model: ModelRecord, accuracy_of: str = "one run") -> None:
+        """LOG_DIR/best.json; accuracy_of: see `write_architecture`."""
+        architecture = Architecture(
+            model.tokens, model.adjvec, model.mid, self.seed, model.accuracy, self.config
+        )
+        path = self.record.directory / "best.json"
+        write_architecture(path, architecture, model.num_params, accuracy_of)
 
     def model_record(self, step: int, job: Job, outcome: Outcome) -> ModelRecord:
         """Of a model that was trained or could not be trained."""

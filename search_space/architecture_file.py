@@ -1,6 +1,6 @@
 """An architecture in a file of its own, to read, to keep and to train again: LOG_DIR/best.json.
 
-    write_architecture(path, model, config, seed)
+    write_architecture(path, Architecture(tokens, adjvec, mid, seed, accuracy, config), num_params)
     architecture = read_architecture(path)
 
 The file shows each cell as operations and the nodes that feed them ([]: the cell's input), and has the same
@@ -13,9 +13,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from checked_io.files import read_json, write_whole
 from checked_io.messages import quoted
-from record.files import read_json, write_whole
-from record.history import ModelRecord
 from search_space.cells import Cell, decode
 from search_space.child import ChildConfig
 
@@ -28,31 +27,31 @@ class ArchitectureError(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Architecture:
-    tokens: list[int]
-    adjvec: list[int]
-    mid: int
-    seed: int
-    accuracy: float
+    tokens: list[int]  # [2N]
+    adjvec: list[int]  # [N(N-1)]
+    mid: int  # its number in the search
+    seed: int  # of the search
+    accuracy: float  # in the search, on the validation images
     config: ChildConfig
 
 
 def write_architecture(
-    path: Path, model: ModelRecord, config: ChildConfig, seed: int, accuracy_of: str = "one run"
+    path: Path, architecture: Architecture, num_params: int, accuracy_of: str = "one run"
 ) -> None:
-    """The file is whole or not written. accuracy_of: for the reader, what model.accuracy is."""
-    normal, reduction = decode(model.tokens, model.adjvec)
+    """The file is whole or not written. accuracy_of: for people who read the file, what the accuracy is."""
+    normal, reduction = decode(architecture.tokens, architecture.adjvec)
     content = {
         "version": VERSION,
-        "accuracy": model.accuracy,
+        "accuracy": float(architecture.accuracy),
         "accuracy_of": accuracy_of,
-        "num_params": model.num_params,
-        "mid": model.mid,
-        "seed": seed,
+        "num_params": int(num_params),
+        "mid": int(architecture.mid),
+        "seed": int(architecture.seed),
         "normal_cell": _nodes(normal),
         "reduction_cell": _nodes(reduction),
-        "tokens": [int(token) for token in model.tokens],
-        "adjvec": [int(edge) for edge in model.adjvec],
-        "recipe": dataclasses.asdict(config),
+        "tokens": [int(token) for token in architecture.tokens],
+        "adjvec": [int(edge) for edge in architecture.adjvec],
+        "recipe": dataclasses.asdict(architecture.config),
     }
     lines = [f" {json.dumps(key)}: {_indented(value)}" for key, value in content.items()]
     write_whole(path, ("{\n" + ",\n".join(lines) + "\n}\n").encode())

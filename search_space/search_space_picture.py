@@ -6,7 +6,7 @@ python -m search_space.search_space_picture    # writes img/search_space.png
 import io
 from pathlib import Path
 
-from record.files import write_whole
+from checked_io.files import write_whole
 from search_space.cells import Cell, decode
 from search_space.network_picture import Panel, cell_colors, cell_graph, plt
 

@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from model_records import model
+from model_records import ADJVEC, TOKENS
 
 from dataset_maker import Subset
-from search_space.architecture_file import write_architecture
+from search_space.architecture_file import Architecture, write_architecture
 from search_space.child import ChildConfig
 
 ROOT = Path(__file__).parents[1]
@@ -67,7 +67,8 @@ def best_json(tmp_path_factory) -> Path:
     """A small architecture's file, as a search writes it."""
     path = tmp_path_factory.mktemp("architecture") / "best.json"
     config = ChildConfig(width=8, num_stages=2, num_cells=1, epochs=2, T_0=2.0, warmup=0.5)
-    write_architecture(path, model(0, 0.5), config, seed=0)
+    architecture = Architecture(TOKENS, ADJVEC, mid=0, seed=0, accuracy=0.5, config=config)
+    write_architecture(path, architecture, num_params=12345)
     return path
 
 

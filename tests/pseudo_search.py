@@ -15,9 +15,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import main
 from benchmarks.growth import pseudo_outcome
+from search_settings.groups import SearchSettings
 from settings import command
 from settings.flags import define_flags
-from settings.search_config import SearchSettings
 
 FLAGS = flags.FLAGS
 

@@ -1,27 +1,39 @@
+import dataclasses
 import json
 import os
 
+import numpy as np
 import pytest
-from model_records import model
 
-from search_space.architecture_file import ArchitectureError, read_architecture, write_architecture
+from search_space.architecture_file import (
+    Architecture,
+    ArchitectureError,
+    read_architecture,
+    write_architecture,
+)
 from search_space.child import ChildConfig
 
-MODEL = model(12, 0.5, tokens=[1, 8, 3, 0], adjvec=[1, 0])
+ARCHITECTURE = Architecture([1, 8, 3, 0], [1, 0], mid=12, seed=3, accuracy=0.5, config=ChildConfig(width=8))
 
 
 @pytest.fixture
 def path(tmp_path):
     path = tmp_path / "best.json"
-    write_architecture(path, MODEL, ChildConfig(width=8), seed=3)
+    write_architecture(path, ARCHITECTURE, num_params=12345)
     return path
 
 
 def test_reads_what_it_wrote(path):
-    architecture = read_architecture(path)
-    assert architecture.tokens == [1, 8, 3, 0] and architecture.adjvec == [1, 0]
-    assert (architecture.mid, architecture.seed, architecture.accuracy) == (12, 3, 0.5)
-    assert architecture.config == ChildConfig(width=8)
+    assert read_architecture(path) == ARCHITECTURE
+
+
+def test_writes_numbers_of_numpy(path):
+    before = path.read_bytes()
+    numbers = {name: np.int64(getattr(ARCHITECTURE, name)) for name in ("mid", "seed")}
+    arrays = {name: np.array(getattr(ARCHITECTURE, name)) for name in ("tokens", "adjvec")}
+    architecture = dataclasses.replace(ARCHITECTURE, **numbers, **arrays, accuracy=np.float32(0.5))
+    write_architecture(path, architecture, num_params=np.int64(12345))
+    assert path.read_bytes() == before
 
 
 def test_shows_operations_and_edges_by_name(path):

@@ -6,7 +6,7 @@ from autodl import AutoDLAgent
 from backend.paddle_backend import paddle
 from policy_model import PolicyModel
 from reinforce_policy_gradient import ReinforcePolicyGradient
-from settings.search_config import PolicyConfig
+from search_settings.groups import PolicyConfig
 
 BATCH = 4
 

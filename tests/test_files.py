@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from conftest import limited_file_size
 
-from record.files import (
+from checked_io.files import (
     MAX_TEXT,
     open_to_grow,
     read_arrays,

@@ -1,10 +1,47 @@
-"""What importing a module costs: a reader of files waits neither for Paddle nor for PARL."""
+"""Who imports whom: packages import in one direction, and what reads files does without Paddle and PARL."""
 
+import ast
 import subprocess
 import sys
 
 import pytest
 from conftest import ROOT
+
+# Each imports only those before it.
+ORDER = [
+    *("checked_io", "settings"),
+    *("search_space", "search_settings", "image_data"),
+    *("backend", "distribute_generator", "policy_model", "reinforce_policy_gradient", "nn_paddle"),
+    *("trainers", "record", "rewards", "report_page", "trained_model", "retraining"),
+    *("autodl", "dataset_maker", "simple_main", "main", "report", "retrain", "predict"),
+    "benchmarks",
+]
+
+
+def owner(path):
+    """Of a file, relative to the root: the package, or the module where it is at the root."""
+    return path.parts[0].removesuffix(".py")
+
+
+def imports(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module
+
+
+def test_packages_import_in_one_direction():
+    paths = [path.relative_to(ROOT) for path in [*ROOT.glob("*.py"), *ROOT.glob("[a-z]*/*.py")]]
+    paths = [path for path in paths if owner(path) != "tests"]
+    assert {owner(path) for path in paths} == set(ORDER)
+    wrong = [
+        f"{path} imports {name}"
+        for path in paths
+        for name in imports(ROOT / path)
+        if name.split(".")[0] in ORDER[ORDER.index(owner(path)) + 1 :]
+    ]
+    assert not wrong
 
 
 def imported_by(*statements):

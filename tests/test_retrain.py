@@ -16,7 +16,7 @@ import pytest
 from conftest import ROOT
 
 import retrain
-from record.files import read_arrays, write_arrays
+from checked_io.files import read_arrays, write_arrays
 from retraining.config import RetrainConfig, RetrainError
 from retraining.plan import stretched
 from search_space.architecture_file import read_architecture

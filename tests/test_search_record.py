@@ -16,7 +16,7 @@ import pytest
 from conftest import ROOT
 from model_records import model, write_steps
 
-from record.files import write_arrays
+from checked_io.files import write_arrays
 from record.history import HistoryWriter, RecordError, read_final_runs, read_history
 from record.search_record import SearchRecord
 from record.steps import read_steps

@@ -10,10 +10,10 @@ import pytest
 from absl import flags
 from conftest import ROOT
 
+from search_settings.groups import PolicyConfig, RunConfig, SearchConfig, SearchSettings, TrainersConfig
 from search_space.child import ChildConfig
 from settings.fields import Settings, SettingsError, setting
 from settings.flags import define_flags
-from settings.search_config import PolicyConfig, RunConfig, SearchConfig, SearchSettings, TrainersConfig
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,8 +12,8 @@ from record.progress import Progress
 from record.search_record import SearchRecord
 from rewards.final_candidates import train_candidates
 from rewards.training_reward import SearchError, TrainingReward, accuracy_less_parameters
+from search_settings.groups import PolicyConfig, RunConfig, SearchConfig, SearchSettings
 from search_space.child import ChildConfig, TrainResult
-from settings.search_config import PolicyConfig, RunConfig, SearchConfig, SearchSettings
 from trainers.job import Outcome
 
 WEIGHTS = {"conv_1x1": 1, "conv_3x3": 9, "conv_5x5": 25, "dilated_3x3": 9, "conv_1x3_3x1": 6}

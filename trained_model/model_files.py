@@ -15,8 +15,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from checked_io.files import read_json, write_whole
 from checked_io.regular_files import check_regular, open_regular
-from record.files import read_json, write_whole
 
 PROGRAM, PARAMETERS, CLASSES = "model.pdmodel", "model.pdiparams", "classes.txt"
 ONNX, DESCRIPTION = "model.onnx", "model.json"

@@ -25,7 +25,7 @@ import time
 import types
 from collections.abc import Callable, Iterable, Iterator
 
-from dataset_maker import Subset
+from image_data.subset import Subset
 from search_space.child import ChildConfig
 from trainers import process
 from trainers.devices import DevicesError

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 
 from backend.programs import check_gpu
-from dataset_maker import Subset
+from image_data.subset import Subset
 from nn_paddle import train_child
 from search_space.child import ChildConfig, TrainResult
 from trainers.devices import CPU

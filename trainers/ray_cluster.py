@@ -27,7 +27,7 @@ import grpc
 
 from backend.paddle_backend import paddle
 from backend.programs import check_gpu
-from dataset_maker import Subset
+from image_data.subset import Subset
 from search_space.child import ChildConfig, TrainResult
 from trainers import process
 from trainers.devices import CPU, TRAINER_MEMORY, DevicesError

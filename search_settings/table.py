@@ -1,13 +1,13 @@
 """The settings of a search as tables in Markdown, for the README:
 
-    python -m settings.table
+    python -m search_settings.table
 """
 
 import dataclasses
 
+from search_settings.groups import SearchSettings
 from settings.fields import Settings
 from settings.flags import explanation, shown
-from settings.search_config import SearchSettings
 
 
 def table(group: type[Settings]) -> str:
