@@ -131,6 +131,9 @@ def search(
         remembered["validation_images"] = len(subset.validation_labels)
         remembered["num_classes"] = subset.num_classes
         start_trainers = trainers_of(settings, subset)
+        chance = 1 / subset.num_classes
+    else:
+        chance = 0.0  # what they train on is not known here
     num_steps = settings.run.num_models // settings.run.batch_size + 1
     num_candidates = settings.search.final_candidates
     with SearchRecord(settings.search.log_dir, decided, settings.search.resume, remembered) as record:
@@ -154,7 +157,7 @@ def search(
                 settings.child,
                 settings.run.seed,
                 reward_of,
-                settings.search.failed_reward,
+                chance if settings.search.failed_reward is None else settings.search.failed_reward,
                 settings.search.cache,
             )
             run_steps(settings, agent or make_agent(settings), reward, num_steps)

@@ -33,7 +33,13 @@ class SearchConfig(Settings):
     log_dir: str = setting("log", "Directory of the search's files.", free=True)
     resume: bool = setting(False, "Go on with the search in --log_dir, if there is one.", free=True)
     data_path: str = setting("cifar/pickle-cifar-10", "Where dataset_maker.py wrote the images.", free=True)
-    chunk_size: int = setting(100, "Images in each of the ten files of --data_path.", low=1, high=10**9)
+    chunk_size: int | None = setting(
+        None,
+        "Images in each of the ten files of --data_path, where this is to be checked.",
+        low=1,
+        high=10**9,
+        free=True,
+    )
     agent: str = setting(
         "reinforce",
         "Who proposes architectures; random is the baseline of random search.",
@@ -42,7 +48,12 @@ class SearchConfig(Settings):
     cache: bool = setting(
         True, "Whether an architecture that describes a network already trained gets that one's accuracy."
     )
-    failed_reward: float = setting(0.1, "Reward of a model that could not be trained.", low=0, high=1)
+    failed_reward: float | None = setting(
+        None,
+        "Reward of a model that could not be trained; by default that of guessing, 1 / number of classes.",
+        low=0,
+        high=1,
+    )
     params_penalty: float = setting(
         0.0, "Reward taken off for every million parameters of the network.", low=0, high=1e6
     )

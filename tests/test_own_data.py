@@ -2,12 +2,16 @@
 
 import dataclasses
 import hashlib
+import json
 import os
 import pickle
+import subprocess
+import sys
 import zlib
 
 import numpy as np
 import pytest
+from conftest import ROOT
 from PIL import Image, ImageDraw
 
 import dataset_maker
@@ -305,3 +309,34 @@ def test_a_subset_without_names_numbers_its_classes(digits_path, tmp_path):
     for name in CHUNK_NAMES:
         (tmp_path / name).write_bytes((digits_path / name).read_bytes())
     assert load_subset(tmp_path).class_names == tuple("0123456789")
+
+
+# --- From pictures to a search ----------------------------------------------------------------------
+
+
+def main_py(*arguments):
+    command = [sys.executable, "main.py", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+
+def test_a_search_on_own_pictures(shapes, tmp_path):
+    make_subset(config(shapes, tmp_path, image_size=12))
+    flags = f"--data_path={tmp_path / 'out'}", f"--log_dir={tmp_path / 'log'}", "--preset=quick"
+    result = main_py(*flags, "--num_models=0", "--early_stop=1", "--batch_size=2", "--train_batch_size=9")
+    assert result.returncode == 0, result.stderr
+    assert json.loads((tmp_path / "log" / "search.json").read_text())["num_classes"] == 3
+    models = [json.loads(line) for line in (tmp_path / "log" / "history.jsonl").read_text().splitlines()]
+    assert len(models) == 2 and all(model["status"] == "ok" for model in models)
+    assert all(abs(3 * model["accuracy"] - round(3 * model["accuracy"])) < 0.01 for model in models)  # of 3
+
+
+@pytest.mark.parametrize("flag, words", [
+    ("--num_stages=5", "num_stages 5 is too large for images of 12 pixels"),
+    ("--chunk_size=30", "holds 3 images and not the chunk size 30"),
+])  # fmt: skip
+def test_what_does_not_fit_the_images_is_said_at_the_start(flag, words, shapes, tmp_path):
+    make_subset(config(shapes, tmp_path, image_size=12))
+    flags = f"--data_path={tmp_path / 'out'}", f"--log_dir={tmp_path / 'log'}", "--train_batch_size=9"
+    result = main_py(*flags, flag)
+    assert result.returncode == 1 and len(result.stderr.splitlines()) == 1 and words in result.stderr
+    assert not (tmp_path / "log").exists()

@@ -78,7 +78,7 @@ def test_every_setting_either_decides_results_or_is_free():
     names = {field.name for group in SearchSettings.classes() for field in dataclasses.fields(group)}
     decides = SearchSettings().of_results()
     free = {
-        "preset", "log_dir", "resume", "data_path", "final_candidates", "num_models",
+        "preset", "log_dir", "resume", "data_path", "chunk_size", "final_candidates", "num_models",
         "trainers", "cluster", "retries", "model_timeout", "start_timeout",
     }  # fmt: skip
     assert set(decides) | free == names and not set(decides) & free
