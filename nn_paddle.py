@@ -40,6 +40,7 @@ new_name = paddle.utils.unique_name.generate
 
 BYTES_A_PIXEL = 12  # in the pixel table: three floats
 MAX_TABLE_BYTES = 8_000_000_000  # of the pixel table; its rows are counted in 32 bits
+MAX_PARAMETERS = 200_000_000  # a network of the default size has about a million
 EVALUATION_BATCH = 25  # takes less memory than a training update; of 100 it takes half as much again
 
 Variable = Any  # a variable of a static program; Paddle's class for it has no public name
@@ -381,7 +382,7 @@ class ChildTrainer:
 
     rng: all that is random is drawn from it.
     Raises ValueError where tokens and adjvec are no architecture, config and images do not fit each other
-    (see `check_fit`), or config.amp finds no GPU.
+    (see `check_fit`), the network has more than MAX_PARAMETERS, or config.amp finds no GPU.
     """
 
     def __init__(
@@ -447,6 +448,11 @@ class ChildTrainer:
                 paddle.assign(total + paddle.reshape(value, [1]), total)
 
             self.num_params = count_parameters(self.program)
+            if self.num_params > MAX_PARAMETERS:
+                raise SettingsError(
+                    f"the network would have {self.num_params:,} parameters, more than {MAX_PARAMETERS:,}: "
+                    "choose a smaller width, num_cells or num_stages"
+                )
             self.schedule = paddle.optimizer.lr.LambdaDecay(
                 1.0, lambda step: learning_rate(self.config, step / self.steps)
             )

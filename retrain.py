@@ -69,7 +69,7 @@ def config_from_flags() -> RetrainConfig:
     if not stored:
         return config
     values = {**stored.options, **settings_of(stored.plan)}
-    return dataclasses.replace(config, **{k: v for k, v in values.items() if not FLAGS[k].present})
+    return dataclasses.replace(config, **{k: v for k, v in values.items() if FLAGS[k].using_default_value})
 
 
 def retrain(config: RetrainConfig) -> Retrained:
@@ -121,7 +121,7 @@ def run(config: RetrainConfig, plan: Plan, stored: Checkpoint | None, images: Im
         write_checkpoint(config, checkpoint)  # what cannot be written is known at once
         checkpoint = train_epochs(config, trainer, checkpoint, subset)
         trainer.load_state(checkpoint.best, checkpoint.epoch)
-        print(f"best validation accuracy {checkpoint.best_accuracy:.3f}")
+        print(f"best validation accuracy {checkpoint.best_accuracy:.3f}", flush=True)
         test_accuracy = trainer.evaluate(*images.test)[0] if images.test else None
         if images.test:
             print(f"accuracy on {Path(config.input_dir, TEST_BATCH)}: {test_accuracy:.4f}")

@@ -4,6 +4,8 @@ import dataclasses
 
 from settings.fields import Settings, SettingsError, setting
 
+LARGEST = 1e38  # a little below the end of float32
+
 
 @dataclasses.dataclass(frozen=True)
 class ChildConfig(Settings):
@@ -24,8 +26,8 @@ class ChildConfig(Settings):
     train_batch_size: int = setting(
         32, "Images in an update of a child network (--batch_size is the agent's).", low=1, high=100_000
     )
-    lr_max: float = setting(0.05, "Highest learning rate of a child network.", low=0)
-    lr_min: float = setting(0.0001, "Lowest learning rate of a child network.", low=0)
+    lr_max: float = setting(0.05, "Highest learning rate of a child network.", low=0, high=LARGEST)
+    lr_min: float = setting(0.0001, "Lowest learning rate of a child network.", low=0, high=LARGEST)
     T_0: float = setting(
         20.0,
         "Epochs in which the learning rate falls from highest to lowest, along a cosine.",
@@ -36,7 +38,9 @@ class ChildConfig(Settings):
         2.0, "Epochs, the first of --T_0, in which the learning rate rises to the highest.", low=0, high=1e6
     )
     momentum: float = setting(0.9, "Nesterov momentum of a child network's updates.", low=0, high=1)
-    weight_decay: float = setting(1e-4, "L2 regularisation of every parameter of a child network.", low=0)
+    weight_decay: float = setting(
+        1e-4, "L2 regularisation of every parameter of a child network.", low=0, high=LARGEST
+    )
     bn_decay: float = setting(
         0.9, "Share of the old value in the moving statistics of batch normalisation.", low=0, high=1
     )

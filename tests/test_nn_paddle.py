@@ -295,6 +295,12 @@ def test_images_that_do_not_fit_the_network_are_refused(easy_subset):
         nn_paddle.train_child(TOKENS, ADJVEC, easy_subset._replace(train_images=many), TINY, 0)
 
 
+def test_a_network_too_large_for_any_machine_is_refused(easy_subset):
+    config = dataclasses.replace(TINY, width=4096, ratio=1)
+    with pytest.raises(SettingsError, match="parameters, more than 200,000,000"):
+        nn_paddle.train_child(TOKENS, ADJVEC, easy_subset, config, 0)
+
+
 # --- On GPUs --------------------------------------------------------------------------------------
 
 
