@@ -4,9 +4,11 @@ import dataclasses
 import shlex
 from typing import Any
 
+from image_data.batch import MAX_IMAGE_SIZE, MIN_IMAGE_SIZE
 from settings.fields import Settings, setting
 
-OPTIONS = ("data_path", "chunk_size", "input_dir", "classes")  # decide nothing, if the images are the same
+# Which decide nothing, if the images are the same.
+OPTIONS = ("data_path", "chunk_size", "input_dir", "image_size", "classes")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +44,12 @@ class RetrainConfig(Settings):
         "Directory of batches or of folders of pictures, as dataset_maker.py takes it, to train on all of "
         "its images instead of on --data_path.",
         alias="cifar_dir",
+    )
+    image_size: int | None = setting(
+        None,
+        "Pixels a side to which the pictures of --input_dir are scaled; by default 32.",
+        low=MIN_IMAGE_SIZE,
+        high=MAX_IMAGE_SIZE,
     )
     classes: str | None = setting(
         None, "Names of the classes, with commas between; by default as the images have them."

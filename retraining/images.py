@@ -29,7 +29,7 @@ class Images(NamedTuple):
 def load_images(config: RetrainConfig) -> Images:
     """Raises DatasetError, or RetrainError where --classes or --input_dir cannot be used."""
     if config.input_dir:
-        subset = _all_images(config.input_dir, config.seed)
+        subset = _all_images(config.input_dir, config.image_size, config.seed)
         test = _test_images(Path(config.input_dir, TEST_BATCH), subset)
     else:
         subset, test = load_subset(config.data_path, config.chunk_size), None
@@ -37,9 +37,9 @@ def load_images(config: RetrainConfig) -> Images:
     return Images(subset, test, names)
 
 
-def _all_images(input_dir: str, seed: int) -> Subset:
+def _all_images(input_dir: str, size: int | None, seed: int) -> Subset:
     """Nine tenths of the images to train on and the others to validate on."""
-    source = open_source(Path(input_dir))
+    source = open_source(Path(input_dir), size)
     images, labels = source.all_images(), source.labels
     order = np.random.default_rng(seed).permutation(len(images))
     held_out, train = np.split(order, [len(order) // VALIDATION_SHARE])
