@@ -1,45 +1,28 @@
-import contextlib
+"""Data and trained models that tests of several files read, made once."""
+
 import os
-import resource
-import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pytest
+from helpers import run
 from model_records import ADJVEC, TOKENS
 
 from dataset_maker import Subset
 from search_space.architecture_file import Architecture, write_architecture
 from search_space.child import ChildConfig
 
-ROOT = Path(__file__).parents[1]
 # On a machine without CUDA, builds of Paddle for GPUs warn on standard error that they miss it; see
 # backend/paddle_backend.py. The commands that tests run inherit this.
 os.environ["GLOG_minloglevel"] = "2"
-
-
-@contextlib.contextmanager
-def limited_file_size(size: int):
-    """What a process sees of a full disk, except for the error's name: no file can have more bytes."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        signal.signal(signal.SIGXFSZ, handler)
 
 
 @pytest.fixture(scope="session")
 def digits_path(tmp_path_factory) -> Path:
     """The offline stand-in, as a user makes it."""
     path = tmp_path_factory.mktemp("data") / "digits"
-    command = [sys.executable, "dataset_maker.py", "--source=digits", f"--output_dir={path}"]
-    subprocess.run(command, cwd=ROOT, check=True)
+    run("dataset_maker.py", "--source=digits", f"--output_dir={path}", check=True)
     return path
 
 
@@ -77,7 +60,6 @@ def trained(best_json, digits_path, tmp_path_factory) -> Trained:
     """What `python retrain.py --epochs=6` makes of it."""
     directory = tmp_path_factory.mktemp("retrained")
     flags = [f"--architecture={best_json}", f"--data_path={digits_path}", f"--output_dir={directory}"]
-    command = [sys.executable, "retrain.py", *flags, "--epochs=6"]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    result = run("retrain.py", *flags, "--epochs=6")
     assert result.returncode == 0, result.stderr
     return Trained(directory, result.stdout)

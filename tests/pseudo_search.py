@@ -6,7 +6,6 @@ For tests of what a search does around its models.
 """
 
 import sys
-import time
 from pathlib import Path
 
 from absl import flags
@@ -14,7 +13,7 @@ from absl import flags
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import main
-from benchmarks.growth import pseudo_outcome
+from benchmarks.pseudo_trainers import PseudoTrainers
 from search_settings.groups import SearchSettings
 from settings import command
 from settings.flags import define_flags
@@ -22,18 +21,9 @@ from settings.flags import define_flags
 FLAGS = flags.FLAGS
 
 
-class CountingTrainers:
-    description = "trainers that train nothing"
-
-    def run(self, jobs):
-        for job in jobs:
-            time.sleep(FLAGS.model_seconds)
-            yield job, pseudo_outcome(job)
-
-
 def run(arguments):
     try:
-        main.search(main.settings_from_flags(), trainers=CountingTrainers())
+        main.search(main.settings_from_flags(), trainers=PseudoTrainers(FLAGS.model_seconds))
     except OSError as error:
         sys.exit(f"pseudo_search.py: {error}")
 

@@ -1,9 +1,7 @@
 import json
-import subprocess
-import sys
 
 import pytest
-from conftest import ROOT
+from helpers import run
 
 from benchmarks.check_reference import DEFAULT_CASES, main
 
@@ -15,8 +13,7 @@ def small_case():
 
 
 def test_all_cases_pass():
-    command = [sys.executable, "-m", "benchmarks.check_reference"]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    result = run("-m", "benchmarks.check_reference")
     assert result.returncode == 0, result.stdout + result.stderr
     assert "6 cases, 0 deviations beyond their bounds" in result.stdout
 

@@ -8,7 +8,7 @@ import zipfile
 
 import numpy as np
 import pytest
-from conftest import limited_file_size
+from helpers import limited_file_size
 
 from checked_io.files import (
     MAX_TEXT,

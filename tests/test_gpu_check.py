@@ -2,11 +2,9 @@
 
 import json
 import os
-import subprocess
-import sys
 
 import pytest
-from conftest import ROOT
+from helpers import run
 
 from backend import programs
 from benchmarks import check_reference, gpu_check
@@ -32,8 +30,7 @@ def test_networks():
 
 @pytest.mark.skipif(programs.on_gpu(), reason="there is a GPU")
 def test_without_a_gpu_it_says_so():
-    command = [sys.executable, "-m", "benchmarks.gpu_check"]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    result = run("-m", "benchmarks.gpu_check")
     assert (result.returncode, result.stdout) == (2, "")
     assert result.stderr.count("\n") == 1 and "no GPU" in result.stderr
 

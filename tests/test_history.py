@@ -4,7 +4,7 @@ import json
 import os
 
 import pytest
-from conftest import limited_file_size
+from helpers import limited_file_size
 from model_records import CACHED, FAILED, model
 
 from record.history import (

@@ -1,11 +1,9 @@
 """Who imports whom: packages import in one direction, and what reads files does without Paddle and PARL."""
 
 import ast
-import subprocess
-import sys
 
 import pytest
-from conftest import ROOT
+from helpers import ROOT, run
 
 # Each imports only those before it.
 ORDER = [
@@ -47,9 +45,7 @@ def test_packages_import_in_one_direction():
 def imported_by(*statements):
     """Names of the modules that a fresh process holds after these statements."""
     code = "\n".join([*statements, "import sys", "print(*sys.modules)"])
-    command = [sys.executable, "-c", code]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    return set(result.stdout.split())
+    return set(run("-c", code, check=True).stdout.split())
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,8 @@
 """The benchmark of what a search learned."""
 
 import json
-import subprocess
-import sys
 
-from conftest import ROOT
+from helpers import run
 from model_records import model, write_steps
 
 
@@ -20,8 +18,8 @@ def test_compares_first_and_last_steps_and_writes_a_row_a_step(tmp_path):
         {"mean_accuracy": 0.25, "best_accuracy": 0.28, "token_entropy": 2.25, "edge_entropy": 1.5},
     )
     output = tmp_path / "steps_of_search.csv"
-    command = [sys.executable, "-m", "benchmarks.learning", f"--log_dir={tmp_path}", f"--output={output}"]
-    text = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    flags = [f"--log_dir={tmp_path}", f"--output={output}"]
+    text = run("-m", "benchmarks.learning", *flags, check=True).stdout
     rows = {" ".join(line.split()) for line in text.splitlines()}
     assert "last - first +0.0600 +- 0.0071, 8.5 standard errors" in rows
     assert "conv_3x3 100% -> 0% 0% -> 0%" in rows

@@ -1,31 +1,25 @@
 import json
 import operator
-import os
-import random
 import re
 import signal
 import subprocess
 import sys
 import time
 
-import numpy as np
+import helpers
 import psutil
 import pytest
-from conftest import ROOT
+from helpers import ROOT, TINY
 
+import main
 from backend import programs
 from report_page.page import render
 from report_page.reading import num_classes, read_settings
-
-TINY = [
-    "--num_nodes=2", "--width=4", "--num_stages=2", "--num_cells=1", "--epochs=2", "--T_0=2",
-    "--warmup=1", "--batch_size=2", "--num_models=3", "--trainers=cpu:2",
-]  # fmt: skip
+from search_settings.groups import SearchSettings
 
 
 def run(*flags):
-    command = [sys.executable, "main.py", *flags]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    return helpers.run("main.py", *flags)
 
 
 @pytest.fixture(scope="module")
@@ -156,21 +150,26 @@ def test_a_search_in_which_everything_fails_stops(digits_path, tmp_path):
     assert all(r["accuracy"] is None and "finite" in r["reason"] for r in records)
 
 
+def test_a_mistake_gets_one_line(tmp_path):
+    result = run(*TINY, "--data_path=/nowhere", f"--log_dir={tmp_path}")
+    assert result.returncode == 1
+    assert result.stderr.startswith("main.py: ") and "dataset_maker.py" in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert not (tmp_path / "history.jsonl").exists()
+
+
 @pytest.mark.parametrize(
-    "flag, hint",
+    ("setting", "hint"),
     [
-        ("--data_path=/nowhere", "dataset_maker.py"),
-        ("--trainers=tpu", "--trainers"),
-        ("--width=30", "width 30"),
-        ("--train_batch_size=901", "train_batch_size 901 is more than the 900 training images"),
-        ("surplus", "surplus"),
+        ({"trainers": "tpu"}, "--trainers"),
+        ({"width": 30}, "width 30"),
+        ({"train_batch_size": 901}, "train_batch_size 901 is more than the 900 training images"),
     ],
 )
-def test_a_mistake_gets_one_line(digits_path, tmp_path, flag, hint):
-    result = run(*TINY, f"--data_path={digits_path}", f"--log_dir={tmp_path}", flag)
-    assert result.returncode == 1
-    assert result.stderr.startswith("main.py: ") and hint in result.stderr
-    assert result.stderr.count("\n") == 1
+def test_a_mistake_is_named(digits_path, tmp_path, setting, hint):
+    """By one of the ERRORS, each of which ends main.py in one line."""
+    with pytest.raises(main.ERRORS, match=hint):
+        main.search(SearchSettings.of(data_path=str(digits_path), log_dir=str(tmp_path), **setting))
     assert not (tmp_path / "history.jsonl").exists()
 
 
@@ -184,13 +183,13 @@ def start(*flags):
 
 def wait_for_trainer(process):
     """Returns main.py, its trainers and helpers as soon as one trainer is there."""
-    main = psutil.Process(process.pid)
+    search = psutil.Process(process.pid)
     while process.poll() is None:
-        children = main.children(recursive=True)
+        children = search.children(recursive=True)
         for child in children:
             try:
                 if "spawn_main" in " ".join(child.cmdline()):
-                    return [main, *children]
+                    return [search, *children]
             except psutil.Error:  # gone in the meantime
                 pass
         time.sleep(0.05)
@@ -220,32 +219,3 @@ def test_no_trainer_outlives_a_crash(digits_path, tmp_path):
     process.kill()
     process.communicate()
     assert psutil.wait_procs(family, timeout=30)[1] == []
-
-
-@pytest.mark.slow
-def test_killed_and_resumed_is_as_never_stopped(digits_path, tmp_path):
-    """Real training, the whole process group killed at three random moments."""
-
-    def flags(name):
-        return [*TINY, f"--data_path={digits_path}", f"--log_dir={tmp_path / name}", "--num_models=15"]
-
-    def end(name):
-        records = [json.loads(line) for line in (tmp_path / name / "history.jsonl").open()]
-        with np.load(tmp_path / name / "checkpoint_8.npz") as file:
-            state = {key: file[key].tobytes() for key in file}
-        return sorted(({**r, "seconds": None} for r in records), key=lambda r: r["mid"]), state
-
-    assert run(*flags("whole")).returncode == 0
-    rng = random.Random(0)
-    for _ in range(3):
-        process = start(*flags("killed"), "--resume")
-        while not process.stdout.readline().startswith("  model"):
-            assert process.poll() is None
-        time.sleep(rng.uniform(0, 2))
-        assert process.poll() is None, "the search was over before all kills"
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-    assert run(*flags("killed"), "--resume").returncode == 0
-    history, state = end("whole")
-    assert [r["mid"] for r in history] == list(range(16))
-    assert end("killed") == (history, state)

@@ -8,9 +8,7 @@ import time
 
 import psutil
 import pytest
-from conftest import ROOT
-from test_main import TINY, run
-from test_trainer_pool import CONFIG, ENDLESS, JOBS, without_seconds
+from helpers import CONFIG, ENDLESS, JOBS, ROOT, TINY, run, without_seconds
 
 from backend import programs
 from nn_paddle import train_child
@@ -124,7 +122,8 @@ def test_no_cluster_there(address):
 @pytest.mark.slow
 def test_a_search_has_the_same_history(cluster, digits_path, tmp_path):
     def history(log_dir, *flags):
-        result = run(*TINY, f"--data_path={digits_path}", f"--log_dir={tmp_path / log_dir}", *flags)
+        flags = [*TINY, f"--data_path={digits_path}", f"--log_dir={tmp_path / log_dir}", *flags]
+        result = run("main.py", *flags)
         assert (result.returncode, result.stderr) == (0, "")
         records = [json.loads(line) for line in (tmp_path / log_dir / "history.jsonl").open()]
         return sorted(({**record, "seconds": None} for record in records), key=lambda record: record["mid"])

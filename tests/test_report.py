@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from helpers import ROOT
 from model_records import CACHED, FAILED, model
 from PIL import Image
 

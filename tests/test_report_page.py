@@ -9,7 +9,7 @@ import threading
 from html.parser import HTMLParser
 
 import pytest
-from conftest import ROOT
+from helpers import ROOT
 from model_records import CACHED, FAILED, model, write_steps
 
 from record.history import RecordError

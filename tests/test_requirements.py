@@ -5,7 +5,7 @@ import re
 import sys
 
 import pytest
-from conftest import ROOT
+from helpers import ROOT
 
 DISTRIBUTIONS = {
     "PIL": "pillow",

@@ -13,7 +13,7 @@ import time
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from helpers import ROOT
 from model_records import model, write_steps
 
 from checked_io.files import write_arrays

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 from absl import flags
-from conftest import ROOT
+from helpers import ROOT, run
 
 from search_settings.groups import PolicyConfig, RunConfig, SearchConfig, SearchSettings, TrainersConfig
 from search_space.child import ChildConfig
@@ -147,12 +147,8 @@ def test_flags_of_the_original_keep_their_names():
     assert values["epochs"].value == 7
 
 
-def script(*command, **options):
-    return subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True, **options)
-
-
 def test_help_shows_every_flag_of_the_program_with_its_default():
-    result = script("main.py", "--help")
+    result = run("main.py", "--help")
     assert result.returncode == 0 and result.stderr == ""
     for group in (SearchConfig, RunConfig, TrainersConfig, PolicyConfig, ChildConfig):
         assert f"\n{group.__doc__}:\n" in result.stdout
@@ -160,6 +156,32 @@ def test_help_shows_every_flag_of_the_program_with_its_default():
             assert f"\n  --{field.name}=" in result.stdout
     assert "--width=64" in result.stdout and "--cache=true" in result.stdout
     assert "absl" not in result.stdout
+
+
+CHECKS = """
+from search_settings.groups import PolicyConfig
+from settings import command
+from settings.fields import SettingsError
+from settings.flags import define_flags, from_flags
+
+define_flags(PolicyConfig)
+command.run(lambda arguments: from_flags(PolicyConfig), (PolicyConfig,), (SettingsError,))
+"""
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("--no_such_flag=1", "-c: Unknown command line flag 'no_such_flag'"),
+        ("extra", "-c: unknown argument extra"),
+        ("--num_nodes=0", "-c: flag --num_nodes=0: must be at least 1"),
+        ("--input_size=3", "-c: input_size 3 must be at least num_nodes - 1 and num_tokens"),
+    ],
+)
+def test_a_bad_argument_gets_one_clear_line(argument, message):
+    result = run("-c", CHECKS, argument)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr.count("\n") == 1 and result.stderr.startswith(message)
 
 
 PRINTS = """
@@ -201,5 +223,5 @@ def test_a_closed_standard_output_is_no_error():
 def test_output_that_the_locale_cannot_show_is_escaped():
     environment = {"PYTHONIOENCODING": "ascii", "PYTHONPATH": str(ROOT)}
     code = "from settings import command\ncommand.run(lambda arguments: print('\\u00f6'), ())"
-    result = script("-c", code, env=environment)
+    result = run("-c", code, env=environment)
     assert (result.returncode, result.stdout) == (0, "\\xf6\n")

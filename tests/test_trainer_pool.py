@@ -6,30 +6,18 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
+from helpers import CONFIG, ENDLESS, JOBS, ROOT, without_seconds
 
 from backend import programs
 from backend.paddle_backend import paddle
 from nn_paddle import train_child
-from search_space.child import ChildConfig
 from trainers.devices import CPU, DevicesError
 from trainers.job import Job
 from trainers.pool import TrainerPool, _signals_held
-
-CONFIG = ChildConfig(width=8, num_cells=1, num_stages=1, epochs=2, T_0=2.0, warmup=1.0)
-JOBS = [
-    Job(mid, np.random.RandomState(mid).randint(0, 10, 4).tolist(), [mid % 2, 1]) for mid in range(4)
-]
-# Eight 5x5 pairs on wide cells for thousands of epochs: not done before somebody ends it.
-ENDLESS = dataclasses.replace(CONFIG, width=64, epochs=10000)
-
-
-def without_seconds(result):
-    return dataclasses.replace(result, seconds=0.0)
 
 
 def process_of(pool):
@@ -222,7 +210,7 @@ if __name__ == "__main__":
         modules = pool.trainers[0].executor.submit(eval, "set(__import__('sys').modules)").result()
     assert "paddle" in modules and "parl" not in modules
 """)
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
     subprocess.run([sys.executable, script], env=environment, check=True)
 
 
