@@ -9,7 +9,7 @@ from policy_model import PolicyModel
 from reinforce_policy_gradient import ReinforcePolicyGradient
 
 NUM_NODES, NUM_TOKENS, BATCH = 4, 10, 10
-UPDATES = 400
+UPDATES = 250
 SLOTS = [0, 0, 1, 3, 6]  # of a cell's 6 edges, node i owns SLOTS[i] .. SLOTS[i + 1]
 
 

@@ -5,6 +5,7 @@ import os
 import random
 import re
 import resource
+import shutil
 import signal
 import socket
 import subprocess
@@ -34,6 +35,29 @@ def pseudo_search(log_dir, *flags, num_models=39, **options):
     )
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A search of ten steps that nobody disturbed."""
+    directory = tmp_path_factory.mktemp("whole")
+    _, errors = pseudo_search(directory).communicate()
+    assert errors == ""
+    return directory
+
+
+@pytest.fixture(scope="module")
+def six_steps(tmp_path_factory):
+    """The first six of them."""
+    directory = tmp_path_factory.mktemp("six_steps")
+    assert pseudo_search(directory, num_models=23).wait() == 0
+    return directory
+
+
+@pytest.fixture
+def parts(six_steps, tmp_path):
+    """A copy of six steps, to go on with."""
+    return shutil.copytree(six_steps, tmp_path / "parts")
+
+
 def history(log_dir):
     records = [json.loads(line) for line in (log_dir / "history.jsonl").open()]
     return sorted(records, key=lambda record: record["mid"])
@@ -50,10 +74,8 @@ def assert_same_search(log_dir, expected_dir, num_steps):
 
 
 @pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.slow)])
-def test_killed_and_resumed_is_as_never_stopped(tmp_path, kills):
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
-    _, errors = pseudo_search(whole).communicate()
-    assert errors == ""
+def test_killed_and_resumed_is_as_never_stopped(whole, tmp_path, kills):
+    broken = tmp_path / "broken"
     rng = random.Random(kills)
     done = 0
     while done < kills:
@@ -75,41 +97,34 @@ def test_killed_and_resumed_is_as_never_stopped(tmp_path, kills):
     assert sorted(mids) == list(range(40))  # none lost, none trained twice
 
 
-def test_a_finished_search_goes_on_to_more_models(tmp_path):
-    assert pseudo_search(tmp_path / "whole").wait() == 0
-    assert pseudo_search(tmp_path / "parts", num_models=11).wait() == 0
-    assert pseudo_search(tmp_path / "parts", "--resume").wait() == 0
-    assert_same_search(tmp_path / "parts", tmp_path / "whole", 10)
+def test_a_finished_search_goes_on_to_more_models(whole, parts):
+    assert pseudo_search(parts, "--resume").wait() == 0
+    assert_same_search(parts, whole, 10)
 
 
-def test_a_damaged_newest_checkpoint_costs_one_step(tmp_path):
-    assert pseudo_search(tmp_path / "whole").wait() == 0
-    assert pseudo_search(tmp_path / "parts", num_models=23).wait() == 0
-    path = tmp_path / "parts/checkpoint_6.npz"
+def test_a_damaged_newest_checkpoint_costs_one_step(whole, parts):
+    path = parts / "checkpoint_6.npz"
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    output, errors = pseudo_search(tmp_path / "parts", "--resume").communicate()
+    output, errors = pseudo_search(parts, "--resume").communicate()
     assert "going on with step 5" in output, output + errors
-    assert_same_search(tmp_path / "parts", tmp_path / "whole", 10)
+    assert_same_search(parts, whole, 10)
 
 
-def test_a_torn_last_line_is_trained_again(tmp_path):
-    assert pseudo_search(tmp_path / "whole").wait() == 0
-    assert pseudo_search(tmp_path / "parts", num_models=23).wait() == 0
-    path = tmp_path / "parts/history.jsonl"
+def test_a_torn_last_line_is_trained_again(whole, parts):
+    path = parts / "history.jsonl"
     path.write_bytes(path.read_bytes()[:-20])
-    output, errors = pseudo_search(tmp_path / "parts", "--resume").communicate()
+    output, errors = pseudo_search(parts, "--resume").communicate()
     assert "going on with step 5" in output, output + errors  # though there is a checkpoint after it
-    assert_same_search(tmp_path / "parts", tmp_path / "whole", 10)
+    assert_same_search(parts, whole, 10)
 
 
-def test_a_full_disk_stops_with_one_line_and_loses_nothing(tmp_path):
-    def limit_file_size():  # what a process sees of a full disk, but for the error's name
+def test_a_full_disk_stops_with_one_line_and_loses_nothing(whole, tmp_path):
+    def limit_file_size():  # see helpers.limited_file_size
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
 
-    assert pseudo_search(tmp_path / "whole").wait() == 0
     process = pseudo_search(tmp_path / "parts", num_models=0)
     assert process.wait() == 0
     process = pseudo_search(tmp_path / "parts", "--resume", preexec_fn=limit_file_size)
@@ -117,7 +132,7 @@ def test_a_full_disk_stops_with_one_line_and_loses_nothing(tmp_path):
     assert process.returncode == 1
     assert errors.count("\n") == 1 and str(tmp_path / "parts") in errors
     assert pseudo_search(tmp_path / "parts", "--resume").wait() == 0
-    assert_same_search(tmp_path / "parts", tmp_path / "whole", 10)
+    assert_same_search(tmp_path / "parts", whole, 10)
 
 
 def of_step(mid, step):

@@ -104,7 +104,7 @@ def test_a_trainer_that_hangs_in_training_is_replaced_and_its_model_tried_again(
             os.kill(stopped[0].pid, signal.SIGSTOP)
 
     expected = train_child(JOBS[0].tokens, JOBS[0].adjvec, easy_subset, CONFIG, [7, 0])
-    with TrainerPool([CPU], easy_subset, CONFIG, seed=7, model_timeout=15, on_epoch=stop_once) as pool:
+    with TrainerPool([CPU], easy_subset, CONFIG, seed=7, model_timeout=10, on_epoch=stop_once) as pool:
         ((job, outcome),) = pool.run(JOBS[:1])
     assert stopped and not stopped[0].is_alive()
     assert without_seconds(outcome.result) == without_seconds(expected)
