@@ -91,19 +91,22 @@ def load_predictor(model: TrainedModel) -> Predict:
             predictor.run()
         except (RuntimeError, ValueError) as error:
             raise ModelError("Paddle cannot run the model: let retrain.py write it again") from error
-        return output_handle.copy_to_cpu()
+        probabilities = output_handle.copy_to_cpu()
+        if probabilities.shape != (len(pictures), len(model.class_names)):
+            raise ModelError("the model has other images or classes than model.json and classes.txt say")
+        return probabilities
 
     return predict
 
 
 def print_classes(
-    pictures: list[tuple[str, np.ndarray]], predict: Predict, class_names: list[str]
+    pictures: list[tuple[str, np.ndarray]], predict: Predict, class_names: tuple[str, ...]
 ) -> None:
     paths, pixels = zip(*pictures, strict=True)
     for path, probabilities in zip(paths, predict(np.stack(pixels)), strict=True):
         likeliest = np.argsort(-probabilities)[:SHOWN]
         classes = ", ".join(f"{class_names[k]} {probabilities[k]:.2f}" for k in likeliest)
-        print(f"{printable(path)}: {classes}")
+        print(printable(f"{path}: {classes}"))
     sys.stdout.flush()
 
 

@@ -25,6 +25,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from checked_io.messages import printable
 from checked_io.regular_files import open_regular
 from image_data.errors import DatasetError
 from image_data.subset import Subset
@@ -58,7 +59,7 @@ def main(arguments: list[str]) -> None:
         raise RetrainError(f"{error.filename or config.output_dir}: {error.strerror or error}") from error
     except KeyboardInterrupt:
         if checkpoint_path(config).exists():
-            print(f"retrain.py: stopped; `{resume_command(config)}` goes on")
+            print(printable(f"retrain.py: stopped; `{resume_command(config)}` goes on"))
         sys.exit(130)
 
 
@@ -179,8 +180,8 @@ def export(config: RetrainConfig, trainer: ChildTrainer, images: Images) -> None
     onnx = to_onnx(program, parameters) if config.onnx else None
     model = TrainedModel(program, parameters, images.class_names, images.subset.image_size, onnx)
     write_model(Path(config.output_dir), model)
-    directory = shlex.quote(config.output_dir)
-    print(f"wrote the model: `python predict.py --model={directory} PICTURE ...` classifies pictures")
+    predict = f"python predict.py --model={shlex.quote(config.output_dir)} PICTURE ..."
+    print(printable(f"wrote the model: `{predict}` classifies pictures"))
 
 
 if __name__ == "__main__":

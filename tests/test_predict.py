@@ -1,5 +1,6 @@
 """predict.py as a user runs it, and the files of a model."""
 
+import dataclasses
 import json
 import os
 import re
@@ -166,8 +167,16 @@ def test_a_model_in_a_directory_of_any_name_and_any_locale(copy, picture, tmp_pa
     assert result.returncode == 0, result.stderr
 
 
-def test_a_model_that_paddle_refuses_gets_one_line(trained):
+def test_a_model_that_does_not_fit_its_description_gets_one_line(trained):
     model = read_model(trained.directory)
+    pictures = np.zeros((2, 3, 32, 32), np.float32)
+    assert predict.load_predictor(model)(pictures).shape == (2, 10)
+    for other, pixels in [
+        (dataclasses.replace(model, class_names=("a", "b")), pictures),
+        (model, np.zeros((2, 3, 64, 64), np.float32)),
+    ]:
+        with pytest.raises(ModelError, match="has other images or classes"):
+            predict.load_predictor(other)(pixels)
     program = model.program.replace(b"conv2d", b"conv9d")
     with pytest.raises(ModelError, match="Paddle cannot read the model"):
         predict.load_predictor(predict.TrainedModel(program, model.parameters, model.class_names, 32))
