@@ -6,13 +6,13 @@
 For the default network and for that of main.py's quick preset, on fixed random architectures (edges
 with probability 1/2):
 * ours: as many one-thread processes as cores, each in nn_paddle.train_child, augmentation included;
-* PyTorch, in channels_last (benchmarks/torch_peer.py), without augmentation, in two ways: one process
-  with all threads, and as many one-thread processes as cores.
+* PyTorch, in channels_last (benchmarks/torch_peer.py), without augmentation: one process with all threads,
+  and as many one-thread processes as cores; the latter also in mixed precision where the processor computes
+  in bfloat16, and on request under torch.compile, without the time of compiling every new network.
 
 Every process trains the same architecture. An unmeasured epoch comes first, then the processes wait for
 each other, then an epoch of `updates` updates (ten times as many for the quick preset) is measured, until
-the last process is done. A training in each of the three ways makes a round; the ratio is that within a
-round.
+the last process is done. A training in each of the ways makes a round; the ratio is that within a round.
 """
 
 import concurrent.futures as futures
@@ -22,6 +22,7 @@ import multiprocessing
 import time
 import types
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -70,8 +71,10 @@ def train_ours(network: Network, updates: int) -> tuple[float, float]:
     return span.start, span.end
 
 
-def train_torch(network: Network, updates: int) -> tuple[float, float]:
-    """As train_ours."""
+def train_torch(
+    network: Network, updates: int, compiled: bool = False, **settings: Any
+) -> tuple[float, float]:
+    """As train_ours. settings: fields of ChildConfig that differ from the network's."""
     from benchmarks import torch_peer
 
     size = network.config["train_batch_size"]
@@ -80,7 +83,8 @@ def train_torch(network: Network, updates: int) -> tuple[float, float]:
     parts = [slice(i, i + size) for i in range(0, len(images), size)]
     batches = [(images[part], subset.train_labels[part]) for part in parts]
     span = Span()
-    torch_peer.train_child(network.cells, types.SimpleNamespace(**network.config), batches, span)
+    config = types.SimpleNamespace(**network.config | settings)
+    torch_peer.train_child(network.cells, config, batches, span, compiled)
     return span.start, span.end
 
 
@@ -98,6 +102,14 @@ WAYS = {
     "PyTorch, one process": Way(train_torch, 1, harness.CORES),
     "PyTorch, one a core": Way(train_torch, harness.CORES, 1),
 }
+BFLOAT16 = {"PyTorch, bfloat16": Way(functools.partial(train_torch, amp=True), harness.CORES, 1)}
+COMPILED = {"PyTorch, compiled": Way(functools.partial(train_torch, compiled=True), harness.CORES, 1)}
+
+
+def computes_in_bfloat16() -> bool:
+    """Whether this processor has instructions for it."""
+    words = Path("/proc/cpuinfo").read_text().split()
+    return "avx512_bf16" in words or "amx_bf16" in words
 
 
 def images_per_second(way: Way, network: Network, updates: int) -> float:
@@ -135,20 +147,21 @@ def draw_networks(name: str, count: int, **settings: Any) -> list[Network]:
 def main(argv: list[str]) -> None:
     figures: dict[str, Any] = {}
     rows = []
+    ways = WAYS | (BFLOAT16 if computes_in_bfloat16() else {}) | (COMPILED if FLAGS.compiled else {})
     for size in FLAGS.sizes:
         updates = FLAGS.updates * (1 if size == "default" else 10)
-        samples: dict[str, list[float]] = {way: [] for way in WAYS}
+        samples: dict[str, list[float]] = {way: [] for way in ways}
         networks = draw_networks(size, FLAGS.architectures, train_batch_size=FLAGS.train_batch_size)
         for number, network in enumerate(networks):
             sides = {
                 name: functools.partial(images_per_second, way, network, updates)
-                for name, way in WAYS.items()
+                for name, way in ways.items()
             }
             for way, values in harness.interleave(sides, FLAGS.rounds).items():
                 samples[way] += values
                 print(f"{size}, architecture {number}, {way}: {values[-1]:.1f} images/s", flush=True)
         ratios = {way: harness.ratios(samples["ours"], values) for way, values in samples.items()}
-        rows += [[size, way, harness.quartiles(samples[way]), ratios[way]] for way in WAYS]
+        rows += [[size, way, harness.quartiles(samples[way]), ratios[way]] for way in ways]
         figures[size] = {"images_per_second": samples, "ratio_quartiles": ratios}
     harness.print_table(["network", "training", "images / s", "ours / it"], rows)
     print(f"Median (quartiles) over {FLAGS.architectures} architectures x {FLAGS.rounds} rounds")
@@ -159,7 +172,8 @@ if __name__ == "__main__":
     harness.define_flags("child_training")
     flags.DEFINE_multi_enum("sizes", ["default", "quick"], ["default", "quick"], "Of which networks.")
     flags.DEFINE_integer("architectures", 5, "Random architectures.", lower_bound=1)
-    flags.DEFINE_integer("rounds", 1, "Trainings of each in each of the three ways.", lower_bound=1)
+    flags.DEFINE_integer("rounds", 1, "Trainings of each in each of the ways.", lower_bound=1)
+    flags.DEFINE_boolean("compiled", False, "Also PyTorch under torch.compile; needs a C++ compiler.")
     flags.DEFINE_integer("updates", 6, "Updates measured of each (ten times as many if quick).", 1)
     flags.DEFINE_integer("train_batch_size", 32, "Images an update.", lower_bound=1)
     app.run(main)

@@ -1,16 +1,20 @@
-"""What a model costs besides its training: everything but forward, backward and update.
+"""A model's whole time on this machine: how many an hour, and where their time goes.
 
-    python -m benchmarks.overhead    # five minutes
+    python -m benchmarks.overhead    # four minutes on two cores
 
-Trains random architectures (edges with probability 1/2) at the default size in trainer processes of their
-own: in each a first model, which pays for the start of the process and its imports ("cold"), and then
-`warm_models` more. They train for `updates` updates only; shares are of a whole model, of 20 epochs on
-900 images, whose time follows from its median update. The time of the first two updates beyond the median
-one, in which Paddle prepares the program and the kernel its memory, is overhead.
+Trains random architectures (edges with probability 1/2) of the default size and of main.py's quick preset
+as a search does, in a trainer a core, all of them at once: in each a first model, which pays for the start
+of the process and its imports ("cold"), and then `warm_models` more. They train for `updates` updates only
+(ten times as many if quick); a whole model, of all its epochs on 900 images, follows from the median
+update. The time of the first two updates beyond the median one, in which Paddle prepares the program and
+the kernel its memory, is overhead, as is all that is neither an update, nor a batch's augmentation, nor
+evaluation.
 """
 
 import collections
+import concurrent.futures as futures
 import contextlib
+import dataclasses
 import statistics
 import time
 from collections.abc import Iterator
@@ -25,8 +29,7 @@ from nn_paddle import ChildTrainer
 from search_space.child import ChildConfig
 
 FLAGS = flags.FLAGS
-HELD_OUT = 100
-UPDATES_A_MODEL = ChildConfig.epochs * (900 // ChildConfig.train_batch_size)
+TRAINING_IMAGES, HELD_OUT = 900, 100
 
 
 class TimedTrainer(ChildTrainer):
@@ -63,66 +66,87 @@ def start() -> None:
     nn_paddle.ChildTrainer = TimedTrainer
 
 
-def train(tokens: list[int], adjvec: list[int], updates: int) -> dict[str, list[float]]:
+def train(
+    tokens: list[int], adjvec: list[int], config: ChildConfig, updates: int
+) -> dict[str, list[float]]:
     """Train a model in this process: the seconds of its parts, and of all as "model"."""
     TimedTrainer.seconds.clear()
-    subset = harness.noise_subset(updates * ChildConfig.train_batch_size, HELD_OUT)
-    result = nn_paddle.train_child(tokens, adjvec, subset, ChildConfig(epochs=1), seed=0)
+    subset = harness.noise_subset(updates * config.train_batch_size, HELD_OUT)
+    short = dataclasses.replace(config, epochs=1)
+    result = nn_paddle.train_child(tokens, adjvec, subset, short, seed=0)
     return {**TimedTrainer.seconds, "model": [result.seconds]}
 
 
-def costs(seconds: dict[str, list[float]], wall: float) -> dict[str, float]:
-    """Seconds of overhead by part, and shares of a whole model's time."""
+def costs(seconds: dict[str, list[float]], wall: float, config: ChildConfig) -> dict[str, float]:
+    """Seconds of a whole model by part, share of the overhead in it, models an hour on all cores."""
+    updates = config.epochs * (TRAINING_IMAGES // config.train_batch_size)
     update = statistics.median(seconds["updates"])
     batches = sum(seconds["training"]) - sum(seconds["updates"])
     total, building, evaluation, training = (
         sum(seconds[part]) for part in ("model", "building", "evaluation", "training")
     )
-    cost = {
-        "process and imports": wall - total,
-        "building the graphs": building,
-        "first two updates": sum(seconds["updates"][:2]) - 2 * update,
-        "rest": total - building - evaluation - training,
-    }
-    overhead = sum(cost.values())
-    batches *= UPDATES_A_MODEL / len(seconds["updates"])
-    whole = overhead + batches + evaluation + UPDATES_A_MODEL * update
-    return {
-        **cost,
-        "overhead": overhead,
-        "batches and augmentation": batches,
+    work = {
+        "updates": updates * update,
+        "batches and augmentation": batches * updates / len(seconds["updates"]),
         "evaluation": evaluation,
-        "augmentation, share of a model": batches / whole,
-        "evaluation, share of a model": evaluation / whole,
-        "overhead, share of a model": overhead / whole,
     }
+    overhead = {
+        "start of the process, imports": wall - total,
+        "building the programs": building,
+        "first two updates, beyond the median": sum(seconds["updates"][:2]) - 2 * update,
+        "other overhead": total - building - evaluation - training,
+    }
+    whole = sum(work.values()) + sum(overhead.values())
+    return {
+        **work,
+        **overhead,
+        "whole model": whole,
+        "share of overhead": sum(overhead.values()) / whole,
+        "models an hour, all cores": harness.CORES * 3600 / whole,
+    }
+
+
+def measure(size: str) -> dict[str, list[dict[str, float]]]:
+    """Costs of cold and of warm models."""
+    from settings.search_config import PRESETS
+
+    from benchmarks.recipe import random_architecture  # with PARL, which trainers do without
+
+    preset = PRESETS.get(size, {})
+    fields = {field.name for field in dataclasses.fields(ChildConfig)}
+    config = ChildConfig(**{name: value for name, value in preset.items() if name in fields})
+    updates = FLAGS.updates * (10 if preset else 1)
+    samples: dict[str, list[dict[str, float]]] = {"cold": [], "warm": []}
+    for number in range(FLAGS.rounds):
+        begin = time.perf_counter()
+        with harness.start_processes(harness.CORES, 1, start) as pool:
+            for index in range(1 + FLAGS.warm_models):
+                architecture = random_architecture(index, 0, preset.get("num_nodes", 10))
+                models = [pool.submit(train, *architecture, config, updates) for _ in range(harness.CORES)]
+                for model in futures.as_completed(models):
+                    cost = costs(model.result(), time.perf_counter() - begin, config)
+                    samples["warm" if index else "cold"].append(cost)
+                    print(f"{size}, round {number}, model {index}: {cost['whole model']:.1f} s", flush=True)
+                begin = time.perf_counter()
+    return samples
 
 
 def main(argv: list[str]) -> None:
-    from benchmarks.recipe import random_architecture  # with PARL, which trainers do without
-
-    samples: dict[str, list[dict[str, float]]] = {"cold": [], "warm": []}
-    for process in range(FLAGS.processes):
-        begin = time.perf_counter()
-        with harness.start_processes(1, 1, start, ()) as pool:
-            for index in range(1 + FLAGS.warm_models):
-                seconds = pool.submit(train, *random_architecture(index, 0), FLAGS.updates).result()
-                now = time.perf_counter()
-                samples["warm" if index else "cold"].append(costs(seconds, now - begin))
-                print(f"trainer {process}, model {index}: {now - begin:.1f} s", flush=True)
-                begin = now
+    samples = {f"{size}, {kind}": costs for size in FLAGS.sizes for kind, costs in measure(size).items()}
+    parts = next(iter(samples.values()))[0]
     rows = [
-        [name, *(harness.quartiles([cost[name] for cost in costs]) for costs in samples.values())]
-        for name in samples["cold"][0]
+        [part, *(harness.quartiles([cost[part] for cost in costs]) for costs in samples.values())]
+        for part in parts
     ]
-    harness.print_table(["seconds a model at the default size", *samples], rows)
+    harness.print_table(["seconds a model", *samples], rows)
     print("Median (quartiles)")
     harness.save({"costs": samples})
 
 
 if __name__ == "__main__":
     harness.define_flags("overhead")
-    flags.DEFINE_integer("processes", 3, "Trainers, one after the other.", lower_bound=1)
+    flags.DEFINE_multi_enum("sizes", ["default", "quick"], ["default", "quick"], "Of which models.")
+    flags.DEFINE_integer("rounds", 2, "Trainers on each core, one after the other.", lower_bound=1)
     flags.DEFINE_integer("warm_models", 2, "Models in each after the first.", lower_bound=1)
-    flags.DEFINE_integer("updates", 8, "Updates for which each is trained.", lower_bound=5)
+    flags.DEFINE_integer("updates", 8, "Updates for which each is trained (ten times as many if quick).", 5)
     app.run(main)

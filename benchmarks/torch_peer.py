@@ -262,13 +262,17 @@ def train_child(
     config: Any,
     batches: Sequence[tuple[np.ndarray, np.ndarray]],
     on_epoch: Callable[[int, float, float], None],
+    compiled: bool = False,
 ) -> None:
     """Train for config.epochs epochs on batches (images [B, 3, 32, 32], labels [B]), which are
-    the same in every epoch: this peer is spared the augmentation of images. On a GPU if there is one, there
-    in mixed precision if config.amp. on_epoch is as in nn_paddle.train_child."""
+    the same in every epoch: this peer is spared the augmentation of images. On a GPU if there is one; in
+    mixed precision if config.amp: float16 on a GPU, bfloat16 on CPUs. on_epoch is as in
+    nn_paddle.train_child. compiled: by torch.compile, during the first update; needs a C++ compiler."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
+    half = torch.float16 if device == "cuda" else torch.bfloat16
     model = ChildNetwork(cells, config).to(device, memory_format=torch.channels_last).train()
-    scaler = torch.amp.GradScaler(device, enabled=config.amp)
+    forward = torch.compile(model) if compiled else model
+    scaler = torch.amp.GradScaler(device, enabled=config.amp and half is torch.float16)
     optimizer = torch.optim.SGD(
         model.parameters(),
         config.lr_max,
@@ -284,8 +288,8 @@ def train_child(
     for epoch in range(1, config.epochs + 1):
         loss_sum, correct_sum = torch.zeros((), device=device), torch.zeros((), device=device)
         for images, labels in tensors:
-            with torch.autocast(device, torch.float16, enabled=config.amp):
-                logits = model(images)
+            with torch.autocast(device, half, enabled=config.amp):
+                logits = forward(images)
                 loss = F.cross_entropy(logits, labels)
             optimizer.zero_grad()
             scaler.scale(loss).backward()
