@@ -108,9 +108,8 @@ def costs(seconds: dict[str, list[float]], wall: float, config: ChildConfig) -> 
 
 def measure(size: str) -> dict[str, list[dict[str, float]]]:
     """Costs of cold and of warm models."""
-    from settings.search_config import PRESETS
-
     from benchmarks.recipe import random_architecture  # with PARL, which trainers do without
+    from search_settings.groups import PRESETS
 
     preset = PRESETS.get(size, {})
     fields = {field.name for field in dataclasses.fields(ChildConfig)}
