@@ -87,7 +87,8 @@ class AutoDLAgent(parl.Agent):
     def learn(self, tokens: np.ndarray, adjvec: np.ndarray, rewards: np.ndarray) -> LearnResult:
         """One update of the policy on the rewards [B] of the architectures it sampled.
 
-        Raises ValueError if a reward is not finite, since no weight would be finite after it.
+        Raises ValueError if a reward is not finite, and LearningError if the loss or a gradient is not,
+        since no weight would be finite after it. The policy is then as it was before.
         """
         if not np.isfinite(rewards).all():
             raise ValueError(f"rewards are not all finite: {rewards}")

@@ -30,6 +30,7 @@ from record.progress import Progress
 from record.search_record import SETTINGS_NAME, SearchRecord, saved_settings
 from record.step_log import StepLog
 from record.summary import resume_command, summary
+from reinforce_policy_gradient import LearningError
 from rewards.final_candidates import RUNS, missing_runs, train_candidates
 from rewards.training_reward import (
     RewardOf,
@@ -46,7 +47,9 @@ from settings.flags import FLAGS, define_flags, from_flags
 from trainers.devices import CPU, DevicesError, check_agents_gpu, find_devices
 from trainers.pool import TrainerPool
 
-ERRORS = (SearchError, dataset_maker.DatasetError, RecordError, DevicesError, SettingsError)
+ERRORS = (
+    SearchError, dataset_maker.DatasetError, RecordError, DevicesError, SettingsError, LearningError
+)  # fmt: skip
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 

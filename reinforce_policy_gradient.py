@@ -4,6 +4,7 @@ R. J. Williams 1992, "Simple statistical gradient-following algorithms for conne
 learning": the update is that of its equation 11, with Adam in the place of plain ascent.
 """
 
+import math
 from typing import NamedTuple
 
 from backend.paddle_backend import paddle
@@ -11,6 +12,10 @@ from backend.parl_backend import parl
 from policy_model import PolicyModel
 
 Tensor = paddle.Tensor
+
+
+class LearningError(ArithmeticError):
+    """An update whose loss or gradients are not finite; the text is for the user."""
 
 
 class LearnResult(NamedTuple):
@@ -71,9 +76,11 @@ class ReinforcePolicyGradient(parl.Algorithm):
 
     def learn(self, tokens: Tensor, adjvec: Tensor, reward: Tensor) -> LearnResult:
         """One update on sampled architectures and the rewards [B] they earned. The baseline takes in
-        this batch's rewards before it is used."""
-        self.baseline = moving_average(self.baseline, float(reward.mean()), self.bl_decay)
-        advantage = (reward - self.baseline) ** self.advantage_power
+        this batch's rewards before it is used.
+
+        Raises LearningError where no weight would be finite after it, and leaves the policy as it was."""
+        baseline = moving_average(self.baseline, float(reward.mean()), self.bl_decay)
+        advantage = (reward - baseline) ** self.advantage_power
         score = self.model.score(tokens, adjvec)
         loss = reinforce_loss(score.log_prob, advantage)
         if self.entropy_weight:
@@ -84,7 +91,16 @@ class ReinforcePolicyGradient(parl.Algorithm):
             seen = [loss, score.token_entropy.mean(), score.edge_entropy.mean()]
             seen.append(paddle.add_n(squares).sqrt())
             seen = paddle.stack(seen).tolist()  # read back at once
+        learned = LearnResult(baseline, *seen)
+        if not all(map(math.isfinite, learned)):
+            self.model.clear_gradients()
+            raise LearningError(
+                f"the policy's update {self.updates} left the finite numbers (loss {learned.loss:g}, "
+                f"gradient {learned.gradient_norm:g}) and was not made: search with smaller rewards, or a "
+                "smaller --entropy_weight or --advantage_power"
+            )
         self.optimizer.step()
         self.model.clear_gradients()
         self.updates += 1
-        return LearnResult(self.baseline, *seen)
+        self.baseline = baseline
+        return learned

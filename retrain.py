@@ -14,7 +14,6 @@ From Python: retrain(RetrainConfig(architecture="log/best.json", epochs=20))
 """
 
 import dataclasses
-import fcntl
 import math
 import shlex
 import sys
@@ -25,6 +24,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from checked_io.locks import lock
 from checked_io.messages import printable
 from checked_io.regular_files import open_regular
 from image_data.errors import DatasetError
@@ -100,9 +100,9 @@ def opened(directory: Path) -> Iterator[None]:
     """Make the directory, and keep other processes from training in it."""
     directory.mkdir(parents=True, exist_ok=True)
     check_places(directory)
-    with open_regular(directory / "lock", "ab") as lock:
+    with open_regular(directory / "lock", "ab") as file:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(file)
         except BlockingIOError as error:
             raise RetrainError(
                 f"another process is training in {directory}: choose another --output_dir"

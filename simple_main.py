@@ -10,6 +10,7 @@ within 460 updates.
 import numpy as np
 
 import autodl
+from reinforce_policy_gradient import LearningError
 from search_settings.groups import PolicyConfig, RunConfig
 from settings import command
 from settings.fields import SettingsError
@@ -34,4 +35,4 @@ def main(arguments: list[str]) -> None:
 
 if __name__ == "__main__":
     define_flags(RunConfig, PolicyConfig, num_models=460, advantage_power=1)
-    command.run(main, (RunConfig, PolicyConfig), (SettingsError,))
+    command.run(main, (RunConfig, PolicyConfig), (SettingsError, LearningError))

@@ -10,7 +10,6 @@ A history's last line may be torn by a crash; it is dropped, and its model train
 any other way, or no file at all, is refused before anything is changed.
 """
 
-import fcntl
 import json
 import os
 import reprlib
@@ -21,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from checked_io.files import read_json, write_whole
+from checked_io.locks import lock
 from checked_io.regular_files import open_regular
 from record.checkpoints import Checkpoint, checkpoint_paths, read_checkpoint, write_checkpoint
 from record.history import HistoryWriter, ModelRecord, RecordError, read_history
@@ -87,7 +87,7 @@ class SearchRecord:
 
     def _take_lock(self) -> None:
         try:
-            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(self.lock)
         except BlockingIOError:
             raise RecordError(
                 f"--log_dir={self.directory}: another process is searching here; name another directory"

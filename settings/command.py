@@ -1,7 +1,8 @@
 """How a script starts and ends: run(main, (ChildConfig, ...), errors=(DatasetError, ...)).
 
 A user's mistake ends in one line on standard error and exit code 1, never in a traceback: a wrong flag, one
-of the script's own `errors`, a standard output that cannot be written. --help prints the script's flags.
+of the script's own `errors`, a standard output that cannot be written, a system other than Linux. --help
+prints the script's flags. They are all that there are: absl's own, as --flagfile and --pdb, are unknown.
 """
 
 import io
@@ -37,6 +38,8 @@ def run(
     arguments: what --help calls the arguments that are no flags; if empty, the script takes none.
     """
     script = Path(sys.argv[0]).name
+    if sys.platform != "linux":
+        sys.exit(f"{script}: this program needs Linux, and here is {sys.platform}; on Windows WSL has it")
     _open_standard_streams()
 
     def parse(argv: list[str]) -> list[str]:
@@ -46,6 +49,7 @@ def run(
             print(help_text(classes))
             _end(0)
         try:
+            _refuse_flags_of_absl(argv)
             rest = FLAGS(argv)
         except (flags.Error, ValueError) as error:  # Python does not print integers of 5,000 digits
             _end(f"{script}: {one_line(error)}; `python {script} --help` lists the flags")
@@ -77,6 +81,18 @@ def one_line(error: Exception) -> str:
     """What an error says, in one line and without characters that a terminal obeys."""
     text = " ".join(str(error).split()) or type(error).__name__
     return printable(text)
+
+
+def _refuse_flags_of_absl(argv: list[str]) -> None:
+    """Raises UnrecognizedFlagError. Some of them read or write files, or start a debugger."""
+    absls, own = {"flagfile", "undefok"}, set()
+    for module, defined in FLAGS.flags_by_module_dict().items():
+        names = absls if module.startswith("absl.") else own
+        names |= {name for flag in defined for name in (flag.name, flag.short_name)}
+    for argument in argv[1 : argv.index("--") if "--" in argv else None]:
+        name = argument.lstrip("-").partition("=")[0]
+        if argument.startswith("-") and {name, name.removeprefix("no")} & (absls - own):
+            raise flags.UnrecognizedFlagError(name)
 
 
 def _end(status: int | str) -> None:

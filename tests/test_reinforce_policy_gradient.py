@@ -3,7 +3,12 @@ import pytest
 
 from backend.paddle_backend import paddle
 from policy_model import PolicyModel
-from reinforce_policy_gradient import ReinforcePolicyGradient, moving_average, reinforce_loss
+from reinforce_policy_gradient import (
+    LearningError,
+    ReinforcePolicyGradient,
+    moving_average,
+    reinforce_loss,
+)
 
 TINY = {"num_nodes": 3, "num_tokens": 2, "hidden_size": 4, "num_layers": 2}
 
@@ -126,3 +131,24 @@ def test_rewarded_actions_become_likely():
     assert result.baseline > 10
     assert result.token_entropy < 2 / 3 * first.token_entropy
     assert result.edge_entropy < 2 / 3 * first.edge_entropy
+
+
+@pytest.mark.parametrize("rewards", [[1e30, 0.0], [np.inf, 0.0], [np.nan, 0.0]])
+def test_an_update_that_is_not_finite_leaves_everything_as_it_was(rewards):
+    algorithm = make_algorithm(power=3)
+    sample = algorithm.model.sample(2)
+    good = paddle.to_tensor([1.0, 3.0])
+    algorithm.learn(sample.tokens, sample.adjvec, good)
+    weights = [parameter.numpy() for parameter in algorithm.parameters]
+    with pytest.raises(LearningError, match="update 1 left the finite numbers"):
+        algorithm.learn(sample.tokens, sample.adjvec, paddle.to_tensor(rewards))
+    assert (algorithm.updates, algorithm.baseline) == (1, 2.0)
+    for parameter, weight in zip(algorithm.parameters, weights, strict=True):
+        np.testing.assert_array_equal(parameter.numpy(), weight)
+
+    other = make_algorithm(power=3)  # which never met those rewards, goes on to the same weights
+    for _ in range(2):
+        other.learn(sample.tokens, sample.adjvec, good)
+    algorithm.learn(sample.tokens, sample.adjvec, good)
+    for parameter, expected in zip(algorithm.parameters, other.parameters, strict=True):
+        np.testing.assert_array_equal(parameter.numpy(), expected.numpy())

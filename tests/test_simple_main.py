@@ -52,3 +52,9 @@ def test_without_token_1_there_is_nothing_to_count():
     result = simple_main("--num_tokens=1")
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr == "simple_main.py: --num_tokens must be at least 2, for token 1 to exist\n"
+
+
+def test_a_policy_that_leaves_the_finite_numbers_stops():
+    run = simple_main("--num_nodes=100", "--batch_size=4", "--advantage_power=99")
+    assert run.returncode == 1
+    assert run.stderr.count("\n") == 1 and "the policy's update 0 left the finite numbers" in run.stderr
