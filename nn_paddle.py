@@ -41,15 +41,16 @@ new_name = paddle.utils.unique_name.generate
 BYTES_A_PIXEL = 12  # in the pixel table: three floats
 MAX_TABLE_BYTES = 8_000_000_000  # of the pixel table; its rows are counted in 32 bits
 MAX_PARAMETERS = 200_000_000  # a network of the default size has about a million
-EVALUATION_BATCH = 25  # takes less memory than a training update; of 100 it takes half as much again
+EVALUATION_BATCH = 25  # with 100, evaluation takes half as much memory again as a training update
 
 Variable = Any  # a variable of a static program; Paddle's class for it has no public name
+Initial = Callable[[np.random.Generator, Sequence[int]], np.ndarray]  # (rng, shape) -> initial values
 
 
 # An operation maps x of C channels to C channels at stride 1 and, in a reduction cell's source nodes,
 # to 2C channels of half the size at stride 2. Nothing normalises between the parts of one. In training,
-# pooling takes a form that is faster to differentiate; else it is Paddle's own, which all that reads an
-# exported model knows.
+# pooling takes a form that is faster to differentiate; elsewhere it is Paddle's own operator, so that
+# converters of exported models know it.
 # Convolutions carry no bias: the original's feed only sums, concatenations and 1x1 convolutions that
 # end in a BN, which takes a constant per channel away again (bar the border pixels of a pair).
 
@@ -162,17 +163,23 @@ def conv2d(
     dilation: int = 1,
 ) -> Variable:
     """Convolution of x [B, C, H, W] to `channels` with "same" padding and no bias."""
-    weight = _parameter(new_name("weight"), [channels, x.shape[1], *kernel])
+    shape = [channels, x.shape[1], *kernel]
+    weight = _parameter(new_name("weight"), shape, _he_normal(fan_in=math.prod(shape[1:])))
     padding = same_padding(x, kernel, stride, dilation)
     return F.conv2d(x, weight, None, list(stride), padding, dilation)
 
 
-def bn_relu(x: Variable, config: ChildConfig, training: bool) -> Variable:
+def bn_relu(
+    x: Variable, config: ChildConfig, training: bool, initial_shift: float | None = None
+) -> Variable:
+    """initial_shift: by default config.bn_shift."""
+    initial_shift = config.bn_shift if initial_shift is None else initial_shift
     name = new_name("bn")
     shape = [x.shape[1]]
-    scale, shift = _parameter(f"{name}.scale", shape), _parameter(f"{name}.shift", shape)
-    mean = _parameter(f"{name}.mean", shape, trainable=False)
-    variance = _parameter(f"{name}.variance", shape, trainable=False)
+    scale = _parameter(f"{name}.scale", shape, _filled(1.0))
+    shift = _parameter(f"{name}.shift", shape, _filled(initial_shift))
+    mean = _parameter(f"{name}.mean", shape, _filled(0.0), trainable=False)
+    variance = _parameter(f"{name}.variance", shape, _filled(1.0), trainable=False)
     x = F.batch_norm(x, mean, variance, scale, shift, training, config.bn_decay, epsilon=1e-3)
     if not training:
         return F.relu(x)
@@ -182,14 +189,32 @@ def bn_relu(x: Variable, config: ChildConfig, training: bool) -> Variable:
     return x
 
 
-def _parameter(name: str, shape: Sequence[int], trainable: bool = True) -> Variable:
-    """Without an operator that initialises it: `draw_parameters` says what it starts from, and Paddle's
+def _filled(value: float) -> Initial:
+    return lambda rng, shape: np.full(shape, value)
+
+
+def _he_normal(fan_in: int) -> Initial:
+    """Normal, truncated at two standard deviations, of std sqrt(2 / fan-in) (He et al. 2015, eq. 10)."""
+    return lambda rng, shape: math.sqrt(2 / fan_in) * _truncated_normal(rng, shape)
+
+
+def _truncated_normal(rng: np.random.Generator, shape: Sequence[int]) -> np.ndarray:
+    """Standard normal values, those beyond 2 drawn again."""
+    values = rng.standard_normal(shape)
+    while (outside := np.abs(values) > 2).any():
+        values[outside] = rng.standard_normal(outside.sum())
+    return values
+
+
+def _parameter(name: str, shape: Sequence[int], initial: Initial, trainable: bool = True) -> Variable:
+    """Without an operator that initialises it: `draw_parameters` draws its `initial` values, and Paddle's
     own layers look through all initialisers for each new one, half the time of building a network."""
     block = static.default_main_program().global_block()
     parameter = block.create_parameter(
         name=name, shape=list(shape), dtype="float32", trainable=trainable
     )
     parameter.stop_gradient = not trainable
+    parameter.initial = initial
     return parameter
 
 
@@ -233,50 +258,31 @@ def build_network(
                 x = build_cell(x, reduction, 2, config, training)
             else:
                 x = build_cell(x, normal, 1, config, training)
-    features = paddle.flatten(F.adaptive_avg_pool2d(bn_relu(x, config, training), 1), 1)
+    x = bn_relu(x, config, training, initial_shift=0.0)
+    features = paddle.flatten(F.adaptive_avg_pool2d(x, 1), 1)
     if dropout_mask is not None:
         features = features * dropout_mask
-    weight = _parameter(new_name("weight"), [features.shape[1], num_classes])
-    return F.linear(features, weight, _parameter(new_name("bias"), [num_classes]))
+    num_features = features.shape[1]
+    weight = _parameter(new_name("weight"), [num_features, num_classes], _he_normal(fan_in=num_features))
+    bias = _parameter(new_name("bias"), [num_classes], _filled(0.0))
+    return F.linear(features, weight, bias)
 
 
-def draw_parameters(
-    program: static.Program, config: ChildConfig, rng: np.random.Generator
-) -> dict[str, np.ndarray]:
+def draw_parameters(program: static.Program, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Initial values, by name, of every parameter of a network built by `build_network`.
 
-    Weights: normal, truncated at two standard deviations, of std sqrt(2 / fan-in) (He et al. 2015,
-    eq. 10). BN scales 1; BN shifts `config.bn_shift`, but for the last BN, whose is 0; bias 0.
+    Weights: see `_he_normal`. BN: scales 1, shifts `config.bn_shift`, except the last one's, which is 0.
+    Bias: 0.
 
     A positive shift keeps most of ReLU's inputs positive, so the untrained network is nearly linear.
     With shifts of 0 the 50 and more BN-ReLU layers of a dense network take a small change of an image
     to an unrelated output (and blow up gradients alike; Yang et al. 2019, "A mean field theory of batch
     normalization"), and 20 epochs on 900 images then teach it next to nothing.
     """
-    parameters = program.all_parameters()
-    shifts = [p.name for p in parameters if p.name.endswith(".shift")]
-    values = {}
-    for parameter in parameters:
-        name, shape = parameter.name, list(parameter.shape)
-        if len(shape) >= 2:
-            fan_in = math.prod(shape[1:]) if len(shape) == 4 else shape[0]
-            value = math.sqrt(2 / fan_in) * _truncated_normal(rng, shape)
-        elif name in shifts[:-1]:
-            value = np.full(shape, config.bn_shift)
-        elif name.endswith((".scale", ".variance")):
-            value = np.ones(shape)
-        else:
-            value = np.zeros(shape)
-        values[name] = value.astype(np.float32)
-    return values
-
-
-def _truncated_normal(rng: np.random.Generator, shape: Sequence[int]) -> np.ndarray:
-    """Standard normal values, those beyond 2 drawn again."""
-    values = rng.standard_normal(shape)
-    while (outside := np.abs(values) > 2).any():
-        values[outside] = rng.standard_normal(outside.sum())
-    return values
+    return {
+        parameter.name: parameter.initial(rng, parameter.shape).astype(np.float32)
+        for parameter in program.all_parameters()
+    }
 
 
 # --- Training and evaluation ------------------------------------------------------------------------
@@ -414,7 +420,7 @@ class ChildTrainer:
             with no_call_stacks():
                 self._build_training(len(table))
                 self._build_evaluation()
-            set_variables(draw_parameters(self.program, self.config, self.rng))
+            set_variables(draw_parameters(self.program, self.rng))
             set_variables({"pixel_table": table})
             self.stack = stack.pop_all()
         return self
@@ -509,12 +515,12 @@ class ChildTrainer:
         return correct / len(images), total_loss / len(images)
 
     def state(self) -> dict[str, np.ndarray]:
-        """Parameters, moving statistics, momentum: all that training changes, but for `rng`."""
+        """Parameters, moving statistics, momentum: all that training changes, except `rng`."""
         names = [v.name for v in self.program.list_vars() if v.persistable and v.name != "pixel_table"]
         return {name: get_variable(name) for name in names}
 
     def load_state(self, state: dict[str, np.ndarray], epochs: int) -> None:
-        """Go on from a `state` after so many epochs."""
+        """Go on from the `state` after `epochs` epochs."""
         set_variables(state)
         self.schedule.step(epochs * self.steps)
 

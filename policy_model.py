@@ -62,9 +62,9 @@ class PolicyModel(parl.Model):
             raise ValueError(f"input_size {D} is less than an action needs, {max(N - 1, K)}")
         self.num_nodes, self.num_tokens = N, K
 
-        # Paddle's gates come in the order i, f, j, o, which permutes the weights of a specification in
-        # the order i, j, f, o. Paddle's fused LSTM insists on a second bias, and on its gradient: it
-        # stays at its zeros, since Adam would move the sum of two biases twice as fast as one.
+        # Paddle's LSTM has the four gates in the order i, f, j, o. Its fused form insists on a second bias,
+        # and on its gradient: that bias stays at its zeros, since Adam would move the sum of two biases
+        # twice as fast as one.
         initializer = paddle.nn.initializer
         uniform = paddle.ParamAttr(initializer=initializer.Uniform(-0.1, 0.1))
         zero = paddle.ParamAttr(initializer=initializer.Constant(0.0))
@@ -78,11 +78,12 @@ class PolicyModel(parl.Model):
         self.head_weight.set_value(self.head_weight * math.sqrt(2 / H))
         self.head_bias = self.create_parameter([T, 1, D], zero)
 
-        # [T, D]: which outputs of a step are its action. Node i has i edges.
-        self.is_token_step = 2 * ([True] + (N - 1) * [False, True])
-        is_token_step = np.array(self.is_token_step)[:, None]
-        width = 2 * ([K] + [width for i in range(1, N) for width in (i, K)])
-        is_action = np.arange(D) < np.array(width)[:, None]
+        # In either cell node i takes its i edges in step 2i - 1 and its token in step 2i.
+        step = np.arange(2 * N - 1)
+        is_token_step = np.tile(step % 2 == 0, 2)[:, None]  # [T, 1]
+        action_width = np.tile(np.where(step % 2 == 0, K, (step + 1) // 2), 2)[:, None]  # [T, 1]
+        is_action = np.arange(D) < action_width  # [T, D]: which outputs of a step are its action
+        self.is_token_step = is_token_step[:, 0].tolist()
         # Flat positions in [T, D] of all tokens' one-hot vectors and of all edges, and the inverse, a step
         # later, for the LSTM's inputs: which of (one-hot vectors, edges, a zero for the rest) goes where.
         token_positions = np.flatnonzero(is_action & is_token_step)
@@ -112,12 +113,15 @@ class PolicyModel(parl.Model):
             self.token_step_mask, dist.gumbel_noise(shape), dist.logistic_noise(shape)
         )
         noise += self.padding_noise  # padding is never chosen
-        one_hot, *heads = (x.numpy() for x in (self.one_hot, self.head_weight, self.head_bias, noise))
+        one_hot = self.one_hot.numpy()
+        head_weight, head_bias, noise = self.head_weight.numpy(), self.head_bias.numpy(), noise.numpy()
 
         step = _LSTMStep(self.lstm, batch_size)
         actions = []
         action = np.zeros([batch_size, D], one_hot.dtype)
-        for is_token, weight, bias, step_noise in zip(self.is_token_step, *heads, strict=True):
+        for is_token, weight, bias, step_noise in zip(
+            self.is_token_step, head_weight, head_bias, noise, strict=True
+        ):
             logits = step(action) @ weight  # [B, D]
             logits += bias
             logits /= 5

@@ -85,7 +85,7 @@ def run_network(case: Case, training: bool) -> Outputs:
         executor = programs.new_executor()
         executor.run(startup)
 
-        values = nn_paddle.draw_parameters(program, config, np.random.default_rng(0))
+        values = nn_paddle.draw_parameters(program, np.random.default_rng(0))
         weights = [name for name, value in values.items() if value.ndim >= 2]
         for k, name in enumerate(weights):
             values[name] = set_weight(k, list(values[name].shape))

@@ -30,17 +30,19 @@ class Policy(nn.Module):
         for layer, cell in enumerate(self.cells):  # the same parameters
             for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
                 setattr(cell, name, getattr(self.lstm, f"{name}_l{layer}"))
-        self.is_token_step = 2 * ([True] + (N - 1) * [False, True])
-        T, D = len(self.is_token_step), self.D
+        T, D = 2 * (2 * N - 1), self.D
         self.head_weight = nn.Parameter(nn.init.trunc_normal_(torch.empty(T, H, D)) * math.sqrt(2 / H))
         self.head_bias = nn.Parameter(torch.zeros(T, 1, D))
         for name, parameter in self.lstm.named_parameters():
             nn.init.zeros_(parameter) if "bias" in name else nn.init.uniform_(parameter, -0.1, 0.1)
             parameter.requires_grad_("bias_hh" not in name)
 
-        width = np.array(2 * ([K] + [width for i in range(1, N) for width in (i, K)]))
-        is_action = np.arange(D) < width[:, None]
-        is_token = np.array(self.is_token_step)[:, None]
+        # In either cell node i takes its i edges in step 2i - 1 and its token in step 2i.
+        step = np.arange(2 * N - 1)
+        is_token = np.tile(step % 2 == 0, 2)[:, None]  # [T, 1]
+        action_width = np.tile(np.where(step % 2 == 0, K, (step + 1) // 2), 2)[:, None]  # [T, 1]
+        is_action = np.arange(D) < action_width  # [T, D]: which outputs of a step are its action
+        self.is_token_step = is_token[:, 0].tolist()
         token_positions = np.flatnonzero(is_action & is_token)
         edge_positions = np.flatnonzero(is_action & ~is_token)
         sources = np.full(T * D, is_action.sum())

@@ -183,7 +183,7 @@ def test_initial_values():
             images = static.data("images", [2, 3, 32, 32])
             config = dataclasses.replace(TINY, width=64)
             nn_paddle.build_network(images, decode(TOKENS, ADJVEC), 10, config, True)
-        values = nn_paddle.draw_parameters(program, config, np.random.default_rng(0))
+        values = nn_paddle.draw_parameters(program, np.random.default_rng(0))
     stem = values["weight_0"]
     assert stem.shape == (64, 3, 3, 3)
     assert abs(stem).max() <= 2 * math.sqrt(2 / 27)

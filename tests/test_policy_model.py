@@ -28,8 +28,8 @@ def make_policy(seed: int = 0, spread: float = 1.0, **sizes) -> PolicyModel:
 
 
 def log_prob_by_the_specification(model: PolicyModel, tokens, adjvec) -> float:
-    """log p of one architecture, written down anew from section 3 of the design: one step, one head,
-    one decision at a time, in float64."""
+    """log p of one architecture by the formulas of the module's docstring alone: one step, one head, one
+    decision at a time, in float64, with the gates' sigmoid and tanh."""
     weights = {name: p.numpy().astype(np.float64) for name, p in model.named_parameters()}
     hidden = weights["lstm.weight_hh_l0"].shape[1]
     layers = sum("weight_hh" in name for name in weights)

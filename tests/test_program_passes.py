@@ -36,7 +36,7 @@ def gradients(rewrite: Callable[[static.Program], None]) -> tuple[list[np.ndarra
             loss = F.cross_entropy(logits, labels)
             fetches = [gradient for _, gradient in static.append_backward(loss)]
         rewrite(program)
-        programs.set_variables(nn_paddle.draw_parameters(program, config, rng))
+        programs.set_variables(nn_paddle.draw_parameters(program, rng))
         values = programs.new_executor().run(program, feed, fetches)
         return values, [op.type for op in program.global_block().ops]
 
