@@ -232,7 +232,7 @@ def test_output_that_the_locale_cannot_show_is_escaped():
     ["--flagfile=none", "-flagfile", "--undefok=a", "--pdb", "--norun_with_pdb", "--v=1", "--helpxml"],
 )
 def test_flags_of_absl_are_unknown(flag):
-    result = script("report.py", "--log_dir=none", flag)
+    result = run("report.py", "--log_dir=none", flag)
     assert result.returncode == 1 and result.stdout == "" and result.stderr.count("\n") == 1
     assert f"Unknown command line flag '{flag.strip('-').partition('=')[0]}'" in result.stderr
 
@@ -251,7 +251,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 
 @pytest.mark.parametrize("name", ["dataset_maker", "main", "simple_main", "report", "retrain", "predict"])
 def test_a_system_other_than_linux_gets_one_line(name):
-    result = script("-c", ELSEWHERE, f"{name}.py")
+    result = run("-c", ELSEWHERE, f"{name}.py")
     assert result.returncode == 1 and result.stdout == ""
     complaint = "this program needs Linux, and here is win32; on Windows WSL has it"
     assert result.stderr == f"{name}.py: {complaint}\n"
