@@ -12,16 +12,21 @@ offline (--source=digits asks for them).
 --data_path then holds data_batch_0.pkl to data_batch_9.pkl, each a pickled dict in CIFAR-10's own format:
 b'data' uint8 [chunk_size, 3 * S * S], of images of S x S pixels, and b'labels', a list of chunk_size ints.
 The first nine are for training, the tenth for validation. With --validation_per_class=V, validation.pkl
-holds V further images a class, which are used instead of the tenth file. batches.meta holds the names of
-the classes. One seed decides what is drawn.
+holds V further images a class, which are used instead of the tenth file. With --test_per_class=T, test.pkl
+holds T further images a class, which no search reads: retrain.py measures a finished network on them.
+batches.meta holds the names of the classes. One seed decides what is drawn; the other files are the same
+with test.pkl and without it.
 
-Other modules read these files with `load_subset`. How images are read is in image_data/.
+Other modules read these files with `load_subset`, and test.pkl with `load_test_images`. How images are read
+is in image_data/.
 """
 
 import dataclasses
 import logging
 import os
 import pickle
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +39,15 @@ from image_data.class_names import META_NAME, meta
 from image_data.digits import load_digits
 from image_data.errors import CifarUnavailableError, DatasetError
 from image_data.source import Source, digits_source, holds_pictures, open_source
-from image_data.subset import CHUNK_NAMES, NUM_CHUNKS, VALIDATION_NAME, Subset, load_subset
+from image_data.subset import (
+    CHUNK_NAMES,
+    NUM_CHUNKS,
+    TEST_NAME,
+    VALIDATION_NAME,
+    Subset,
+    load_subset,
+    load_test_images,
+)
 from image_data.whole_directory import check_replaceable, write_directory
 from settings import command
 from settings.fields import Settings, SettingsError, setting
@@ -50,11 +63,13 @@ __all__ = [
     "load_cifar",
     "load_digits",
     "load_subset",
+    "load_test_images",
     "make_subset",
     "write_directory",
 ]
 
 PICKLE_PROTOCOL = 4  # fixed: every Python writes the same bytes (NumPy 1 and 2 differ in a name)
+FURTHER_NAMES = (VALIDATION_NAME, TEST_NAME)  # of the files that are there only when asked for
 MAX_IMAGES = 10**12
 MAX_CHUNK_BYTES = 10**9  # of images in one file; a larger one could not be read
 
@@ -81,6 +96,12 @@ class SubsetConfig(Settings):
     validation_per_class: int = setting(
         0, "Images a class of validation.pkl; 0: no such file.", low=0, high=MAX_IMAGES
     )
+    test_per_class: int = setting(
+        0,
+        "Images a class of test.pkl, which no search reads and retrain.py does; 0: no such file.",
+        low=0,
+        high=MAX_IMAGES,
+    )
     seed: int = setting(0, "Decides the draw.", low=0, high=2**32 - 1)
     source: str = setting(
         "auto",
@@ -101,49 +122,59 @@ class SubsetConfig(Settings):
 
 
 def draw(
-    source: Source, chunk_size: int, validation_per_class: int, seed: int
-) -> tuple[list[np.ndarray], np.ndarray]:
+    source: Source, chunk_size: int, validation_per_class: int, test_per_class: int, seed: int
+) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
     """Choose the images of the subset, no image twice, as many of each class in every file.
 
-    Returns the indices of the ten chunks (chunk_size each, a multiple of the classes) and those of
-    the validation file (validation_per_class a class). Raises DatasetError where a class has too
-    few images.
+    Returns the indices of the ten chunks (chunk_size each, a multiple of the classes), those of the
+    validation file (validation_per_class a class) and those of the test file (test_per_class a class),
+    which is drawn last, so that the others do not depend on it. Raises DatasetError where a class has
+    too few images.
     """
-    images, labels = source.images, source.labels
     per_class = chunk_size // len(source.class_names)
-    needed = NUM_CHUNKS * per_class + validation_per_class
+    before_test = NUM_CHUNKS * per_class + validation_per_class
     # Unlike default_rng's, RandomState's numbers are the same in every version of NumPy.
     rng = np.random.RandomState(seed)
-    drawn = []  # of each class, the indices of its images
-    seen = set()
-    for label, name in enumerate(source.class_names):
-        chosen = []
-        for index in rng.permutation(np.flatnonzero(labels == label)):
-            if len(chosen) == needed:
-                break
-            image = images[index].tobytes()
+    seen: set[bytes] = set()
+
+    def unseen(indices: np.ndarray) -> Iterator[int]:
+        for index in indices:
+            image = source.images[index].tobytes()
             if image not in seen:
                 seen.add(image)
-                chosen.append(index)
-        if len(chosen) < needed:
-            raise _too_few(name, f"{len(chosen)} distinct images", needed)
-        drawn.append(chosen)
-    chunks = np.split(np.array(drawn, np.int64), per_class * np.arange(1, NUM_CHUNKS + 1), axis=1)
-    *chunks, validation = [rng.permutation(chunk.ravel()) for chunk in chunks]
-    return chunks, validation
+                yield index
+
+    streams = [
+        unseen(rng.permutation(np.flatnonzero(source.labels == label)))
+        for label in range(len(source.class_names))
+    ]
+
+    def take(count: int, already: int) -> np.ndarray:
+        """The next ones of each class, [classes, count]."""
+        taken = [list(islice(stream, count)) for stream in streams]
+        for name, indices in zip(source.class_names, taken, strict=True):
+            if len(indices) < count:
+                there_are = f"{already + len(indices)} distinct images"
+                raise _too_few(name, there_are, before_test + test_per_class)
+        return np.array(taken, np.int64)
+
+    parts = np.split(take(before_test, 0), per_class * np.arange(1, NUM_CHUNKS + 1), axis=1)
+    parts.append(take(test_per_class, before_test))
+    *chunks, validation, test = [rng.permutation(part.ravel()) for part in parts]
+    return chunks, validation, test
 
 
 def _too_few(class_name: str, there_are: str, needed: int) -> DatasetError:
     return DatasetError(
         f"class {class_name} has {there_are} and {needed} are needed: put more into --input_dir, or lower "
-        "--chunk_size or --validation_per_class"
+        "--chunk_size, --validation_per_class or --test_per_class"
     )
 
 
 def make_subset(config: SubsetConfig) -> None:
     """Draw the subset and write it to `data_path`, which is left as it was on a DatasetError."""
     input_dir, data_path = Path(config.input_dir), Path(config.data_path)
-    subset_names = (*CHUNK_NAMES, VALIDATION_NAME, META_NAME)
+    subset_names = (*CHUNK_NAMES, VALIDATION_NAME, TEST_NAME, META_NAME)
     # Before anything is downloaded or read:
     if config.source != "digits":
         holds_pictures(input_dir)
@@ -153,11 +184,13 @@ def make_subset(config: SubsetConfig) -> None:
     source = _load(config)
     class_names, num_classes, size = source.class_names, len(source.class_names), source.image_size
     chunk_size = config.chunk_size or 10 * num_classes
-    _check_sizes(source, chunk_size, config.validation_per_class)
-    chunks, validation = draw(source, chunk_size, config.validation_per_class, config.seed)
+    further = config.validation_per_class, config.test_per_class
+    _check_sizes(source, chunk_size, *further)
+    chunks, *others = draw(source, chunk_size, *further, config.seed)
     batches = dict(zip(CHUNK_NAMES, chunks, strict=True))
-    if config.validation_per_class:
-        batches[VALIDATION_NAME] = validation
+    batches |= {
+        name: indices for name, indices in zip(FURTHER_NAMES, others, strict=True) if len(indices)
+    }
     contents = {
         name: {
             b"batch_label": f"{name}, drawn from {source.kind} with seed {config.seed}".encode(),
@@ -179,8 +212,9 @@ def make_subset(config: SubsetConfig) -> None:
         f"Wrote {data_path}: {NUM_CHUNKS} files of {chunk_size} images, "
         f"{per_class} per class in each, {NUM_CHUNKS * per_class} per class over all"
     )
-    if config.validation_per_class:
-        print(f"and {VALIDATION_NAME}: {config.validation_per_class} further images per class")
+    for name, count in zip(FURTHER_NAMES, further, strict=True):
+        if count:
+            print(f"and {name}: {count} further images per class")
 
 
 def _check_apart(input_dir: Path, data_path: Path) -> None:
@@ -205,24 +239,28 @@ def _load(config: SubsetConfig) -> Source:
         return digits_source()
 
 
-def _check_sizes(source: Source, chunk_size: int, validation_per_class: int) -> None:
-    """Before the pictures are read. Raises DatasetError."""
+def _check_sizes(
+    source: Source, chunk_size: int, validation_per_class: int, test_per_class: int
+) -> None:
+    """Before the pictures are read. Raises DatasetError, which names the class with the fewest images."""
     num_classes = len(source.class_names)
     if chunk_size % num_classes:
         raise DatasetError(
             f"--chunk_size={chunk_size}: must be a multiple of {num_classes}, the number of classes"
         )
     per_class = chunk_size // num_classes
-    needed = NUM_CHUNKS * per_class + validation_per_class
+    needed = NUM_CHUNKS * per_class + validation_per_class + test_per_class
     counts = np.bincount(source.labels, minlength=num_classes)
-    for name, count in zip(source.class_names, counts, strict=True):
-        if count < needed:
-            raise _too_few(name, f"{count} images", needed)
-    largest_file = max(chunk_size, num_classes * validation_per_class) * 3 * source.image_size**2
+    scarcest = int(counts.argmin())
+    if counts[scarcest] < needed:
+        raise _too_few(source.class_names[scarcest], f"{counts[scarcest]} images", needed)
+    most_images = max(chunk_size, num_classes * max(validation_per_class, test_per_class))
+    largest_file = most_images * 3 * source.image_size**2
     if largest_file > MAX_CHUNK_BYTES:
         raise DatasetError(
             f"a file of the subset would have {largest_file / 1e9:.1f} GB, more than "
-            f"{MAX_CHUNK_BYTES / 1e9:.0f} GB: lower --chunk_size, --validation_per_class or --image_size"
+            f"{MAX_CHUNK_BYTES / 1e9:.0f} GB: lower --chunk_size, --validation_per_class, --test_per_class "
+            "or --image_size"
         )
 
 

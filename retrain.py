@@ -7,8 +7,8 @@
 The recipe is that of the search, its learning rate stretched to --epochs; --width and --num_cells make the
 network larger. After every epoch --output_dir gets a checkpoint, which holds the settings too. The weights
 that are best on the validation images become the model that predict.py reads (see
-trained_model/model_files.py). With --input_dir its accuracy on CIFAR-10's test_batch, if that is there, is
-measured once, at the end.
+trained_model/model_files.py). Where there are test images, its accuracy on them is measured once, at the
+end: test.pkl in --data_path (dataset_maker.py --test_per_class), CIFAR-10's test_batch in --input_dir.
 
 From Python: retrain(RetrainConfig(architecture="log/best.json", epochs=20))
 """
@@ -32,7 +32,7 @@ from image_data.subset import Subset
 from nn_paddle import ChildTrainer
 from retraining.checkpoint import Checkpoint, checkpoint_path, damaged, find_checkpoint, write_checkpoint
 from retraining.config import RetrainConfig, RetrainError, options_of, resume_command
-from retraining.images import TEST_BATCH, Images, load_images
+from retraining.images import Images, load_images
 from retraining.plan import Plan, check_plan, check_possible, check_settings, make_plan, settings_of
 from search_space.architecture_file import ArchitectureError, read_architecture
 from settings import command
@@ -125,7 +125,7 @@ def run(config: RetrainConfig, plan: Plan, stored: Checkpoint | None, images: Im
         print(f"best validation accuracy {checkpoint.best_accuracy:.3f}", flush=True)
         test_accuracy = trainer.evaluate(*images.test)[0] if images.test else None
         if images.test:
-            print(f"accuracy on {Path(config.input_dir, TEST_BATCH)}: {test_accuracy:.4f}")
+            print(f"accuracy on {len(images.test[1])} test images: {test_accuracy:.4f}")
         export(config, trainer, images)
     return Retrained(checkpoint.best_accuracy, test_accuracy, trainer.num_params, Path(config.output_dir))
 

@@ -1,6 +1,8 @@
 """The subset of images on which child networks are trained, as dataset_maker.py writes it.
 
     subset = load_subset("cifar/pickle-cifar-10")
+
+Its test images are read apart from it, so that no search sees them: `load_test_images`.
 """
 
 import hashlib
@@ -17,6 +19,7 @@ from image_data.errors import DatasetError
 NUM_CHUNKS = 10
 CHUNK_NAMES = tuple(f"data_batch_{k}.pkl" for k in range(NUM_CHUNKS))
 VALIDATION_NAME = "validation.pkl"
+TEST_NAME = "test.pkl"
 
 
 class Subset(NamedTuple):
@@ -78,3 +81,16 @@ def load_subset(data_path: str | os.PathLike, chunk_size: int | None = None) -> 
     *train, validation = list(batches.values())[:NUM_CHUNKS]
     train_images, train_labels = (np.concatenate(arrays) for arrays in zip(*train, strict=True))
     return Subset(train_images, train_labels, *batches.get(held_out, validation), names)
+
+
+def load_test_images(data_path: str | os.PathLike) -> tuple[np.ndarray, np.ndarray] | None:
+    """Images uint8 [n, 3 * S * S] and labels int64 [n] of test.pkl, or None where there is no such file.
+
+    They are for measuring what a search or a training ended with, and for no choice. Raises DatasetError
+    where the file is malformed.
+    """
+    path = Path(data_path, TEST_NAME)
+    if not os.path.lexists(path):
+        return None
+    names = load_class_names(path.parent)
+    return load_batch(path, len(names) if names else MAX_CLASSES)

@@ -13,7 +13,7 @@ from image_data.batch import load_batch
 from image_data.class_names import check_class_names
 from image_data.errors import DatasetError
 from image_data.source import open_source
-from image_data.subset import Subset, load_subset
+from image_data.subset import TEST_NAME, Subset, load_subset, load_test_images
 from retraining.config import RetrainConfig, RetrainError
 
 TEST_BATCH = "test_batch"
@@ -27,12 +27,19 @@ class Images(NamedTuple):
 
 
 def load_images(config: RetrainConfig) -> Images:
-    """Raises DatasetError, or RetrainError where --classes or --input_dir cannot be used."""
+    """The test images are read here, before the training, since a damaged file would cost all of it later.
+
+    Raises DatasetError, or RetrainError where --classes or --input_dir cannot be used.
+    """
     if config.input_dir:
         subset = _all_images(config.input_dir, config.image_size, config.seed)
-        test = _test_images(Path(config.input_dir, TEST_BATCH), subset)
+        path = Path(config.input_dir, TEST_BATCH)
+        test = load_batch(path) if os.path.lexists(path) else None
     else:
-        subset, test = load_subset(config.data_path, config.chunk_size), None
+        subset = load_subset(config.data_path, config.chunk_size)
+        path, test = Path(config.data_path, TEST_NAME), load_test_images(config.data_path)
+    if test:
+        _check_test_images(path, *test, subset)
     names = subset.class_names if config.classes is None else _names(config.classes, subset.num_classes)
     return Images(subset, test, names)
 
@@ -48,14 +55,12 @@ def _all_images(input_dir: str, size: int | None, seed: int) -> Subset:
     return Subset(images[train], labels[train], images[held_out], labels[held_out], source.class_names)
 
 
-def _test_images(path: Path, subset: Subset) -> tuple[np.ndarray, np.ndarray] | None:
-    """Read before the training, since a damaged file would cost all of it later."""
-    if not os.path.lexists(path):
-        return None
-    images, labels = load_batch(path, subset.num_classes)
+def _check_test_images(path: Path, images: np.ndarray, labels: np.ndarray, subset: Subset) -> None:
+    """Raises DatasetError where they are not of the subset's size and classes."""
     if images.shape[1] != subset.train_images.shape[1]:
         raise DatasetError(f"{path} holds images of another size than the batches beside it")
-    return images, labels
+    if labels.max() >= subset.num_classes:
+        raise DatasetError(f"{path}: a label lies outside 0 to {subset.num_classes - 1}")
 
 
 def _names(classes: str, num_classes: int) -> tuple[str, ...]:

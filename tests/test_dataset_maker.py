@@ -18,7 +18,7 @@ import pytest
 
 import dataset_maker
 import image_data.cifar
-from dataset_maker import DatasetError, load_batch, load_subset
+from dataset_maker import DatasetError, load_batch, load_subset, load_test_images
 
 ROOT = Path(__file__).resolve().parent.parent
 REAL_CIFAR = ROOT.parent / "shared" / "data" / "cifar-10-batches-py"
@@ -77,12 +77,14 @@ def contents(directory):
     return {path.name: path.read_bytes() for path in directory.iterdir()}
 
 
-def check_subset(directory, chunk_size, validation_per_class=0):
+def check_subset(directory, chunk_size, validation_per_class=0, test_per_class=0):
     """What the user relies on: the format, the counts of each class, no image twice."""
     names = [f"data_batch_{k}.pkl" for k in range(10)]
     counts = dict.fromkeys(names, chunk_size // 10)
     if validation_per_class:
         counts["validation.pkl"] = validation_per_class
+    if test_per_class:
+        counts["test.pkl"] = test_per_class
     assert set(contents(directory)) == {*counts, "batches.meta"}
     rows = []
     for name, per_class in counts.items():
@@ -166,6 +168,39 @@ def test_validation_file_is_held_out_and_goes_when_not_asked_for(cifar, tmp_path
     assert check_subset(tmp_path / "out", chunk_size=10) == rows[:100]
     subset = load_subset(tmp_path / "out", 10)
     assert [image.tobytes() for image in subset.validation_images] == rows[90:100]
+
+
+@pytest.mark.parametrize("validation", [0, 1])
+def test_the_test_file_changes_no_other_file_and_is_read_by_itself(tmp_path, validation):
+    labels = [*(i % 10 for i in range(160)), *([1] * 20)]
+    images = np.random.default_rng(0).integers(0, 256, [len(labels), 3072], np.uint8)
+    images[1:160:10] = images[0:160:10]  # what class 0 draws is not there for class 1 any more
+    write_batch(tmp_path / "cifar" / "data_batch_1", labels, images)
+    flags = [f"--validation_per_class={validation}", "--seed=3"]
+    for name, more in (("without", []), ("with", ["--test_per_class=2"])):
+        assert small(tmp_path / "cifar", tmp_path / name, *flags, *more).returncode == 0
+    rows = check_subset(tmp_path / "with", 10, validation, test_per_class=2)
+    files = contents(tmp_path / "with")
+    del files["test.pkl"]
+    assert files == contents(tmp_path / "without")
+
+    subset = load_subset(tmp_path / "with")
+    assert subset.sha256() == load_subset(tmp_path / "without").sha256()
+    drawn, labels = load_test_images(tmp_path / "with")
+    assert [image.tobytes() for image in drawn] == rows[-20:]
+    assert np.bincount(labels).tolist() == [2] * 10
+    assert load_test_images(tmp_path / "without") is None
+
+    (tmp_path / "with" / "test.pkl").write_bytes(b"x")
+    assert load_subset(tmp_path / "with").sha256() == subset.sha256()  # it never looks there
+    with pytest.raises(DatasetError, match="test.pkl is not a CIFAR-10 batch"):
+        load_test_images(tmp_path / "with")
+
+
+def test_too_few_images_for_the_test_name_the_scarcest_class(tmp_path):
+    write_batch(tmp_path / "cifar" / "data_batch_1", [i % 10 for i in range(124)] + [0])  # 4 to 9 have 12
+    result = small(tmp_path / "cifar", tmp_path / "out", "--test_per_class=3")
+    assert_fails(result, "class 4 has 12 images", "13 are needed", "--test_per_class")
 
 
 # --- Bad input ------------------------------------------------------------------------------------

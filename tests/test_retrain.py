@@ -4,6 +4,7 @@ import dataclasses
 import importlib.util
 import json
 import os
+import pickle
 import re
 import shutil
 import signal
@@ -119,13 +120,33 @@ def test_all_of_cifar10_and_its_test_batch(config, digits_path, tmp_path, capsys
     result = retrain.retrain(dataclasses.replace(config, input_dir=str(cifar)))
     output = capsys.readouterr().out
     assert "180 training images, 20 validation images" in output
-    assert f"accuracy on {cifar / 'test_batch'}: {result.test_accuracy:.4f}\n" in output
+    assert f"accuracy on 100 test images: {result.test_accuracy:.4f}\n" in output
 
     (cifar / "test_batch").write_bytes(b"x")
     elsewhere = dataclasses.replace(config, input_dir=str(cifar), output_dir=str(tmp_path / "other"))
     with pytest.raises(retrain.DatasetError, match="test_batch"):
         retrain.retrain(elsewhere)
     assert "epoch" not in capsys.readouterr().out  # at the start, not after the training
+
+
+def test_the_test_file_beside_the_images_of_the_search(config, digits_path, tmp_path, capsys):
+    without = retrain.retrain(config)
+    data_path = shutil.copytree(digits_path, tmp_path / "data")
+    shutil.copy(digits_path / "data_batch_0.pkl", data_path / "test.pkl")
+    capsys.readouterr()
+    result = retrain.retrain(
+        dataclasses.replace(config, data_path=str(data_path), output_dir=str(tmp_path / "with"))
+    )
+    assert f"accuracy on 100 test images: {result.test_accuracy:.4f}\n" in capsys.readouterr().out
+    assert result.accuracy == without.accuracy  # they decide nothing
+    for name in MODEL_FILES:
+        assert (result.directory / name).read_bytes() == (without.directory / name).read_bytes()
+
+    with open(data_path / "test.pkl", "wb") as file:
+        pickle.dump({b"data": np.zeros([1, 3 * 16 * 16], np.uint8), b"labels": [0]}, file)
+    elsewhere = dataclasses.replace(config, data_path=str(data_path), output_dir=str(tmp_path / "other"))
+    with pytest.raises(retrain.DatasetError, match="test.pkl holds images of another size"):
+        retrain.retrain(elsewhere)
 
 
 # --- Going on ---------------------------------------------------------------------------------------
