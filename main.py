@@ -44,7 +44,7 @@ from search_space.cells import OPERATION_NAMES
 from settings import command
 from settings.fields import SettingsError
 from settings.flags import FLAGS, define_flags, from_flags
-from trainers.devices import CPU, DevicesError, check_agents_gpu, find_devices
+from trainers.devices import CPU, DevicesError, check_own_gpu, find_devices
 from trainers.pool import TrainerPool
 
 ERRORS = (
@@ -190,7 +190,7 @@ def trainers_of(settings: SearchSettings, subset: dataset_maker.Subset) -> Calla
     name none."""
     values = settings.trainers
     arguments = (subset, settings.child, settings.run.seed, values.retries, values.model_timeout)
-    check_agents_gpu()
+    check_own_gpu()
     if values.cluster:
         from trainers.ray_cluster import RayTrainers, connect  # Ray is an optional extra
 

@@ -40,8 +40,9 @@ from settings.fields import SettingsError
 from settings.flags import FLAGS, define_flags, from_flags
 from trained_model.model_files import TrainedModel, check_places, write_model
 from trained_model.onnx_export import OnnxError, check_installed, to_onnx
+from trainers.devices import DevicesError, check_own_gpu
 
-ERRORS = (RetrainError, ArchitectureError, DatasetError, SettingsError, OnnxError)
+ERRORS = (RetrainError, ArchitectureError, DatasetError, SettingsError, OnnxError, DevicesError)
 
 
 class Retrained(NamedTuple):
@@ -111,6 +112,7 @@ def opened(directory: Path) -> Iterator[None]:
 
 
 def run(config: RetrainConfig, plan: Plan, stored: Checkpoint | None, images: Images) -> Retrained:
+    check_own_gpu()
     subset, rng = images.subset, np.random.default_rng(plan.seed)
     with ChildTrainer(plan.tokens, plan.adjvec, plan.config, subset, rng) as trainer:
         print(

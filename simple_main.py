@@ -15,6 +15,7 @@ from search_settings.groups import PolicyConfig, RunConfig
 from settings import command
 from settings.fields import SettingsError
 from settings.flags import define_flags, from_flags
+from trainers.devices import DevicesError, check_own_gpu
 
 
 def count_ones(step: int, tokens: np.ndarray, adjvec: np.ndarray) -> np.ndarray:
@@ -27,6 +28,7 @@ def main(arguments: list[str]) -> None:
     if policy.num_tokens < 2:
         raise SettingsError("--num_tokens must be at least 2, for token 1 to exist")
     print(f"Simple run target is {2 * policy.num_nodes}", flush=True)
+    check_own_gpu()
     agent = autodl.AutoDLAgent.create(policy, run.seed)
     for done in autodl.search(agent, count_ones, run.batch_size, num_steps=run.num_models + 1):
         if done.step % 10 == 0:
@@ -35,4 +37,4 @@ def main(arguments: list[str]) -> None:
 
 if __name__ == "__main__":
     define_flags(RunConfig, PolicyConfig, num_models=460, advantage_power=1)
-    command.run(main, (RunConfig, PolicyConfig), (SettingsError, LearningError))
+    command.run(main, (RunConfig, PolicyConfig), (SettingsError, LearningError, DevicesError))

@@ -199,13 +199,13 @@ def draw_networks(sizes: tuple[str, ...], precisions: tuple[str, ...]) -> dict[s
 
 def main(argv: list[str]) -> int:
     from backend.programs import on_gpu
-    from trainers.devices import CPU, DevicesError, check_agents_gpu, find_devices
+    from trainers.devices import CPU, DevicesError, check_own_gpu, find_devices
 
     if not on_gpu():
         print("gpu_check: Paddle finds no GPU here; see README.md, GPUs", file=sys.stderr)
         return 2
     try:
-        check_agents_gpu()
+        check_own_gpu()
         devices = find_devices(FLAGS.trainers)
     except DevicesError as error:
         print(f"gpu_check: {error}", file=sys.stderr)

@@ -182,14 +182,14 @@ def test_a_cluster_without_ray(monkeypatch):
 
 
 @pytest.mark.parametrize("gpu", [True, False])
-def test_the_agents_gpu_is_checked(monkeypatch, gpu):
+def test_the_gpu_of_this_process_is_checked(monkeypatch, gpu):
     def fail():
         raise RuntimeError("the GPU does not compute: a sum gives 0 instead of 4096")
 
     monkeypatch.setattr(devices, "on_gpu", lambda: gpu)
     monkeypatch.setattr(devices, "check_gpu", fail)
     if gpu:
-        with pytest.raises(DevicesError, match="agent.*a sum gives 0"):
-            devices.check_agents_gpu()
+        with pytest.raises(DevicesError, match="this process.*a sum gives 0"):
+            devices.check_own_gpu()
     else:
-        devices.check_agents_gpu()
+        devices.check_own_gpu()

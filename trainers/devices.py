@@ -73,13 +73,13 @@ def find_devices(trainers: str) -> list[str]:
     return _spread(counts)
 
 
-def check_agents_gpu() -> None:
+def check_own_gpu() -> None:
     """Raises DevicesError where this process would compute on a GPU that does not compute rightly."""
     if on_gpu():
         try:
             check_gpu()
         except RuntimeError as error:
-            raise DevicesError(f"the agent cannot use its GPU: {error}") from error
+            raise DevicesError(f"this process cannot use its GPU: {error}") from error
 
 
 def _automatic_devices() -> list[str]:
