@@ -1,6 +1,7 @@
 # `make quick` and `make test` do all the set-up themselves; they need Python 3.10 - 3.13, pip and make.
 # On a machine with NVIDIA GPUs: `make setup-gpu CUDA=cu126` before them.
 # Another interpreter than python3: `make PYTHON=python3.12 quick`.
+# `make help` lists all targets, each by the text after its ##.
 
 PYTHON ?= python3
 VENV := .venv
@@ -10,13 +11,16 @@ SUBSET := cifar/pickle-cifar-10
 PADDLE_INDEX := https://www.paddlepaddle.org.cn/packages/stable
 CUDA_VERSIONS := cu118 cu126 cu129 cu130
 
-.PHONY: setup setup-gpu quick test slow lint clean
+.PHONY: help setup setup-gpu quick test slow lint clean
 .DEFAULT_GOAL := setup
 
 CHECK_PYTHON = @$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null || \
   { echo "make: $(PYTHON) is not Python 3.10 - 3.13; name one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
 
-setup: $(INSTALLED)
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
+
+setup: $(INSTALLED) ## install what the scripts need into .venv
 
 # --no-deps: the files hold the full resolution, and PARL's own pins contradict it.
 $(INSTALLED): requirements.txt requirements/dev.txt
@@ -29,7 +33,7 @@ $(INSTALLED): requirements.txt requirements/dev.txt
 
 # Paddle's build for GPUs in the same version. The CPU build goes first, since both own the folder paddle/. From
 # Paddle's index without --no-deps, so that CUDA's libraries come along; then the other packages as they are pinned.
-setup-gpu:
+setup-gpu: ## the same with Paddle's build for NVIDIA GPUs: make setup-gpu CUDA=cu126
 	@test -n "$(filter $(CUDA),$(CUDA_VERSIONS))" || \
 	  { echo "make setup-gpu: name the CUDA version: CUDA=cu126, or another of $(CUDA_VERSIONS)" >&2; exit 1; }
 	$(CHECK_PYTHON)
@@ -45,18 +49,18 @@ setup-gpu:
 $(SUBSET): | setup
 	$(VENV)/bin/python dataset_maker.py
 
-quick: setup | $(SUBSET)
+quick: setup | $(SUBSET) ## a small search, minutes on two CPU cores; again: go on with it
 	$(VENV)/bin/python main.py --preset=quick --resume
 
-test: setup
+test: setup ## the quick tests
 	$(VENV)/bin/python -m pytest
 
-slow: setup
+slow: setup ## the slow tests
 	$(VENV)/bin/python -m pytest -m slow
 
-lint: setup
+lint: setup ## check the style of the code
 	$(VENV)/bin/python -m ruff check .
 
-clean:
+clean: ## remove .venv and caches
 	rm -rf $(VENV) .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

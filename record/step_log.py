@@ -4,7 +4,6 @@
     LOG_DIR/tensorboard/    the same as scalars: `tensorboard --logdir=LOG_DIR/tensorboard`
 """
 
-import shutil
 from pathlib import Path
 
 from tensorboardX import SummaryWriter
@@ -20,10 +19,12 @@ class StepLog:
 
     def __init__(self, log_dir: Path, first_step: int):
         self.steps = StepsWriter(log_dir / "steps.csv", first_step)
-        scalars = log_dir / "tensorboard" / f"from_step_{first_step}"  # each start has a place of its own
-        if scalars.is_dir():  # rmtree would wait for a FIFO
-            shutil.rmtree(scalars, ignore_errors=True)
-        self.scalars = SummaryWriter(str(scalars))
+        # A file for each start, all in one directory: TensorBoard shows one curve, in which a file that
+        # starts at purge_step takes the place of what earlier ones have from there on. The suffix keeps
+        # apart the files of two starts in one second.
+        self.scalars = SummaryWriter(
+            str(log_dir / "tensorboard"), purge_step=first_step, filename_suffix=f".from_step_{first_step}"
+        )
 
     def __enter__(self) -> "StepLog":
         return self

@@ -4,6 +4,7 @@ import csv
 import os
 
 import pytest
+from tensorboardX.proto.event_pb2 import Event, SessionLog
 
 from record.history import RecordError
 from record.step_log import StepLog
@@ -107,20 +108,43 @@ def test_what_is_no_file_is_refused_and_never_waited_for(path):
     assert "is not a regular file" in refusal(path)
 
 
-def test_scalars_go_where_tensorboard_looks(tmp_path):
-    for first_step in (2, 4, 4):  # one process may search more than once
+def events(path):
+    """Records of a length in 8 bytes, 4 bytes of checksum, the event, 4 more of checksum."""
+    content = path.read_bytes()
+    while content:
+        end = 12 + int.from_bytes(content[:8], "little")
+        yield Event.FromString(content[12:end])
+        content = content[end + 4 :]
+
+
+def curves(directory):
+    """{name: {step: value}} as TensorBoard shows them: a file that starts at a step takes the place of what
+    earlier files have from there on."""
+    curves = {}
+    for path in sorted(directory.iterdir()):
+        for event in events(path):
+            if event.session_log.status == SessionLog.START:
+                for curve in curves.values():
+                    for step in [step for step in curve if step >= event.step]:
+                        del curve[step]
+            for value in event.summary.value:
+                curves.setdefault(value.tag, {})[event.step] = value.simple_value
+    return curves
+
+
+def test_a_resumed_search_is_one_curve_in_tensorboard(tmp_path):
+    for first_step, steps in ((0, 3), (2, 3), (4, 1)):
         with StepLog(tmp_path, first_step) as log:
-            log.add({**ROW, "step": first_step})
-    assert [row["step"] for row in read_steps(tmp_path / "steps.csv")] == [2, 4]
-    events = list((tmp_path / "tensorboard" / "from_step_4").glob("events.*"))
-    assert len(events) == 1
-    content = events[0].read_bytes()
-    assert len(list((tmp_path / "tensorboard" / "from_step_2").glob("events.*"))) == 1
-    assert all(name.encode() in content for name in FIELDS if name != "step")
+            for step in range(first_step, first_step + steps):
+                log.add({**ROW, "step": step, "loss": 10 * first_step + step})
+    assert [row["step"] for row in read_steps(tmp_path / "steps.csv")] == [0, 1, 2, 3, 4]
+    shown = curves(tmp_path / "tensorboard")
+    assert shown["loss"] == {0: 0, 1: 1, 2: 22, 3: 23, 4: 44}
+    assert shown.keys() == set(FIELDS) - {"step"}
+    assert all(path.is_file() for path in (tmp_path / "tensorboard").iterdir())
 
 
 def test_a_fifo_in_place_of_tensorboards_directory_is_refused(tmp_path):
-    (tmp_path / "tensorboard").mkdir()
-    os.mkfifo(tmp_path / "tensorboard" / "from_step_4")
+    os.mkfifo(tmp_path / "tensorboard")
     with pytest.raises(NotADirectoryError):
         StepLog(tmp_path, 4)
