@@ -303,9 +303,9 @@ def crop_padding(size: int) -> int:
 
 
 def check_fit(config: ChildConfig, subset: Subset) -> None:
-    """Raises SettingsError, before any work is done, where a network of so many stages has no use for
-    images of this size, where an update takes more training images than there are, or where their pixel
-    table would take too much memory."""
+    """Raises SettingsError, before any work is done, where the images are too small for the network's
+    stages, where an update takes more training images than there are, or where their pixel table would
+    take too much memory."""
     size = subset.image_size
     if config.train_batch_size > len(subset.train_images):
         raise SettingsError(

@@ -233,6 +233,6 @@ def main(argv: list[str]) -> None:
 if __name__ == "__main__":
     flags.DEFINE_string("data_path", "cifar/pickle-cifar-10", "Where dataset_maker.py wrote the images.")
     flags.DEFINE_string("trainers", "cpu:2", "As main.py's.")
-    flags.DEFINE_float("wait", 2.0, "A fault comes up to so many seconds after a model was done.", 0)
+    flags.DEFINE_float("wait", 2.0, "Longest time, in seconds, from a model's end to the next fault.", 0)
     flags.DEFINE_integer("seed", 0, "Decides when faults come, and in which order.")
     app.run(main)

@@ -133,7 +133,7 @@ def check_search(trainers: str, num_models: int = 16) -> dict[str, Any]:
         options = [f"--data_path={data_path}", f"--trainers={trainers}", f"--num_models={num_models - 1}"]
 
         def search(log_dir: Path, most: float = float("inf")) -> fault_drill.Search:
-            """Runs a search to its end, or kills it when so many models are done."""
+            """Runs a search to its end, or kills it when `most` models are done."""
             search = fault_drill.Search(log_dir, options)
             while len(search.reported) < most and search.read_until_model():
                 pass

@@ -49,11 +49,11 @@ def main(argv: list[str]) -> None:
             row, run = divmod(job.mid, FLAGS.runs)
             if outcome.result:
                 accuracies[row, run] = outcome.result.accuracy
-                told = f"{outcome.result.accuracy:.3f}, {outcome.result.seconds:.0f} s"
+                shown = f"{outcome.result.accuracy:.3f}, {outcome.result.seconds:.0f} s"
             else:
-                told = f"failed: {outcome.error}"
+                shown = f"failed: {outcome.error}"
             edges = sum(job.adjvec)
-            print(f"architecture {row} ({edges} edges), run {run}: {told}", flush=True)
+            print(f"architecture {row} ({edges} edges), run {run}: {shown}", flush=True)
 
     print(f"{config}\n{len(subset.validation_images)} validation images")
     low, mean, high = accuracies.min(), accuracies.mean(), accuracies.max()

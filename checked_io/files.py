@@ -151,7 +151,7 @@ def _read_members(file: io.BufferedReader) -> dict[str, np.ndarray]:
     arrays = {}
     with zipfile.ZipFile(file) as members:
         infos = members.infolist()
-        # Neither compressed nor sharing their bytes, as a bomb's members are.
+        # A small file can unpack to any size where its members are compressed or share their bytes.
         if any(info.compress_type != zipfile.ZIP_STORED for info in infos):
             raise ValueError("compressed")
         if sum(info.file_size for info in infos) > size:

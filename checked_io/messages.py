@@ -1,4 +1,4 @@
-"""How a text of somebody else's choosing (a name in a file, a path) gets into a message to the user."""
+"""Shows a text that may hold anything (a name in a file, a path) in a message to the user."""
 
 MAX_QUOTED = 200  # characters
 

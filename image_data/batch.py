@@ -59,7 +59,7 @@ def load_pickle(path: str | os.PathLike) -> Any:
 
 
 def image_size(row_length: int) -> int:
-    """Pixels a side of the images whose rows have so many bytes; 0 if there are no such images."""
+    """Pixels a side of images that take `row_length` bytes each; 0 if no image does."""
     size = math.isqrt(row_length // 3)
     fits = 3 * size**2 == row_length and MIN_IMAGE_SIZE <= size <= MAX_IMAGE_SIZE
     return size if fits else 0

@@ -11,4 +11,4 @@ class DatasetError(Exception):
 
 
 class CifarUnavailableError(DatasetError):
-    """CIFAR-10 is neither on disk nor to be had from the network."""
+    """CIFAR-10 is not on disk, and it cannot be downloaded."""

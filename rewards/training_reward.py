@@ -49,9 +49,9 @@ class TrainingReward:
 
     LOG_DIR/best.json holds the architecture of the highest reward so far, with `config` and `seed`.
 
-    Models that the record knows, from before a search was interrupted, are not trained again. Nor, if
-    `cache`, are architectures that describe a network already trained; they get its accuracy. A model that
-    could not be trained has the reward `failed_reward`.
+    Models that the record knows, from before a search was interrupted, are not trained again. If `cache`,
+    an architecture that describes a network already trained is not trained either; it gets that network's
+    accuracy. A model that could not be trained has the reward `failed_reward`.
     """
 
     def __init__(

@@ -208,7 +208,7 @@ class SearchSettings:
         }
 
     def to_remember(self) -> dict[str, Any]:
-        """Further ones, with which a search goes on unless it is told others."""
+        """Free settings that a resumed search keeps unless the command line changes them."""
         return {
             "num_models": self.run.num_models,
             "data_path": self.search.data_path,

@@ -28,7 +28,7 @@ def digits_path(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def easy_subset() -> Subset:
-    """Ten classes told apart by their hue: learnt within a few epochs."""
+    """Ten classes that differ in their hue: learnt within a few epochs."""
     rng = np.random.default_rng(0)
 
     def draw(n: int):

@@ -53,7 +53,7 @@ PIECE = 1_024_000  # whole blocks of a tar file
 
 
 def zeros(pieces):
-    """A gzip file of so many times PIECE zeros; gzip files may follow one another."""
+    """A gzip file of `pieces` times PIECE zeros; gzip files may follow one another."""
     return gzip.compress(bytes(PIECE)) * pieces
 
 

@@ -38,7 +38,7 @@ def run(*arguments, code=None, **environment):
 
 
 def with_url(url, md5=image_data.cifar.CIFAR10_MD5):
-    """Code that is dataset_maker.py but for the address and checksum of the download."""
+    """Code that runs dataset_maker.py with another address and checksum of the download."""
     return (
         "import dataset_maker\n"
         "from image_data import cifar\n"

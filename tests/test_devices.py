@@ -12,7 +12,7 @@ GIB = 2**30
 
 @pytest.fixture
 def machine(monkeypatch):
-    """A machine of so many GPUs, memory free on each, and CPU cores, as the driver and the kernel tell."""
+    """Makes a machine of `gpus` GPUs with `gib` of free memory each, and of `cores` CPU cores."""
 
     def build(gpus: int, gib: int = 80, cores: int = 64, uuids: tuple[str, ...] = ()):
         found = [Gpu(str(i), i, f"GPU-{i}ab-cd", gib * GIB) for i in range(gpus)]

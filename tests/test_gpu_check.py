@@ -78,7 +78,7 @@ def test_speed(network, monkeypatch):
         assert entry["images / s"] * entry["ms an update"] == pytest.approx(trainers * 32 * 1000, rel=0.01)
 
 
-def test_a_measurement_that_fails_is_told(network, monkeypatch):
+def test_a_measurement_that_fails_is_reported(network, monkeypatch):
     """Though another process waits for the one that fails."""
     monkeypatch.setattr(gpu_check, "TRAINERS_A_GPU", (2,))
     broken = network._replace(tokens=[99] * 8)

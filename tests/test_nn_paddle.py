@@ -220,7 +220,7 @@ def test_training_follows_from_its_seed(easy_subset):
     assert losses([3, 2]) != first
 
 
-def test_diverging_training_is_told(easy_subset):
+def test_diverging_training_is_reported(easy_subset):
     config = dataclasses.replace(TINY, lr_max=1e30)
     assert nn_paddle.train_child(TOKENS, ADJVEC, easy_subset, config, 0).status == "nan"
 

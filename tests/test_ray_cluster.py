@@ -22,7 +22,7 @@ from ray.cluster_utils import Cluster  # noqa: E402
 from trainers import ray_cluster  # noqa: E402
 from trainers.ray_cluster import RayTrainers, connect  # noqa: E402
 
-NODE = {"num_cpus": 1, "memory": 2 * TRAINER_MEMORY}  # what Ray is told to share out, not what tests need
+NODE = {"num_cpus": 1, "memory": 2 * TRAINER_MEMORY}  # what Ray shares out; tests need less
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def test_a_diverging_model_fails_at_once(connected, easy_subset):
     assert outcome.result is None and "finite" in outcome.error
 
 
-def test_an_error_in_a_trainer_is_told(connected, easy_subset):
+def test_an_error_in_a_trainer_is_reported(connected, easy_subset):
     trainers = RayTrainers(connected, easy_subset, CONFIG, seed=7, retries=1)
     ((job, outcome),) = trainers.run([Job(0, [1, 1], [0, 0, 1])])
     assert outcome.result is None and outcome.error.startswith("ValueError") and "adjvec" in outcome.error

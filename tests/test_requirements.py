@@ -57,7 +57,7 @@ def test_extras_are_required_apart(name, extra):
 
 
 def test_the_two_paddles_have_the_same_company():
-    """But for what either declares."""
+    """Apart from Paddle's own packages and what only one of them requires."""
     cpu, gpu = listed("requirements.txt"), listed("requirements/gpu.txt")
     assert cpu - gpu == {"paddlepaddle", "safetensors"}
     assert gpu - cpu == {"paddlepaddle-gpu", "astor", "decorator"}

@@ -192,7 +192,7 @@ def test_a_diverging_model_fails_at_once(easy_subset):
     assert outcome.result is None and "finite" in outcome.error
 
 
-def test_an_error_in_a_trainer_is_told(easy_subset):
+def test_an_error_in_a_trainer_is_reported(easy_subset):
     with TrainerPool([CPU], easy_subset, CONFIG, seed=7, retries=0) as pool:
         ((job, outcome),) = pool.run([Job(0, [1, 1], [0, 0, 1])])
     assert outcome.result is None and "adjvec" in outcome.error

@@ -77,7 +77,8 @@ class _Trainer:
         return f"not done after {model_timeout:g} s" if now - self.job_started > model_timeout else None
 
     def check_preparation(self) -> None:
-        """Raises DevicesError where the process found that it cannot use its device: nor would another."""
+        """Raises DevicesError where the process found that it cannot use its device, which no other process
+        could use either."""
         if self.prepared.done():
             error = self.prepared.exception()
             if error and not isinstance(error, futures.process.BrokenProcessPool):
@@ -219,8 +220,8 @@ def _signals_held() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _main_module_left_out() -> Iterator[None]:
-    """A process started within it does not import the main module anew, which is main.py, with PARL and
-    more that a trainer has no use for and that takes seconds."""
+    """Keeps a process that is started within it from importing the main module: that is main.py, with PARL
+    and other imports that a trainer does not need and that take seconds."""
     main = sys.modules["__main__"]
     sys.modules["__main__"] = types.ModuleType("__main__")
     try:
