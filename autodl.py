@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from agents.random_search import RandomAgent as RandomAgent  # for those who import it from here
 from backend.paddle_backend import paddle
 from backend.parl_backend import parl
 from checked_io.files import check_arrays
@@ -145,30 +146,6 @@ class AutoDLAgent(parl.Agent):
                 if key.startswith(prefix):
                     tensors[f"{name}/{key.removeprefix(prefix)}"] = tensor
         return tensors
-
-
-class RandomAgent:
-    """Random search, the baseline: tokens uniform, edges with probability 1/2, whatever was rewarded."""
-
-    def __init__(self, num_nodes: int, num_tokens: int, seed: int):
-        self.num_nodes = num_nodes
-        self.num_tokens = num_tokens
-        self.seed = seed
-
-    def sample(self, step: int, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
-        rng = np.random.default_rng([self.seed, step])
-        N = self.num_nodes
-        tokens = rng.integers(0, self.num_tokens, (batch_size, 2 * N))
-        return tokens, rng.integers(0, 2, (batch_size, N * (N - 1)))
-
-    def learn(self, tokens: np.ndarray, adjvec: np.ndarray, rewards: np.ndarray) -> None:
-        pass
-
-    def state(self) -> dict[str, Any]:
-        return {"tensors": {}}
-
-    def load_state(self, state: dict[str, Any]) -> None:
-        pass
 
 
 def _seed_paddle(seed: int, stream: int) -> None:

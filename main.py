@@ -1,9 +1,10 @@
-"""The search: a REINFORCE agent proposes networks, trainers train them, their accuracy is the reward.
+"""The search: an agent proposes networks, trainers train them, their accuracy is the reward.
 
     python dataset_maker.py
     python main.py                  # the full size
     python main.py --preset=quick   # small
     python main.py --resume         # goes on with the search in --log_dir, with its settings
+    python main.py --agent=evolution --log_dir=log-evolution    # a baseline instead of REINFORCE
 
 Prints every step's average accuracy and writes one JSON object a model to LOG_DIR/history.jsonl.
 """
@@ -24,6 +25,8 @@ from absl import flags
 
 import autodl
 import dataset_maker
+from agents.evolution import EvolutionAgent
+from agents.random_search import RandomAgent
 from nn_paddle import check_fit
 from record.history import ModelRecord, RecordError
 from record.progress import Progress
@@ -212,9 +215,13 @@ def trainers_of(settings: SearchSettings, subset: dataset_maker.Subset) -> Calla
 
 
 def make_agent(settings: SearchSettings) -> autodl.Agent:
-    policy, seed = settings.policy, settings.run.seed
+    policy, evolution, seed = settings.policy, settings.evolution, settings.run.seed
     if settings.search.agent == "random":
-        return autodl.RandomAgent(policy.num_nodes, policy.num_tokens, seed)
+        return RandomAgent(policy.num_nodes, policy.num_tokens, seed)
+    if settings.search.agent == "evolution":
+        return EvolutionAgent(
+            policy.num_nodes, policy.num_tokens, evolution.population_size, evolution.tournament_size, seed
+        )
     return autodl.AutoDLAgent.create(policy, seed)
 
 

@@ -8,7 +8,7 @@ from helpers import ROOT, run
 # Each imports only those before it.
 ORDER = [
     *("checked_io", "settings"),
-    *("search_space", "search_settings", "image_data"),
+    *("search_space", "search_settings", "image_data", "agents"),
     *("backend", "distribute_generator", "policy_model", "reinforce_policy_gradient", "nn_paddle"),
     *("trainers", "record", "rewards", "report_page", "trained_model", "retraining"),
     *("autodl", "dataset_maker", "simple_main", "main", "report", "retrain", "predict"),

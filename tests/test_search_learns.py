@@ -1,12 +1,15 @@
-"""The agent finds what is good where there is something to find, and random search does not."""
+"""The agents find what is good where there is something to find, and random search does not."""
 
 import numpy as np
 import pytest
 
-from autodl import AutoDLAgent, RandomAgent, search
+from agents.evolution import EvolutionAgent
+from agents.random_search import RandomAgent
+from autodl import AutoDLAgent, search
 from backend.paddle_backend import paddle
 from policy_model import PolicyModel
 from reinforce_policy_gradient import ReinforcePolicyGradient
+from search_settings.groups import EvolutionConfig
 
 NUM_NODES, NUM_TOKENS, BATCH = 4, 10, 10
 UPDATES = 250
@@ -43,3 +46,12 @@ def test_agent_finds_95_percent_of_the_optimum_and_random_search_does_not(seed):
     assert np.mean(rewards[-10:]) > 0.75
 
     assert np.max(steps_of(RandomAgent(NUM_NODES, NUM_TOKENS, seed))) < 0.95
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_evolution_finds_95_percent_of_the_optimum_with_its_default_sizes(seed):
+    sizes = EvolutionConfig()
+    agent = EvolutionAgent(NUM_NODES, NUM_TOKENS, sizes.population_size, sizes.tournament_size, seed)
+    rewards = steps_of(agent)
+    assert np.max(rewards) >= 0.95
+    assert np.mean(rewards[-10:]) > 0.75

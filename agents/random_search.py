@@ -1,0 +1,35 @@
+"""Random search, the baseline that every other agent has to beat: `python main.py --agent=random`."""
+
+from typing import Any
+
+import numpy as np
+
+
+def random_architectures(
+    rng: np.random.Generator, count: int, num_nodes: int, num_tokens: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """tokens int64 [count, 2N], uniform; adjvec int64 [count, N(N-1)], each edge with probability 1/2."""
+    tokens = rng.integers(0, num_tokens, (count, 2 * num_nodes))
+    return tokens, rng.integers(0, 2, (count, num_nodes * (num_nodes - 1)))
+
+
+class RandomAgent:
+    """Proposes random architectures, whatever was rewarded. See autodl.Agent for the methods."""
+
+    def __init__(self, num_nodes: int, num_tokens: int, seed: int):
+        self.num_nodes = num_nodes
+        self.num_tokens = num_tokens
+        self.seed = seed
+
+    def sample(self, step: int, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
+        rng = np.random.default_rng([self.seed, step])
+        return random_architectures(rng, batch_size, self.num_nodes, self.num_tokens)
+
+    def learn(self, tokens: np.ndarray, adjvec: np.ndarray, rewards: np.ndarray) -> None:
+        pass
+
+    def state(self) -> dict[str, Any]:
+        return {"tensors": {}}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        pass
