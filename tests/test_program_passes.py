@@ -18,9 +18,11 @@ def no_rewrite(program: static.Program) -> None:
     pass
 
 
-def gradients(rewrite: Callable[[static.Program], None]) -> tuple[list[np.ndarray], list[str]]:
+def gradients(
+    rewrite: Callable[[static.Program], None], tokens: list[int] = TOKENS, width: int = 8
+) -> tuple[list[np.ndarray], list[str]]:
     """Gradients of all weights of a network in which sums have up to three summands, and its operators."""
-    config = ChildConfig(width=8, num_stages=2, num_cells=1)
+    config = ChildConfig(width=width, num_stages=2, num_cells=1)
     rng = np.random.default_rng(0)
     feed = {
         "images": rng.standard_normal((4, 3, 32, 32)).astype(np.float32),
@@ -31,7 +33,7 @@ def gradients(rewrite: Callable[[static.Program], None]) -> tuple[list[np.ndarra
         with static.program_guard(program, static.Program()), paddle.utils.unique_name.guard():
             images = static.data("images", [4, 3, 32, 32])
             labels = static.data("labels", [4, 1], "int64")
-            cells = decode(TOKENS, EVERY_EDGE)
+            cells = decode(tokens, EVERY_EDGE)
             logits = nn_paddle.build_network(images, cells, 10, config, training=True)
             loss = F.cross_entropy(logits, labels)
             fetches = [gradient for _, gradient in static.append_backward(loss)]
@@ -60,3 +62,15 @@ def test_gradients_of_relu_are_the_same_bit_for_bit():
     assert other_operators.count("relu_grad") == 0
     for before, after in zip(plain, faster, strict=True):
         np.testing.assert_array_equal(after, before)
+
+
+@pytest.mark.skipif(not program_passes.onednn_pools(8), reason="for CPUs and Paddle 3")
+def test_gradients_of_max_pooling_in_onednn_are_its_own_where_several_poolings_have_one_shape():
+    poolings = [6, 6, 7, 6, 7, 6, 6, 7]
+    plain, operators = gradients(no_rewrite, poolings, width=32)
+    faster, more_operators = gradients(program_passes._use_onednn_max_pooling, poolings, width=32)
+    assert operators.count("pool2d") == 8 + 1 and operators.count("max_pool2d_with_index") == 0
+    assert more_operators.count("pool2d") == 2 * 8 + 1
+    largest = max(abs(gradient).max() for gradient in plain)
+    for before, after in zip(plain, faster, strict=True):
+        np.testing.assert_allclose(after, before, rtol=1e-4, atol=1e-6 * largest)
