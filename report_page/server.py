@@ -53,8 +53,10 @@ def make_app(page: LivePage) -> flask.Flask:
 
 
 class _QuietHandler(WSGIRequestHandler):
-    def log_request(self, code="-", size="-") -> None:
-        """Nothing: a page asks every few seconds."""
+    timeout = 30  # seconds that a client may take for its request
+
+    def log(self, type: str, message: str, *arguments) -> None:
+        """Nothing: a page asks every few seconds, and who sends what is no request is told by the answer."""
 
 
 def bind(page: LivePage, port: int) -> BaseWSGIServer:

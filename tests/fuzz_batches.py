@@ -2,9 +2,9 @@
 
     python tests/fuzz_batches.py --count=20000 --seed=0
 
-The batches are those of batch_pickles.py, good and hostile, and mutations of them. Each must either load
-images whose bytes stand in it or end in DatasetError. Memory is limited to what the process has when it has
-imported everything, and on top of it 64 MB and three times the largest batch.
+The batches are those of benchmarks/hostile/pickles.py, good and hostile, and mutations of them. Each must
+either load images whose bytes stand in it or end in DatasetError. Memory is limited to what the process has
+when it has imported everything, and on top of it 64 MB and three times the largest batch.
 """
 
 import argparse
@@ -17,8 +17,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np  # noqa: E402
-from batch_pickles import good_batches, hostile_batches  # noqa: E402
 
+from benchmarks.hostile.pickles import good_batches, hostile_batches  # noqa: E402
 from image_data.batch import parse_batch  # noqa: E402
 from image_data.batch_pickle import OPCODES  # noqa: E402
 from image_data.errors import DatasetError  # noqa: E402

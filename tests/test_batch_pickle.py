@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from batch_pickles import (
+
+from benchmarks.hostile.pickles import (
     SYSTEM,
     array,
     batch,
@@ -15,7 +16,6 @@ from batch_pickles import (
     hostile_batches,
     python2_batch,
 )
-
 from image_data.batch import load_batch, parse_batch
 from image_data.batch_pickle import BatchPickleError, read_pickle
 from image_data.errors import DatasetError

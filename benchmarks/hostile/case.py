@@ -1,0 +1,112 @@
+"""One hostile input to one command: how it is run, and whether it ended as the README promises."""
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[2]
+MOST_SECONDS = 120
+MOST_MEMORY = 2 * 2**30  # bytes; Paddle and PARL alone take a quarter of it
+LONGEST_LINE = 2000
+
+
+def nothing(here: Path) -> None:
+    """For cases without files of their own."""
+
+
+class Case(NamedTuple):
+    """command: a script and its flags; {here} stands for the directory of the case, {base} for what all
+    share.
+    prepare: makes the files of the case in its directory. codes: the exit codes that are promised.
+    shell: how bash starts the command, which is "$@" there. lines: the most on standard error.
+    """
+
+    group: str
+    name: str
+    command: list[str]
+    prepare: Callable[[Path], None] = nothing
+    codes: tuple[int, ...] = (1,)
+    shell: str = 'exec "$@"'
+    lines: int = 1
+    environment: dict[str, str | None] = {}
+
+
+def run(case: Case, here: Path, base: Path) -> str | None:
+    """What was not as promised, or None."""
+    here.mkdir()
+    case.prepare(here)
+    before = contents(here)
+    script, *flags = (
+        part.replace("{here}", str(here)).replace("{base}", str(base)) for part in case.command
+    )
+    command = [sys.executable, str(ROOT / script), *flags]
+    environment = {**os.environ, "HOME": str(base / "home"), **case.environment}
+    started = time.monotonic()
+    with open(f"{here}.out", "wb") as output, open(f"{here}.err", "wb") as errors:
+        process = subprocess.Popen(
+            ["bash", "-c", case.shell, "bash", *command],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=errors,
+            cwd=here,
+            start_new_session=True,
+            env={name: value for name, value in environment.items() if value is not None},
+        )
+        while not (ended := os.wait4(process.pid, os.WNOHANG))[0]:
+            if time.monotonic() - started > MOST_SECONDS:
+                os.killpg(process.pid, signal.SIGKILL)
+                os.wait4(process.pid, 0)
+                return f"still running after {MOST_SECONDS} s"
+            time.sleep(0.02)
+    _, status, usage = ended
+    process.returncode = os.waitstatus_to_exitcode(status)
+    text = Path(f"{here}.err").read_bytes() + Path(f"{here}.out").read_bytes()
+    if b"Traceback" in text:
+        return "a traceback"
+    if process.returncode not in case.codes:
+        return f"exit code {process.returncode}: {complaint(here)}"
+    if usage.ru_maxrss * 1024 > MOST_MEMORY:
+        return f"{usage.ru_maxrss / 2**20:.1f} GB of memory"
+    return wrong_message(here, process.returncode, case.lines) or lost(before, here, process.returncode)
+
+
+def complaint(here: Path) -> str:
+    return Path(f"{here}.err").read_text(errors="backslashreplace")[:200]
+
+
+def wrong_message(here: Path, code: int, most: int) -> str | None:
+    lines = Path(f"{here}.err").read_text(errors="surrogateescape").split("\n")[:-1]
+    if len(lines) > (most if code else 0):
+        return f"{len(lines)} lines on standard error: {complaint(here)}"
+    if code == 1 and not lines:
+        return "exit code 1 without a reason"
+    if any(len(line) > LONGEST_LINE or not line.isprintable() for line in lines):
+        return f"a line that is no text or is too long: {complaint(here)!r}"
+    return None
+
+
+def contents(here: Path) -> dict[Path, str]:
+    """Checksums of the files in a directory, and where links lead."""
+    found = {}
+    for path in sorted(here.rglob("*")):
+        if path.is_symlink():
+            found[path] = os.readlink(path)
+        elif path.is_file():
+            found[path] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return found
+
+
+def lost(before: dict[Path, str], here: Path, code: int) -> str | None:
+    """After a refusal all files are as before; after a success those whose name begins with "mine"."""
+    after = contents(here)
+    for path, content in before.items():
+        grows = path.name in ("history.jsonl", "steps.csv") and path in after  # a torn last line is cut off
+        if (code == 1 or path.name.startswith("mine")) and after.get(path) != content and not grows:
+            return f"{path.name} was changed or removed"
+    return None
