@@ -15,6 +15,7 @@ which inherit it:
 """
 
 import os
+import sys
 import warnings
 from importlib import metadata
 from pathlib import Path
@@ -43,6 +44,11 @@ os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
 os.environ.setdefault("CUDA_MODULE_LOADING", "LAZY")
 os.environ.setdefault("FLAGS_cudnn_deterministic", "1")
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+
+try:
+    os.getcwd()  # as Paddle's import does
+except FileNotFoundError:
+    sys.exit("the working directory has been deleted: change to one that is there")
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

@@ -4,9 +4,9 @@
     python -m benchmarks.hostile_inputs --groups=flags,states
     python -m benchmarks.hostile_inputs --sample=20                # every 20th of each group
 
-As promised means: the right exit code, one line of plain text on standard error and no traceback, files as
-they were, and no more than 2 GB of memory and two minutes. Prints each case that did not end so, and a table.
-Exit code 1 where there is one. Some cases mount small file systems, for which the user has to be root.
+As promised means: the right exit code, one line of plain text on standard error and no traceback, files
+as they were, and no more than 2 GB of memory and two minutes. Prints each case that did not end so, and a
+table. Exit code 1 where there is one. Some cases mount small file systems, for which the user must be root.
 """
 
 import functools

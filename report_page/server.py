@@ -56,7 +56,7 @@ class _QuietHandler(WSGIRequestHandler):
     timeout = 30  # seconds that a client may take for its request
 
     def log(self, type: str, message: str, *arguments) -> None:
-        """Nothing: a page asks every few seconds, and who sends what is no request is told by the answer."""
+        """Nothing: a page asks every few seconds, and what is no request gets an answer."""
 
 
 def bind(page: LivePage, port: int) -> BaseWSGIServer:

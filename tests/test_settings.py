@@ -264,3 +264,10 @@ def test_a_system_other_than_linux_gets_one_line(name):
     assert result.returncode == 1 and result.stdout == ""
     complaint = "this program needs Linux, and here is win32; on Windows WSL has it"
     assert result.stderr == f"{name}.py: {complaint}\n"
+
+
+def test_a_working_directory_that_was_deleted_gets_one_line(tmp_path):
+    command = f"cd {tmp_path} && mkdir gone && cd gone && rmdir ../gone && exec {sys.executable} {ROOT}"
+    result = subprocess.run(["sh", "-c", f"{command}/simple_main.py"], capture_output=True, text=True)
+    assert result.returncode == 1
+    assert result.stderr == "the working directory has been deleted: change to one that is there\n"

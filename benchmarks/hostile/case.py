@@ -82,7 +82,7 @@ def complaint(here: Path) -> str:
 
 def wrong_message(here: Path, code: int, most: int) -> str | None:
     lines = Path(f"{here}.err").read_text(errors="surrogateescape").split("\n")[:-1]
-    if len(lines) > (most if code else 0):
+    if code and len(lines) > most:
         return f"{len(lines)} lines on standard error: {complaint(here)}"
     if code == 1 and not lines:
         return "exit code 1 without a reason"
