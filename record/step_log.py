@@ -4,9 +4,12 @@
     LOG_DIR/tensorboard/    the same as scalars: `tensorboard --logdir=LOG_DIR/tensorboard`
 """
 
+import time
 from pathlib import Path
 
-from tensorboardX import SummaryWriter
+from tensorboardX.event_file_writer import EventsWriter
+from tensorboardX.proto.event_pb2 import Event, SessionLog
+from tensorboardX.summary import scalar
 
 from record.steps import StepsWriter
 
@@ -14,17 +17,21 @@ from record.steps import StepsWriter
 class StepLog:
     """Goes on at `first_step`: later rows, of steps that are to be repeated, are dropped.
 
-    Raises RecordError as StepsWriter does, OSError where there cannot be scalars.
+    Raises RecordError as StepsWriter does, OSError where scalars cannot be written.
     """
 
     def __init__(self, log_dir: Path, first_step: int):
         self.steps = StepsWriter(log_dir / "steps.csv", first_step)
-        # A file for each start, all in one directory: TensorBoard shows one curve, in which a file that
-        # starts at purge_step takes the place of what earlier ones have from there on. The suffix keeps
-        # apart the files of two starts in one second.
-        self.scalars = SummaryWriter(
-            str(log_dir / "tensorboard"), purge_step=first_step, filename_suffix=f".from_step_{first_step}"
-        )
+        directory = log_dir / "tensorboard"
+        if not directory.exists():
+            directory.mkdir()
+        # Not tensorboardX's SummaryWriter, whose thread dies with a traceback on a full disk. A file for
+        # each start, all in one directory: TensorBoard shows one curve, in which a file that begins with
+        # the start of a session takes the place of what earlier ones have from its step on. The suffix
+        # keeps apart the files of two starts in one second.
+        self.scalars = EventsWriter(str(directory / "events"), f".from_step_{first_step}")
+        self._write(Event(step=first_step, session_log=SessionLog(status=SessionLog.START)))
+        self.scalars.flush()
 
     def __enter__(self) -> "StepLog":
         return self
@@ -38,5 +45,9 @@ class StepLog:
         self.steps.add(row)
         for name, value in row.items():
             if name != "step":
-                self.scalars.add_scalar(name, value, row["step"])
+                self._write(Event(step=row["step"], summary=scalar(name, value)))
         self.scalars.flush()
+
+    def _write(self, event: Event) -> None:
+        event.wall_time = time.time()
+        self.scalars.write_event(event)
