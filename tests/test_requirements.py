@@ -16,7 +16,9 @@ DISTRIBUTIONS = {
     "sklearn": "scikit-learn",
     "tensorboardX": "tensorboardx",
 }  # those of another name than their module
-EXTRAS = {"ray": "cluster", "paddle2onnx": "onnx", "torch": "bench", "pytest": "dev"}
+EXTRAS = {
+    "ray": "cluster", "paddle2onnx": "onnx", "torch": "bench", "optuna": "bench", "pytest": "dev"
+}  # fmt: skip
 
 
 def imported(folder: str) -> set[str]:
