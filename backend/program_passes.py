@@ -2,9 +2,7 @@
 its results alone, but for rounding.
 
 Each was kept because it paid when measured beside a program without it; `benchmarks.child_training` times
-them all together. What did not pay: oneDNN for batch norm, ReLU, pooling and sums (in a layout of its
-own, so at Paddle's operators around them everything is rearranged), programs in NHWC, Paddle's inplace
-pass, chains of additions for `add_n`.
+them all together. What did not pay is in benchmarks/results/README.md.
 """
 
 import numpy as np
@@ -27,11 +25,13 @@ def speed_up(program: Program) -> None:
         _vectorise_gradients_of_relu(program)
     _use_onednn_convolutions(program)
     _use_onednn_max_pooling(program)
+    if not on_gpu():
+        _sum_in_place(program)
 
 
 def _share_gradients_of_sums(program: Program) -> None:
     """Every summand of `add_n` gets a copy of the sum's gradient, an operator each. Take the copies out and
-    let their readers read the gradient itself, which nothing overwrites."""
+    let their readers read the gradient itself, which nothing has overwritten."""
     block = program.global_block()
     original: dict[str, str] = {}
     copies = []
@@ -113,3 +113,31 @@ def _use_onednn_max_pooling(program: Program) -> None:
                 attrs={**attributes, "use_mkldnn": True},
             )
             op._rename_input(out, again.name)
+
+
+def _sum_in_place(program: Program) -> None:
+    """Let a sum overwrite a summand that nobody reads after it, which spares the writing of other memory:
+    1.025 times the images a second at the default size.
+
+    Not where an operator in oneDNN reads or writes the summand: the executor keeps a variable that it has
+    rearranged for oneDNN, under the variable's name, and could take the summand for the sum.
+    """
+    block = program.global_block()
+    last_reader = {name: index for index, op in enumerate(block.ops) for name in op.input_arg_names}
+    kept = {variable.name for variable in program.list_vars() if variable.persistable}
+    for op in block.ops:
+        if op.has_attr("use_mkldnn") and op.attr("use_mkldnn"):
+            kept |= {*op.input_arg_names, *op.output_arg_names}
+    place: dict[str, str] = {}  # of a sum: the summand that it overwrites
+    for index, op in enumerate(block.ops):
+        names = op.input("X") if op.type == "sum" else []
+        free = [name for name in names if last_reader[name] == index and name not in kept]
+        for name in op.input_arg_names:
+            if name in place:
+                op._rename_input(name, place[name])
+        if free:
+            (total,) = op.output("Out")
+            place[total] = place.get(free[0], free[0])
+            others = [name for name in op.input("X") if name != place[total]]
+            op.desc.set_input("X", [place[total], *others])
+            op._rename_output(total, place[total])

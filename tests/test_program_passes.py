@@ -74,3 +74,19 @@ def test_gradients_of_max_pooling_in_onednn_are_its_own_where_several_poolings_h
     largest = max(abs(gradient).max() for gradient in plain)
     for before, after in zip(plain, faster, strict=True):
         np.testing.assert_allclose(after, before, rtol=1e-4, atol=1e-6 * largest)
+
+
+@pytest.mark.skipif(programs.on_gpu(), reason="for CPUs")
+def test_sums_in_place_leave_gradients_alone_beside_convolutions_in_onednn():
+    def in_place(program: static.Program) -> None:
+        program_passes._use_onednn_convolutions(program)
+        program_passes._sum_in_place(program)
+        sums = [op for op in program.global_block().ops if op.type == "sum"]
+        assert sum(op.output("Out")[0] in op.input("X") for op in sums) > 4
+
+    tokens = [1, 0, 5, 1, 3, 2, 4, 0]
+    plain, _ = gradients(program_passes._use_onednn_convolutions, tokens, width=32)
+    faster, _ = gradients(in_place, tokens, width=32)
+    largest = max(abs(gradient).max() for gradient in plain)
+    for before, after in zip(plain, faster, strict=True):
+        np.testing.assert_allclose(after, before, rtol=1e-4, atol=1e-6 * largest)
