@@ -38,10 +38,10 @@ def architectures() -> dict[str, bytes]:
                 ("adjvec", None),
                 ("seed", -1),
                 ("accuracy", "x"),
-                ("config", []),
-                ("config", {"T_0": 10**400}),
-                ("config", {"width": 10**12}),
-                ("config", None),
+                ("recipe", []),
+                ("recipe", {"T_0": 10**400}),
+                ("recipe", {"width": 10**12}),
+                ("recipe", None),
             )
         },
     }
