@@ -347,3 +347,18 @@ def test_what_an_update_costs_on_gpus(easy_subset, amp, most_operators, most_cas
 def test_mixed_precision_needs_a_gpu(easy_subset):
     with pytest.raises(ValueError, match="amp.*GPU"):
         nn_paddle.train_child(TOKENS, ADJVEC, easy_subset, dataclasses.replace(TINY, amp=True), 0)
+
+
+def test_shared_summands_give_the_same_sums_with_fewer_additions():
+    assert nn_paddle.share_summands(((), (0,), (0, 1), (0, 1, 2))) == ([[], [0], [4], [2, 4]], {4: (0, 1)})
+    rng = np.random.default_rng(0)
+    sums = tuple(tuple(np.flatnonzero(rng.random(i) < 0.5).tolist()) for i in range(10))
+    shared, pairs = nn_paddle.share_summands(sums)
+
+    def nodes(term: int) -> list[int]:
+        return [node for part in pairs[term] for node in nodes(part)] if term in pairs else [term]
+
+    for terms, expected in zip(shared, sums, strict=True):
+        assert sorted(node for term in terms for node in nodes(term)) == list(expected)
+    additions = sum(max(len(terms) - 1, 0) for terms in shared) + len(pairs)
+    assert additions < sum(max(len(terms) - 1, 0) for terms in sums)
