@@ -1,6 +1,7 @@
 """Data and trained models that tests of several files read, made once."""
 
 import os
+import signal
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +17,10 @@ from search_space.child import ChildConfig
 # On a machine without CUDA, builds of Paddle for GPUs warn on standard error that they miss it; see
 # backend/paddle_backend.py. The commands that tests run inherit this.
 os.environ["GLOG_minloglevel"] = "2"
+
+# A shell lets its background jobs, and so all commands that they start, ignore Ctrl-C.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -172,7 +172,10 @@ def test_command_serves_on_this_machine_only_until_interrupted(tmp_path):
         assert other.returncode == 1
         assert other.stderr == f"report.py: --port={port}: Address already in use; name another one\n"
         server.send_signal(signal.SIGINT)
-        assert server.wait(30) == 0 and server.stderr.read() == ""
+        try:
+            assert server.wait(30) == 0 and server.stderr.read() == ""
+        finally:
+            server.kill()
 
 
 # --- In a browser -----------------------------------------------------------------------------------
