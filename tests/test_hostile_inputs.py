@@ -37,7 +37,7 @@ def test_what_is_not_as_promised_is_found(tmp_path, monkeypatch, code, complaint
     script = tmp_path / "script.py"
     script.write_text(f"import sys\n{code}\n")
     monkeypatch.setattr(case, "MOST_SECONDS", 5)
-    monkeypatch.setattr(case, "MOST_MEMORY", 2 * 10**9)  # a child's peak counts what the tests themselves hold
+    monkeypatch.setattr(case, "MOST_MEMORY", 2 * 10**9)  # a child counts what this process holds
 
     def prepare(here):
         (here / "mine").write_text("mine")
