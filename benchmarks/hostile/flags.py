@@ -155,7 +155,9 @@ def environment_cases() -> list[Case]:
     add("no HOME", environment={"HOME": None})
     add("no TMPDIR", environment={"TMPDIR": "/none", "TEMP": None})
     add("a HOME that is not there", environment={"HOME": "/dev/null/x", "MPLCONFIGDIR": None})
-    add("read-only working directory", shell='mkdir r; mount --bind -o ro r r 2>/dev/null; cd r; exec "$@"')
+    # Mounts are made in a namespace of their own, so that none outlives its case.
+    mounts = 'mount --bind r r && mount -o remount,ro,bind r && cd r && exec "$@"'
+    add("read-only working directory", shell=f"mkdir r; exec unshare -m bash -c '{mounts}' bash \"$@\"")
     add("deleted working directory", codes=(0, 1), shell='mkdir gone; cd gone; rmdir ../gone; exec "$@"')
     add("20 open files", codes=(0, 1), shell='ulimit -n 20; exec "$@"')
     add("500 MB of addresses", ("dataset_maker", "report"), (0, 1), shell='ulimit -v 500000; exec "$@"')

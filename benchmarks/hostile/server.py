@@ -65,7 +65,7 @@ REQUESTS = {
 
 
 def ask(port: int, content: bytes, wait: float = 10) -> bytes:
-    """All that is answered to a request whose sender closes its side."""
+    """All that is answered to a request whose sender closes its side. Raises TimeoutError."""
     answer = b""
     with socket.create_connection(("127.0.0.1", port), wait) as connection:
         try:
@@ -73,7 +73,9 @@ def ask(port: int, content: bytes, wait: float = 10) -> bytes:
             connection.shutdown(socket.SHUT_WR)
             while part := connection.recv(65536):
                 answer += part
-        except (ConnectionResetError, BrokenPipeError):
+        except TimeoutError:
+            raise
+        except OSError:  # refused before it was read to its end
             pass
     return answer
 
@@ -85,27 +87,29 @@ def faults(base: Path) -> dict[str, str | None]:
     found: dict[str, str | None] = {}
     with open(base / "serve.err", "w+b") as errors:
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, cwd=base) as server:
-            port = int(server.stdout.readline().split()[0].rsplit(b":", 1)[1].strip(b"/"))
-            slow = [socket.create_connection(("127.0.0.1", port)) for _ in range(50)]
-            for number, connection in enumerate(slow):
-                connection.sendall(b"GET / HT"[:number])
-            found["50 clients that never end their request"] = fault(ask(port, page), errors)
-            for name, content in REQUESTS.items():
-                try:
-                    answer = ask(port, content)
-                except TimeoutError:
-                    found[name] = "no answer"
-                    continue
-                status = answer.split(b" ", 2)[1:2]
-                secret = b"root:" in answer or (
-                    b"evil" in content and status == [b"200"] and b"two" not in name.encode()
-                )
-                found[name] = "it was let in" if secret else fault(ask(port, page), errors)
-            for connection in slow:
-                connection.close()
-            time.sleep(1)
-            found["clients that go away"] = fault(ask(port, page), errors)
-            server.terminate()
+            try:
+                port = int(server.stdout.readline().split()[0].rsplit(b":", 1)[1].strip(b"/"))
+                slow = [socket.create_connection(("127.0.0.1", port)) for _ in range(50)]
+                for number, connection in enumerate(slow):
+                    connection.sendall(b"GET / HT"[:number])
+                found["50 clients that never end their request"] = fault(ask(port, page), errors)
+                for name, content in REQUESTS.items():
+                    try:
+                        answer = ask(port, content)
+                    except TimeoutError:
+                        found[name] = "no answer"
+                        continue
+                    status = answer.split(b" ", 2)[1:2]
+                    secret = b"root:" in answer or (
+                        b"evil" in content and status == [b"200"] and b"two" not in name.encode()
+                    )
+                    found[name] = "it was let in" if secret else fault(ask(port, page), errors)
+                for connection in slow:
+                    connection.close()
+                time.sleep(1)
+                found["clients that go away"] = fault(ask(port, page), errors)
+            finally:
+                server.terminate()
     return found
 
 
