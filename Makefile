@@ -50,6 +50,7 @@ $(SUBSET): | setup
 	$(VENV)/bin/python dataset_maker.py
 
 quick: setup | $(SUBSET) ## a small search, minutes on two CPU cores; again: go on with it
+	@echo 'before the commands that it prints at its end: source $(VENV)/bin/activate'
 	$(VENV)/bin/python main.py --preset=quick --resume
 
 test: setup ## the quick tests

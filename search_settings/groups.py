@@ -26,7 +26,7 @@ class SearchConfig(Settings):
 
     preset: str | None = setting(
         None,
-        "Values for several flags at once; a flag on the command line wins over it.",
+        "Values for several flags at once; flags given win over it. quick: 4 nodes, width 8, 5 epochs.",
         choices=tuple(PRESETS),
         free=True,
     )
@@ -35,7 +35,7 @@ class SearchConfig(Settings):
     data_path: str = setting("cifar/pickle-cifar-10", "Where dataset_maker.py wrote the images.", free=True)
     chunk_size: int | None = setting(
         None,
-        "Images in each of the ten files of --data_path, where this is to be checked.",
+        "Expected number of images in each of the ten files of --data_path; checked if given.",
         low=1,
         high=10**9,
         free=True,
@@ -72,7 +72,7 @@ class RunConfig(Settings):
 
     num_models: int = setting(
         10000,
-        "Number of the last model, counted from 0; the step that it belongs to is completed.",
+        "Number of the last model, counted from 0: 99 trains 100; the last step is completed.",
         low=0,
         high=10**9,
         free=True,
