@@ -11,7 +11,7 @@ import numpy as np
 
 import autodl
 from reinforce_policy_gradient import LearningError
-from search_settings.groups import PolicyConfig, RunConfig
+from search_settings.groups import PolicyConfig, RunConfig, check_batch_size
 from settings import command
 from settings.fields import SettingsError
 from settings.flags import define_flags, from_flags
@@ -27,6 +27,7 @@ def main(arguments: list[str]) -> None:
     run, policy = from_flags(RunConfig), from_flags(PolicyConfig)
     if policy.num_tokens < 2:
         raise SettingsError("--num_tokens must be at least 2, for token 1 to exist")
+    check_batch_size(run, policy)
     print(f"Simple run target is {2 * policy.num_nodes}", flush=True)
     check_own_gpu()
     agent = autodl.AutoDLAgent.create(policy, run.seed)

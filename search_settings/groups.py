@@ -121,6 +121,13 @@ class PolicyConfig(Settings):
             )
 
 
+def check_batch_size(run: RunConfig, policy: PolicyConfig) -> None:
+    """Raises SettingsError where no machine's memory holds what the policy computes for a batch."""
+    N, K = policy.num_nodes, policy.num_tokens
+    if run.batch_size * 2 * (2 * N - 1) * max(N - 1, K) > MOST_OUTPUTS:
+        raise SettingsError(f"batch_size {run.batch_size} is too large for {N} nodes")
+
+
 @dataclasses.dataclass(frozen=True)
 class EvolutionConfig(Settings):
     """Regularised evolution (--agent=evolution)"""
@@ -193,13 +200,7 @@ class SearchSettings:
             )
         if self.search.agent == "evolution" and self.policy.num_nodes == self.policy.num_tokens == 1:
             raise SettingsError("--agent=evolution: one node and one operation leave nothing to change")
-        outputs = (
-            2 * (2 * self.policy.num_nodes - 1) * max(self.policy.num_nodes - 1, self.policy.num_tokens)
-        )
-        if outputs * self.run.batch_size > MOST_OUTPUTS:
-            raise SettingsError(
-                f"batch_size {self.run.batch_size} is too large for {self.policy.num_nodes} nodes"
-            )
+        check_batch_size(self.run, self.policy)
 
     @classmethod
     def of(cls, preset: str | None = None, **values: Any) -> "SearchSettings":

@@ -58,3 +58,9 @@ def test_a_policy_that_leaves_the_finite_numbers_stops():
     run = simple_main("--num_nodes=100", "--batch_size=4", "--advantage_power=99")
     assert run.returncode == 1
     assert run.stderr.count("\n") == 1 and "the policy's update 0 left the finite numbers" in run.stderr
+
+
+def test_a_batch_that_fits_no_memory_is_refused():
+    run = simple_main("--num_nodes=100", "--batch_size=100000")
+    assert (run.returncode, run.stdout) == (1, "")
+    assert run.stderr == "simple_main.py: batch_size 100000 is too large for 100 nodes\n"
