@@ -9,6 +9,7 @@ as `tokens` and `adjvec`; with them the accuracy in the search, the recipe it wa
 
 import dataclasses
 import json
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,9 @@ def _architecture(content: Any) -> Architecture:
     for name, kinds in (("mid", (int,)), ("seed", (int,)), ("accuracy", (int, float))):
         if type(content[name]) not in kinds:
             raise ValueError(f"{name} is not a number")
+    for name, high in (("mid", math.inf), ("seed", 2**32 - 1), ("accuracy", 1)):
+        if not 0 <= content[name] <= high:  # nor where it is NaN
+            raise ValueError(f"{name} is out of bounds")
     for name, cell in zip(("normal_cell", "reduction_cell"), decode(tokens, adjvec), strict=True):
         if content[name] != _nodes(cell):
             raise ValueError(f"{name} is not the one of tokens and adjvec")
