@@ -1,6 +1,6 @@
 """Hostile files, odd flags and faults, given to the real commands: does each end as the README promises?
 
-    python -m benchmarks.hostile_inputs                            # all: some 15 minutes on two cores
+    python -m benchmarks.hostile_inputs                            # all: some 10 minutes on two cores
     python -m benchmarks.hostile_inputs --groups=flags,states
     python -m benchmarks.hostile_inputs --sample=20                # every 20th of each group
 
