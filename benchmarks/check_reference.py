@@ -103,9 +103,7 @@ def run_network(case: Case, training: bool) -> Outputs:
         )
 
 
-def check(
-    case: Case, run_network: Callable[[Case, bool], Outputs] = run_network
-) -> list[Deviation]:
+def check(case: Case, run_network: Callable[[Case, bool], Outputs] = run_network) -> list[Deviation]:
     """How far a network, by default ours, is from a case: run_network(case, training) runs it."""
     train, evaluation = run_network(case, True), run_network(case, False)
     eval_logits = np.array(case["eval_logits"])

@@ -156,9 +156,7 @@ class _Padded(nn.Module):
 
     def __init__(self, layer, kernel, stride=(1, 1), dilation=1, value=0.0, own=True):
         super().__init__()
-        (top, bottom), (left, right) = (
-            _same(k, s, dilation) for k, s in zip(kernel, stride, strict=True)
-        )
+        (top, bottom), (left, right) = (_same(k, s, dilation) for k, s in zip(kernel, stride, strict=True))
         own = own and top == bottom and left == right
         self.outside = None if own else (left, right, top, bottom)
         self.value = value

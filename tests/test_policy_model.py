@@ -182,9 +182,7 @@ def test_entropy_of_the_uniform_policy():
     score = model.score(sample.tokens, sample.adjvec)
     np.testing.assert_allclose(score.token_entropy.numpy(), 20 * math.log(10), rtol=1e-5)
     np.testing.assert_allclose(score.edge_entropy.numpy(), 90 * math.log(2), rtol=1e-5)
-    np.testing.assert_allclose(
-        score.log_prob.numpy(), -20 * math.log(10) - 90 * math.log(2), rtol=1e-5
-    )
+    np.testing.assert_allclose(score.log_prob.numpy(), -20 * math.log(10) - 90 * math.log(2), rtol=1e-5)
 
 
 def test_the_seed_decides_weights_and_samples():

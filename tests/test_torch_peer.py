@@ -42,9 +42,7 @@ def run_peer(case, training):
     )
 
 
-@pytest.mark.skipif(
-    not check_reference.DEFAULT_CASES.exists(), reason="the reference numbers are not here"
-)
+@pytest.mark.skipif(not check_reference.DEFAULT_CASES.exists(), reason="the reference numbers are not here")
 def test_child_network_against_the_reference():
     for case in json.loads(check_reference.DEFAULT_CASES.read_text()):
         wrong = [d for d in check_reference.check(case, run_peer) if not d.ok]

@@ -165,9 +165,7 @@ def test_memory_stays_flat_over_50_models(easy_subset):
     """Of a trainer, in bytes that are its own, after each of 50 architectures."""
     config = dataclasses.replace(CONFIG, num_stages=3, epochs=1)
     rng = np.random.RandomState(0)
-    jobs = [
-        Job(mid, rng.randint(0, 10, 8).tolist(), rng.randint(0, 2, 12).tolist()) for mid in range(50)
-    ]
+    jobs = [Job(mid, rng.randint(0, 10, 8).tolist(), rng.randint(0, 2, 12).tolist()) for mid in range(50)]
     with TrainerPool([CPU], easy_subset, config, seed=7) as pool:
         used = []
         for job in jobs:
