@@ -1,11 +1,11 @@
 """Agents compared at equal numbers of trained models: curves over seeds, as a table and a picture.
 
-    python -m benchmarks.comparison --data_path=cifar/study    # trains the best again, where that is missing
-    python -m benchmarks.comparison                            # the table, and img/comparison.png
+    python -m benchmarks.comparison --data_path=cifar/study  # trains the best again, where that is missing
+    python -m benchmarks.comparison                          # the table, and img/comparison.png
 
---results holds the histories of searches, AGENT-SEED.jsonl.gz, all at one size. The best model so far, after
-every hundred, is known from one training, and looks better than it is, so it is trained three times more;
-retrained.jsonl.gz holds that. Means and standard errors are over the seeds.
+--results holds the histories of searches, AGENT-SEED.jsonl.gz, all at one size. The best model so far is
+known from one training and looks better than it is, so after every hundred models it is trained three times
+more; retrained.jsonl.gz holds that. Means and standard errors are over the seeds.
 """
 
 import gzip
@@ -79,7 +79,7 @@ def train_again(results: Path) -> None:
         for models in searches.values()
         for best in best_models(models)
     }
-    # Numbered by their networks, so that a run's random numbers do not depend on what else is to be trained.
+    # Numbered by their networks, so that random numbers do not depend on what else is to be trained.
     jobs = [
         Job(int(network, 16), model.tokens, model.adjvec, run)
         for network, model in wanted.items()

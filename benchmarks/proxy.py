@@ -4,17 +4,18 @@
     python -m benchmarks.proxy --data_path=cifar/study --sizes=w8_c1_e5,w64_c3_e20 --runs=1
     python -m benchmarks.proxy                    # the table of all that is recorded
 
-A size is named by its width, its cells a stage and its epochs of training; w64_c3_e20 is the default. Epochs
-are those of a whole learning rate schedule, a tenth of it warm-up; a further part, as in w8_c1_e3_lr0.1, is
-its highest learning rate. All else is as in main.py, ten nodes a cell included.
+A size is named by its width, its cells a stage and its epochs of training; w64_c3_e20 is the default. The
+epochs are those of a whole learning rate schedule, a tenth of it warm-up; a further part, as in
+w8_c1_e3_lr0.1, is its highest learning rate. All else is as in main.py, ten nodes a cell included.
 
 The architectures: nine random ones (edges with probability 1/2), nine sparse ones (edges with probability
 0.15), and those of found.jsonl, which searches found. Each size has a file in --results with a record a
 training; what is recorded there is not trained again.
 
-The table: Kendall's tau-b between the accuracies of one run at a size and those of the default size, the mean
-over the runs at that size, with its standard error by bootstrap over the architectures; seconds of a core a
-model; the standard deviation of the accuracy between architectures, and between runs of one.
+The table: Kendall's tau-b between the accuracies of one run at a size and those of the default size, the
+mean over the runs at that size, with its standard error by bootstrap over the architectures; the median of
+a model's seconds on one core; the standard deviation of the accuracy between architectures, and between
+runs of one.
 """
 
 import re
@@ -122,16 +123,14 @@ def print_table(results: Path) -> None:
     for path in results.glob("w*.jsonl"):
         accuracies, seconds = read_size(path, count)
         runs = accuracies.shape[1]
-        error = np.nanstd([tau(accuracies[rows], reference[rows]) for rows in resampled])
-        noise = accuracies.var(axis=1, ddof=1) if runs > 1 else np.array(np.nan)
-        between = (
-            np.nanvar(np.nanmean(accuracies, axis=1), ddof=1) - np.nan_to_num(np.nanmean(noise)) / runs
-        )
-        rows.append(
-            (np.nanmean(seconds), f"{path.stem:16}{runs:5}{tau(accuracies, reference):7.2f}{error:7.2f}"
-             f"{np.nanmean(seconds):9.1f}{np.nanmean(accuracies):7.3f}{max(between, 0) ** 0.5:9.3f}"
-             f"{np.nanmean(noise) ** 0.5:7.3f}")
-        )  # fmt: skip
+        kendall = tau(accuracies, reference)
+        error = np.nanstd([tau(accuracies[sample], reference[sample]) for sample in resampled])
+        noise = np.nanmean(accuracies.var(axis=1, ddof=1)) if runs > 1 else np.nan
+        means = np.nanmean(accuracies, axis=1)
+        between = max(np.nanvar(means, ddof=1) - np.nan_to_num(noise) / runs, 0)
+        cost = np.nanmedian(seconds)
+        row = f"{path.stem:16}{runs:5}{kendall:7.2f}{error:7.2f}{cost:9.1f}"
+        rows.append((cost, f"{row}{means.mean():7.3f}{between**0.5:9.3f}{noise**0.5:7.3f}"))
     for _, row in sorted(rows):
         print(row)
 

@@ -81,7 +81,8 @@ def main(argv: list[str]) -> None:
         (proposed, best), (proposed_error, best_error) = mean[:, index], error[:, index]
         sd = (proposed - expected.mean()) / expected.std()
         print(
-            f"{WINDOW * (index + 1):6}  {proposed:.4f}  {proposed_error:.4f}  {sd:5.2f}  {best:.4f}  {best_error:.4f}"
+            f"{WINDOW * (index + 1):6}  {proposed:.4f}  {proposed_error:.4f}  {sd:5.2f}"
+            f"  {best:.4f}  {best_error:.4f}"
         )
 
 

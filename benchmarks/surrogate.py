@@ -37,8 +37,9 @@ def read_trainings(paths: Iterable[Path]) -> Trainings:
 
 
 def features(tokens: Sequence[int], adjvec: Sequence[int]) -> np.ndarray:
-    """What an accuracy is predicted from, [F]: for either cell how often each operation occurs in all nodes,
-    in nodes that feed no other, in nodes that no other feeds, and in nodes by their depth; edges and depth."""
+    """What an accuracy is predicted from, [F]. For either cell, how often each operation occurs: in all
+    nodes, in nodes that feed no other, in nodes that no other feeds, and weighted with the nodes' depths;
+    and how many nodes of these kinds, edges and layers there are."""
     return np.concatenate([_cell_features(cell) for cell in decode(tokens, adjvec)])
 
 
