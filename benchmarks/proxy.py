@@ -5,8 +5,9 @@
     python -m benchmarks.proxy                    # the table of all that is recorded
 
 A size is named by its width, its cells a stage and its epochs of training; w64_c3_e20 is the default. The
-epochs are those of a whole learning rate schedule, a tenth of it warm-up; a further part, as in
-w8_c1_e3_lr0.1, is its highest learning rate. All else is as in main.py, ten nodes a cell included.
+epochs are those of a whole learning rate schedule, a tenth of it warm-up. Further parts, as in
+w8_c1_e3_lr0.1_b16, are its highest learning rate and the images an update. All else is as in main.py, ten
+nodes a cell included.
 
 The architectures: nine random ones (edges with probability 1/2), nine sparse ones (edges with probability
 0.15), and those of found.jsonl, which searches found. Each size has a file in --results with a record a
@@ -44,13 +45,15 @@ FLAGS = flags.FLAGS
 
 
 def config_of(size: str) -> ChildConfig:
-    match = re.fullmatch(r"w(\d+)_c(\d+)_e(\d+)(?:_lr([\d.]+))?", size)
+    match = re.fullmatch(r"w(\d+)_c(\d+)_e(\d+)(?:_lr([\d.]+))?(?:_b(\d+))?", size)
     if not match:
         raise app.UsageError(f"--sizes: {size} is no size such as {DEFAULT}")
     width, num_cells, epochs = map(int, match.groups()[:3])
-    rate = {"lr_max": float(match[4])} if match[4] else {}
+    further = {"lr_max": float(match[4])} if match[4] else {}
+    if match[5]:
+        further["train_batch_size"] = int(match[5])
     return ChildConfig(
-        width=width, num_cells=num_cells, epochs=epochs, T_0=epochs, warmup=epochs / 10, **rate
+        width=width, num_cells=num_cells, epochs=epochs, T_0=float(epochs), warmup=epochs / 10, **further
     )
 
 
