@@ -14,6 +14,16 @@ from settings.fields import Settings, SettingsError, setting
 PRESETS: dict[str, dict[str, Any]] = {
     # A newcomer's run: real training at a size at which ten steps take minutes on two CPU cores.
     "quick": {"num_nodes": 4, "width": 8, "num_cells": 1, "epochs": 5, "T_0": 5.0, "num_models": 99},
+    # Ten nodes, and the ranking closest to the default size's for its cost: see benchmarks/proxy.py.
+    "small": {
+        "width": 16,
+        "num_cells": 1,
+        "epochs": 2,
+        "T_0": 2.0,
+        "warmup": 0.2,
+        "train_batch_size": 8,
+        "num_models": 499,
+    },
 }
 # Beyond these a policy fits no machine; the default one has 0.9 million parameters.
 MOST_POLICY_PARAMETERS = 200_000_000
@@ -26,7 +36,8 @@ class SearchConfig(Settings):
 
     preset: str | None = setting(
         None,
-        "Values for several flags at once; flags given win over it. quick: 4 nodes, width 8, 5 epochs.",
+        "Values for several flags at once; flags given win over it. quick: 4 nodes, width 8, 5 epochs; small: "
+        "10 nodes, width 16, 2 epochs.",
         choices=tuple(PRESETS),
         free=True,
     )
