@@ -36,8 +36,8 @@ class SearchConfig(Settings):
 
     preset: str | None = setting(
         None,
-        "Values for several flags at once; flags given win over it. quick: 4 nodes, width 8, 5 epochs; small: "
-        "10 nodes, width 16, 2 epochs.",
+        "Values for several flags at once; flags given win over it. quick: 4 nodes, width 8, 5 epochs; "
+        "small: 10 nodes, width 16, 2 epochs.",
         choices=tuple(PRESETS),
         free=True,
     )
