@@ -1,5 +1,5 @@
-"""Rewrites of a child network's finished program, its gradients included, that make it faster and leave
-its results alone, but for rounding.
+"""Rewrites of a child network's finished program, its gradients included, that make it faster. They change
+its results by rounding only.
 
 Each was kept because it paid when measured beside a program without it; `benchmarks.child_training` times
 them all together. What did not pay is in benchmarks/results/README.md.
