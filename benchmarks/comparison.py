@@ -3,13 +3,16 @@
     python -m benchmarks.comparison --data_path=cifar/study  # trains the best again, where that is missing
     python -m benchmarks.comparison                          # the table, and img/comparison.png
 
---results holds the histories of searches, AGENT-SEED.jsonl.gz, all at one size. The best model so far is
-known from one training and looks better than it is, so after every hundred models it is trained three times
-more; retrained.jsonl.gz holds that. Means and standard errors are over the seeds.
+--results holds the histories of searches, AGENT-SEED.jsonl.gz, all at one size and of one set of images.
+The best model so far is known from one training and looks better than it is, so after every hundred trained
+models it is trained three times more; retrained.jsonl.gz holds that. It is still measured on the images by
+which it was chosen: test images are for the networks that a search ends with.
+
+Means and standard errors are over the seeds; of few seeds they are rough. Evolution's first models are
+those of random search with the same seed, so the last columns compare with that one, seed by seed.
 """
 
-import gzip
-import json
+import io
 import sys
 from collections import defaultdict
 from pathlib import Path
@@ -18,176 +21,175 @@ from typing import NamedTuple
 import numpy as np
 from absl import app, flags
 
+from benchmarks.histories import RESULTS, compress, read_compressed, read_searches, trained_models
 from checked_io.files import write_whole
-from dataset_maker import load_subset
-from record.history import ModelRecord, from_json
-from search_settings.groups import SearchSettings
+from dataset_maker import DatasetError, load_subset
+from record.history import ModelRecord, RecordError
+from search_settings.groups import PRESETS, SearchSettings
 from search_space.network_picture import plt
-from trainers.devices import find_devices
+from settings.command import one_line
+from settings.fields import SettingsError
+from trainers.devices import DevicesError, find_devices
 from trainers.job import Job
 from trainers.pool import TrainerPool
 
-RESULTS = Path(__file__).parent / "results" / "small"
 RETRAINED = "retrained.jsonl.gz"
 WINDOW = 100  # models
 RUNS = 3  # of each best model
 FLAGS = flags.FLAGS
 
 
-class Best(NamedTuple):
-    """The model that looked best after `trained` models of a search."""
-
-    trained: int
-    model: ModelRecord
-
-
-def read_histories(results: Path) -> dict[str, dict[int, list[ModelRecord]]]:
-    """agent -> seed -> its models, in the order of the search, those from the cache included."""
-    histories: dict[str, dict[int, list[ModelRecord]]] = defaultdict(dict)
-    for path in sorted(results.glob("*-[0-9]*.jsonl.gz")):
-        agent, seed = path.name.removesuffix(".jsonl.gz").rsplit("-", 1)
-        histories[agent][int(seed)] = sorted(read_records(path), key=lambda model: model.mid)
-    return histories
-
-
-def read_records(path: Path) -> list[ModelRecord]:
-    if not path.exists():
-        return []
-    with gzip.open(path, "rt") as lines:
-        return [from_json(json.loads(line)) for line in lines]
-
-
-def trained(models: list[ModelRecord]) -> list[ModelRecord]:
-    return [model for model in models if model.status == "ok"]
-
-
-def best_models(models: list[ModelRecord]) -> list[Best]:
+def best_models(models: list[ModelRecord]) -> list[ModelRecord]:
     """The best so far after every WINDOW trained models."""
-    models = trained(models)
-    ends = range(WINDOW, len(models) + 1, WINDOW)
-    return [Best(end, max(models[:end], key=lambda model: model.reward)) for end in ends]
+    trained = trained_models(models)
+    ends = range(WINDOW, len(trained) + 1, WINDOW)
+    return [max(trained[:end], key=lambda model: model.reward) for end in ends]
 
 
 def train_again(results: Path) -> None:
     """Train the best models of all searches RUNS times, where that is missing."""
     path = results / RETRAINED
-    records = read_records(path)
-    done = {(record.network, record.run) for record in records}
-    wanted = {
-        best.model.network: best.model
-        for searches in read_histories(results).values()
-        for models in searches.values()
-        for best in best_models(models)
-    }
-    # Numbered by their networks, so that random numbers do not depend on what else is to be trained.
+    runs = {(run.network, run.run): run for run in (read_compressed(path) if path.exists() else [])}
+    wanted: dict[str, ModelRecord] = {}
+    for searches in read_searches(results).values():
+        for models in searches.values():
+            for model in best_models(models):
+                # One network may have several forms; the smallest, whichever searches have it.
+                wanted[model.network] = min(
+                    wanted.get(model.network, model), model, key=lambda form: (form.tokens, form.adjvec)
+                )
+    # A job's number is its network's id, so its random numbers do not depend on what else is trained.
     jobs = [
         Job(int(network, 16), model.tokens, model.adjvec, run)
         for network, model in wanted.items()
         for run in range(1, RUNS + 1)
-        if (network, run) not in done
+        if (network, run) not in runs
     ]
-    settings = SearchSettings.of(preset=FLAGS.preset)
+    if not jobs:
+        return
+    config = SearchSettings.of(preset=FLAGS.preset).child
     subset = load_subset(FLAGS.data_path)
-    with TrainerPool(find_devices(FLAGS.trainers), subset, settings.child, seed=0) as pool:
+    with TrainerPool(find_devices(FLAGS.trainers), subset, config, seed=0) as pool:
         for count, (job, outcome) in enumerate(pool.run(jobs), 1):
-            result = outcome.result
+            model, result = wanted[f"{job.mid:016x}"], outcome.result
             if result is None:
-                sys.exit(f"benchmarks.comparison: {outcome.error}")
-            model = wanted[f"{job.mid:016x}"]
-            records.append(
-                model._replace(
-                    accuracy=result.accuracy,
-                    reward=result.accuracy,
-                    seconds=round(result.seconds, 3),
-                    run=job.run,
-                )
+                raise RecordError(f"model {model.mid} could not be trained again: {outcome.error}")
+            if result.num_params != model.num_params:
+                raise RecordError(f"--preset={FLAGS.preset} is not the size of the searches in {results}")
+            runs[model.network, job.run] = model._replace(
+                accuracy=result.accuracy,
+                reward=result.accuracy,
+                seconds=round(result.seconds, 3),
+                run=job.run,
             )
-            lines = "".join(json.dumps(record.to_json()) + "\n" for record in records)
-            write_whole(path, gzip.compress(lines.encode(), mtime=0))
+            write_whole(path, compress(runs[key] for key in sorted(runs)))
             print(f"{count} of {len(jobs)}: {result.accuracy:.3f}", flush=True)
 
 
+def means_of_runs(results: Path) -> dict[str, float]:
+    """Mean accuracy of the networks that were trained again, all RUNS of them."""
+    path = results / RETRAINED
+    accuracies = defaultdict(list)
+    for run in read_compressed(path) if path.exists() else []:
+        accuracies[run.network].append(run.accuracy)
+    return {network: float(np.mean(runs)) for network, runs in accuracies.items() if len(runs) == RUNS}
+
+
 class Curve(NamedTuple):
-    """Of one agent after every WINDOW trained models; mean and standard error over the seeds."""
+    """Of one agent, [seeds, windows]."""
 
-    ends: np.ndarray
-    proposed: tuple[np.ndarray, np.ndarray]  # mean accuracy of the last WINDOW models
-    best: tuple[np.ndarray, np.ndarray]  # of the best so far, by further runs
-    seeds: int
-    cached: float  # models that the cache served, a search
-
-
-def curve_of(searches: list[list[ModelRecord]], again: dict[str, float]) -> Curve:
-    """again: mean accuracy of the further runs, by network."""
-    num_windows = min(len(trained(models)) for models in searches) // WINDOW
-    ends = WINDOW * np.arange(1, num_windows + 1)
-    proposed = [
-        [np.mean([model.accuracy for model in trained(models)[end - WINDOW : end]]) for end in ends]
-        for models in searches
-    ]
-    best = [
-        [again.get(best.model.network, np.nan) for best in best_models(models)[:num_windows]]
-        for models in searches
-    ]
-    cached = np.mean([sum(model.status == "cached" for model in models) for models in searches])
-    return Curve(ends, _over_seeds(proposed), _over_seeds(best), len(searches), cached)
+    seeds: list[int]
+    trained: np.ndarray  # mean accuracy of the last WINDOW trained models
+    best: np.ndarray  # of the best so far, by its further runs; NaN where these are missing
+    cached: float  # mean number of cached models in a search
 
 
-def _over_seeds(values: list[list[float]]) -> tuple[np.ndarray, np.ndarray]:
-    array = np.array(values)
-    if len(array) < 2:
-        return array.mean(axis=0), np.full(array.shape[1], np.nan)
-    return array.mean(axis=0), array.std(axis=0, ddof=1) / len(array) ** 0.5
+def curve_of(searches: dict[int, list[ModelRecord]], again: dict[str, float]) -> Curve:
+    num_windows = min(len(trained_models(models)) for models in searches.values()) // WINDOW
+    trained, best = [], []
+    for models in searches.values():
+        accuracies = np.array([model.accuracy for model in trained_models(models)])
+        trained.append(accuracies[: num_windows * WINDOW].reshape(num_windows, WINDOW).mean(axis=1))
+        best.append([again.get(model.network, np.nan) for model in best_models(models)[:num_windows]])
+    cached = np.mean([sum(model.status == "cached" for model in models) for models in searches.values()])
+    return Curve(list(searches), np.array(trained), np.array(best), float(cached))
+
+
+def mean_and_error(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Over the seeds, of values [seeds, windows]; the standard error of one seed is NaN."""
+    if len(values) < 2:
+        return values.mean(axis=0), np.full(values.shape[1], np.nan)
+    return values.mean(axis=0), values.std(axis=0, ddof=1) / len(values) ** 0.5
+
+
+def less_random(curve: Curve, random: Curve | None) -> np.ndarray:
+    """The last WINDOW models' mean less random search's, [seeds that both have, windows]; NaN where random
+    search is not that long."""
+    differences = []
+    for seed, trained in zip(curve.seeds, curve.trained, strict=True):
+        if random and seed in random.seeds:
+            other = np.full_like(trained, np.nan)
+            of_seed = random.trained[random.seeds.index(seed)][: len(other)]
+            other[: len(of_seed)] = of_seed
+            differences.append(trained - other)
+    return np.array(differences) if differences else np.full((1, curve.trained.shape[1]), np.nan)
 
 
 def print_table(curves: dict[str, Curve]) -> None:
-    print(f"{'agent':12}{'seeds':>6}{'cached':>7}{'models':>7}{'proposed':>17}{'best so far':>17}")
     for agent, curve in curves.items():
-        for index, end in enumerate(curve.ends):
-            (mean, error), (best, best_error) = (
-                [values[index] for values in pair] for pair in (curve.proposed, curve.best)
-            )
-            print(
-                f"{agent:12}{curve.seeds:6}{curve.cached:7.0f}{end:7}"
-                f"{mean:8.4f} +- {error:.4f}{best:8.4f} +- {best_error:.4f}"
-            )
+        seeds = ", ".join(map(str, curve.seeds))
+        print(f"{agent}: seeds {seeds}; models from the cache in a search: {curve.cached:.0f}")
+    print("agent      models  last 100 trained   best so far        less random search")
+    for agent, curve in curves.items():
+        columns = [curve.trained, curve.best, less_random(curve, curves.get("random"))]
+        pairs = [mean_and_error(values) for values in columns]
+        for index in range(curve.trained.shape[1]):
+            shown = "   ".join(f"{mean[index]:.4f} +- {error[index]:.4f}" for mean, error in pairs)
+            print(f"{agent:10} {WINDOW * (index + 1):6}  {shown}")
 
 
-def draw(curves: dict[str, Curve], path: Path) -> None:
+def draw(curves: dict[str, Curve]) -> bytes:
+    """A picture, PNG: the curves with their standard errors."""
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), sharex=True, layout="constrained")
-    titles = {"proposed": "mean of the last 100 models", "best": "best so far, trained three times more"}
-    for panel, (field, title) in zip(axes, titles.items(), strict=True):
-        for agent, curve in curves.items():
-            mean, error = getattr(curve, field)
-            (line,) = panel.plot(curve.ends, mean, marker="o", label=f"{agent}, {curve.seeds} seeds")
-            panel.fill_between(curve.ends, mean - error, mean + error, color=line.get_color(), alpha=0.2)
-        panel.set(title=title, xlabel="trained models", ylabel="accuracy on validation images")
-        panel.grid(alpha=0.3)
+    titles = (f"mean of the last {WINDOW} trained models", f"best so far, mean of {RUNS} more trainings")
+    for agent, curve in curves.items():
+        ends = WINDOW * np.arange(1, curve.trained.shape[1] + 1)
+        for panel, values, title in zip(axes, (curve.trained, curve.best), titles, strict=True):
+            mean, error = mean_and_error(values)
+            count = len(curve.seeds)
+            (line,) = panel.plot(ends, mean, "o-", label=f"{agent}, {count} seed{'s' * (count > 1)}")
+            panel.fill_between(ends, mean - error, mean + error, color=line.get_color(), alpha=0.2)
+            panel.set(title=title, xlabel="trained models", ylabel="accuracy on validation images")
+            panel.grid(alpha=0.3)
     axes[0].legend()
-    figure.savefig(path, dpi=110, metadata={"Software": None})
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=110, metadata={"Software": None})
     plt.close(figure)
+    return picture.getvalue()
 
 
 def main(argv: list[str]) -> None:
     results = Path(FLAGS.results)
-    if FLAGS.data_path:
-        train_again(results)
-    runs = defaultdict(list)
-    for record in read_records(results / RETRAINED):
-        runs[record.network].append(record.accuracy)
-    again = {network: float(np.mean(accuracies)) for network, accuracies in runs.items()}
-    curves = {
-        agent: curve_of(list(searches.values()), again)
-        for agent, searches in read_histories(results).items()
-    }
-    print_table(curves)
-    draw(curves, Path(FLAGS.picture))
+    try:
+        if FLAGS.data_path:
+            train_again(results)
+        again = means_of_runs(results)
+        searches = read_searches(results)
+        for agent, seeds in searches.items():
+            for seed, models in seeds.items():
+                if (count := len(trained_models(models))) < WINDOW:
+                    raise RecordError(f"{agent}-{seed} has {count} trained models, fewer than {WINDOW}")
+        curves = {agent: curve_of(seeds, again) for agent, seeds in searches.items()}
+        print_table(curves)
+        write_whole(Path(FLAGS.picture), draw(curves))
+    except (RecordError, DatasetError, DevicesError, SettingsError, OSError) as error:
+        sys.exit(f"benchmarks.comparison: {one_line(error)}")
 
 
 if __name__ == "__main__":
     flags.DEFINE_string("results", str(RESULTS), "Directory of the histories.")
     flags.DEFINE_string("data_path", None, "The images; with it the best models are trained again.")
-    flags.DEFINE_string("preset", "small", "Of which size the searches are.")
+    flags.DEFINE_enum("preset", "small", list(PRESETS), "Of which size the searches are.")
     flags.DEFINE_string("trainers", "auto", "As in main.py.")
     flags.DEFINE_string("picture", "img/comparison.png", "Where the picture goes.")
     app.run(main)

@@ -1,4 +1,4 @@
-"""How well cheap sizes of the child network rank architectures as the default size does.
+"""Which cheap sizes of the child network rank architectures as the default size does.
 
     python dataset_maker.py --validation_per_class=100 --test_per_class=166 --output_dir=cifar/study
     python -m benchmarks.proxy --data_path=cifar/study --sizes=w8_c1_e5,w64_c3_e20 --runs=1
@@ -11,43 +11,55 @@ nodes a cell included.
 
 The architectures: nine random ones (edges with probability 1/2), nine sparse ones (edges with probability
 0.15), and those of found.jsonl, which searches found. Each size has a file in --results with a record a
-training; what is recorded there is not trained again.
+training; what is recorded there is not trained again. A training that failed counts as accuracy 0.
 
-The table: Kendall's tau-b between the accuracies of one run at a size and those of the default size, the
-mean over the runs at that size, with its standard error by bootstrap over the architectures; the median of
-a model's seconds on one core; the standard deviation of the accuracy between architectures, and between
-runs of one.
+The table has a row a size. tau: Kendall's tau-b between the accuracies of one run and those of the default
+size, as a mean over the runs; +-: its standard error, by bootstrap over the architectures. within: the same
+over pairs of one kind only. seconds: the median time of a training on one core. between: the standard
+deviation of the accuracy between architectures; noise: that between trainings of one; both need two runs.
 """
 
 import re
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from absl import app, flags
-from scipy.stats import kendalltau
 
 from agents.random_search import random_architectures
 from checked_io.files import read_json_lines
-from dataset_maker import load_subset
-from record.history import HistoryWriter, ModelRecord, read_final_runs
+from dataset_maker import DatasetError, load_subset
+from record.history import HistoryWriter, ModelRecord, RecordError, read_final_runs
+from search_space.cells import OPERATION_NAMES, check_architecture
 from search_space.child import ChildConfig
-from trainers.devices import find_devices
-from trainers.job import Job
+from settings.command import one_line
+from settings.fields import SettingsError
+from trainers.devices import DevicesError, find_devices
+from trainers.job import Job, Outcome
 from trainers.pool import TrainerPool
 
 RESULTS = Path(__file__).parent / "results" / "proxy"
 DEFAULT = "w64_c3_e20"
+NUMBER = r"([1-9]\d*)"
+SIZE = rf"w{NUMBER}_c{NUMBER}_e{NUMBER}(?:_lr(\d+\.\d+))?(?:_b{NUMBER})?"
 DRAWN = 9  # of each kind
 SPARSE = 0.15
 NUM_NODES = 10
 FLAGS = flags.FLAGS
 
 
+class Architecture(NamedTuple):
+    kind: str
+    tokens: list[int]
+    adjvec: list[int]
+
+
 def config_of(size: str) -> ChildConfig:
-    match = re.fullmatch(r"w(\d+)_c(\d+)_e(\d+)(?:_lr([\d.]+))?(?:_b(\d+))?", size)
+    """Raises SettingsError where there is no such size."""
+    match = re.fullmatch(SIZE, size)
     if not match:
-        raise app.UsageError(f"--sizes: {size} is no size such as {DEFAULT}")
+        raise SettingsError(f"--sizes: {size} is no size; one is {DEFAULT}")
     width, num_cells, epochs = map(int, match.groups()[:3])
     further = {"lr_max": float(match[4])} if match[4] else {}
     if match[5]:
@@ -57,94 +69,164 @@ def config_of(size: str) -> ChildConfig:
     )
 
 
-def architectures(results: Path) -> list[tuple[str, list[int], list[int]]]:
-    """(kind, tokens, adjvec) of each; its place is its number in the records."""
+def read_architectures(results: Path) -> list[Architecture]:
+    """An architecture's place is its number in the records. Raises RecordError where found.jsonl is
+    damaged."""
     rng = np.random.default_rng(0)
-    drawn = []
+    architectures = []
     for kind in ("random", "sparse"):
-        tokens, adjvec = random_architectures(rng, DRAWN, NUM_NODES, 10)
+        tokens, adjvec = random_architectures(rng, DRAWN, NUM_NODES, len(OPERATION_NAMES))
         if kind == "sparse":
             adjvec = (rng.random(adjvec.shape) < SPARSE).astype(int)
-        drawn += [(kind, *row) for row in zip(tokens.tolist(), adjvec.tolist(), strict=True)]
+        rows = zip(tokens.tolist(), adjvec.tolist(), strict=True)
+        architectures += [Architecture(kind, *row) for row in rows]
     path = results / "found.jsonl"
-    found = list(read_json_lines(path)) if path.exists() else []
-    return drawn + [("found", line["tokens"], line["adjvec"]) for line in found]
+    try:
+        for line in read_json_lines(path) if path.exists() else []:
+            found = Architecture("found", line["tokens"], line["adjvec"])
+            if check_architecture(found.tokens, found.adjvec) != NUM_NODES:
+                raise ValueError(f"an architecture has not {NUM_NODES} nodes a cell")
+            architectures.append(found)
+    except (KeyError, TypeError, ValueError) as error:
+        raise RecordError(f"{path}: {one_line(error)}") from error
+    return architectures
 
 
-def train(size: str, results: Path) -> None:
+def read_runs(path: Path, architectures: list[Architecture]) -> list[ModelRecord]:
+    """The trainings at a size. Raises RecordError where one is of an architecture outside the study."""
+    runs = read_final_runs(path) if path.exists() else []
+    for run in runs:
+        if run.mid >= len(architectures) or architectures[run.mid][1:] != (run.tokens, run.adjvec):
+            raise RecordError(f"{path}: model {run.mid} is another architecture than the study's")
+    return runs
+
+
+def train(size: str, config: ChildConfig, results: Path) -> None:
     """Train what is missing at a size, a line and a record each."""
+    results.mkdir(parents=True, exist_ok=True)
     path = results / f"{size}.jsonl"
-    done = {(run.mid, run.run) for run in read_final_runs(path)} if path.exists() else set()
+    architectures = read_architectures(results)
+    done = {(run.mid, run.run) for run in read_runs(path, architectures)}
     jobs = [
-        Job(mid, tokens, adjvec, run)
+        Job(mid, architecture.tokens, architecture.adjvec, run)
         for run in range(1, FLAGS.runs + 1)
-        for mid, (_, tokens, adjvec) in enumerate(architectures(results))
+        for mid, architecture in enumerate(architectures)
         if (mid, run) not in done
     ]
+    if not jobs:
+        return
     subset = load_subset(FLAGS.data_path)
     writer = HistoryWriter(path)
-    with TrainerPool(find_devices(FLAGS.trainers), subset, config_of(size), seed=0) as pool:
+    with TrainerPool(find_devices(FLAGS.trainers), subset, config, seed=0) as pool:
         for job, outcome in pool.run(jobs):
-            result = outcome.result
-            if result is None:
-                sys.exit(f"benchmarks.proxy: {size}, architecture {job.mid}: {outcome.error}")
-            writer.append(
-                ModelRecord(
-                    job.mid, 0, job.tokens, job.adjvec, result.accuracy, result.accuracy, "ok", None,
-                    round(result.seconds, 3), result.num_params, run=job.run,
-                )
-            )  # fmt: skip
-            print(
-                f"{size}: architecture {job.mid}, run {job.run}: {result.accuracy:.3f}, "
-                f"{result.seconds:.1f} s",
-                flush=True,
-            )
+            model = record_of(job, outcome)
+            writer.append(model)
+            shown = model.reason or f"{model.accuracy:.3f}, {model.seconds:.1f} s"
+            print(f"{size}: architecture {job.mid}, run {job.run}: {shown}", flush=True)
     writer.close()
 
 
-def read_size(path: Path, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Accuracies and seconds [architectures, runs], NaN where nothing is recorded."""
-    runs = read_final_runs(path)
-    values = np.full((2, count, max(run.run for run in runs)), np.nan)
+def record_of(job: Job, outcome: Outcome) -> ModelRecord:
+    """The reward is the accuracy, and 0 where the training failed."""
+    result = outcome.result
+    return ModelRecord(
+        mid=job.mid,
+        step=0,
+        tokens=job.tokens,
+        adjvec=job.adjvec,
+        accuracy=result.accuracy if result else None,
+        reward=result.accuracy if result else 0.0,
+        status="ok" if result else "failed",
+        reason=outcome.error,
+        seconds=round(result.seconds, 3) if result else None,
+        num_params=result.num_params if result else None,
+        run=job.run,
+    )
+
+
+def accuracies_of(runs: list[ModelRecord], count: int) -> np.ndarray:
+    """[runs, count]: of the runs that have all `count` architectures."""
+    values = np.full((max((run.run for run in runs), default=0), count), np.nan)
     for run in runs:
-        values[:, run.mid, run.run - 1] = run.accuracy, run.seconds
-    return values[0], values[1]
+        values[run.run - 1, run.mid] = run.reward
+    return values[np.isfinite(values).all(axis=1)]
 
 
-def tau(accuracies: np.ndarray, reference: np.ndarray) -> float:
-    """Mean over the runs of Kendall's tau-b with the reference [architectures]."""
-    return float(np.mean([kendalltau(run, reference, nan_policy="omit")[0] for run in accuracies.T]))
+def tau_b(x: np.ndarray, y: np.ndarray, pairs: np.ndarray) -> float:
+    """Kendall's tau-b (Kendall 1945, "The treatment of ties in ranking problems") of x [n] and y [n], over
+    the pairs of places that the mask [n, n] names."""
+    order_x, order_y = (np.sign(values[:, None] - values)[pairs] for values in (x, y))
+    both = np.abs(order_x).sum() * np.abs(order_y).sum()
+    return float((order_x * order_y).sum() / both**0.5) if both else float("nan")
+
+
+class Row(NamedTuple):
+    size: str
+    runs: int
+    tau: float
+    tau_error: float
+    within: float
+    within_error: float
+    seconds: float
+    mean: float
+    between: float
+    noise: float
+
+
+def row_of(size: str, runs: list[ModelRecord], reference: np.ndarray, kinds: np.ndarray) -> Row | None:
+    """None where no run is complete. The reference is the default size's accuracy [architectures]."""
+    accuracies = accuracies_of(runs, len(kinds))
+    if not len(accuracies):
+        return None
+    rng = np.random.default_rng(0)
+    resampled = rng.integers(0, len(kinds), (1000, len(kinds)))
+    taus = []
+    for mask in (np.ones([len(kinds)] * 2, bool), kinds[:, None] == kinds):
+
+        def tau(rows: np.ndarray, mask: np.ndarray = mask) -> float:
+            pairs = mask[np.ix_(rows, rows)]
+            return np.mean([tau_b(run[rows], reference[rows], pairs) for run in accuracies])
+
+        everything = np.arange(len(kinds))
+        taus += [tau(everything), np.nanstd([tau(rows) for rows in resampled])]
+    if size == DEFAULT:  # the reference itself
+        taus = 4 * [np.nan]
+    between = noise = np.nan
+    if len(accuracies) > 1:
+        noise = accuracies.var(axis=0, ddof=1).mean()
+        between = max(accuracies.mean(axis=0).var(ddof=1) - noise / len(accuracies), 0) ** 0.5
+    seconds = np.median([run.seconds for run in runs if run.seconds is not None])
+    return Row(size, len(accuracies), *taus, seconds, accuracies.mean(), between, noise**0.5)
 
 
 def print_table(results: Path) -> None:
-    count = len(architectures(results))
-    reference = np.nanmean(read_size(results / f"{DEFAULT}.jsonl", count)[0], axis=1)
-    rng = np.random.default_rng(0)
-    resampled = rng.integers(0, count, (1000, count))
-    print(f"{'size':16}{'runs':>5}{'tau':>7}{'+-':>7}{'seconds':>9}{'mean':>7}{'between':>9}{'noise':>7}")
-    rows = []
-    for path in results.glob("w*.jsonl"):
-        accuracies, seconds = read_size(path, count)
-        runs = accuracies.shape[1]
-        kendall = tau(accuracies, reference)
-        error = np.nanstd([tau(accuracies[sample], reference[sample]) for sample in resampled])
-        noise = np.nanmean(accuracies.var(axis=1, ddof=1)) if runs > 1 else np.nan
-        means = np.nanmean(accuracies, axis=1)
-        between = max(np.nanvar(means, ddof=1) - np.nan_to_num(noise) / runs, 0)
-        cost = np.nanmedian(seconds)
-        row = f"{path.stem:16}{runs:5}{kendall:7.2f}{error:7.2f}{cost:9.1f}"
-        rows.append((cost, f"{row}{means.mean():7.3f}{between**0.5:9.3f}{noise**0.5:7.3f}"))
-    for _, row in sorted(rows):
-        print(row)
+    architectures = read_architectures(results)
+    kinds = np.array([architecture.kind for architecture in architectures])
+    runs = {path.stem: read_runs(path, architectures) for path in sorted(results.glob("w*.jsonl"))}
+    reference = accuracies_of(runs.get(DEFAULT, []), len(kinds))
+    if not len(reference):
+        raise RecordError(f"--results={results} has no complete run of the default size, {DEFAULT}")
+    rows = {size: row_of(size, runs[size], reference.mean(axis=0), kinds) for size in runs}
+    print(f"{'size':22} runs   tau    +-  within   +-  seconds  mean  between  noise")
+    for row in sorted(filter(None, rows.values()), key=lambda row: row.seconds):
+        print(
+            f"{row.size:22} {row.runs:4} {row.tau:5.2f} {row.tau_error:5.2f} {row.within:7.2f} "
+            f"{row.within_error:4.2f} {row.seconds:8.1f} {row.mean:.3f} {row.between:8.3f} {row.noise:6.3f}"
+        )
+    for size in (size for size, row in rows.items() if row is None):
+        print(f"{size} has no complete run yet")
 
 
 def main(argv: list[str]) -> None:
     results = Path(FLAGS.results)
-    results.mkdir(parents=True, exist_ok=True)
-    for size in FLAGS.sizes:
-        train(size, results)
-    if not FLAGS.sizes:
-        print_table(results)
+    try:
+        configs = {size: config_of(size) for size in FLAGS.sizes}
+        for size, config in configs.items():
+            train(size, config, results)
+        if not configs:
+            print_table(results)
+    except (RecordError, DatasetError, DevicesError, SettingsError, OSError) as error:
+        sys.exit(f"benchmarks.proxy: {one_line(error)}")
 
 
 if __name__ == "__main__":

@@ -2,25 +2,42 @@
 
     python -m benchmarks.replay --agent=reinforce --learning_rate=0.005 --num_models=499 --seeds=10
 
-Takes main.py's flags of agents. Prints, after every hundred models, the mean of what the agent proposed in
-them and the best so far, both without noise (the agent saw accuracies with noise), as means over the seeds
-with their standard errors. "sd" counts in standard deviations of random architectures from their mean.
+Takes main.py's flags of the agents. After every hundred models it prints two means over the seeds, with
+their standard errors: the accuracy of what the agent proposed among them, and that of the model that
+looked best so far. Both are without noise; the agent sees accuracies with noise. "sd" counts in standard
+deviations of random architectures from their mean.
+
+The first line says how good the surrogate is: Kendall's tau between recorded accuracies of each search and
+what a surrogate of the other searches predicts. An agent that is tuned here has to be confirmed by real
+training on other seeds.
 """
 
 import dataclasses
+import sys
 from pathlib import Path
 
 import numpy as np
 from absl import app, flags
+from scipy.stats import kendalltau
 
 import autodl
-from benchmarks.surrogate import Surrogate, read_trainings
+from agents.random_search import random_architectures
+from benchmarks.histories import RESULTS, read_searches, trained_models
+from benchmarks.surrogate import Surrogate
 from main import make_agent
-from search_settings.groups import SearchSettings
+from record.history import ModelRecord, RecordError
+from search_settings.groups import (
+    EvolutionConfig,
+    PolicyConfig,
+    RunConfig,
+    SearchConfig,
+    SearchSettings,
+)
 from search_space.network_id import network_id
+from settings.command import one_line
+from settings.fields import SettingsError
 from settings.flags import define_flags, from_flags
 
-HISTORIES = Path(__file__).parent / "results" / "small"
 WINDOW = 100  # models
 FLAGS = flags.FLAGS
 
@@ -28,8 +45,9 @@ FLAGS = flags.FLAGS
 class SurrogateReward:
     """As rewards.TrainingReward: a network that was evaluated before has the same accuracy again."""
 
-    def __init__(self, surrogate: Surrogate, num_stages: int, seed: int):
+    def __init__(self, surrogate: Surrogate, noise: float, num_stages: int, seed: int):
         self.surrogate = surrogate
+        self.noise = noise
         self.num_stages = num_stages
         self.rng = np.random.default_rng([seed, 1])
         self.known: dict[str, float] = {}
@@ -38,7 +56,7 @@ class SurrogateReward:
 
     def __call__(self, step: int, tokens: np.ndarray, adjvec: np.ndarray) -> np.ndarray:
         expected = self.surrogate.mean(tokens, adjvec)
-        runs = expected + self.rng.normal(0, self.surrogate.noise, len(expected))
+        runs = expected + self.rng.normal(0, self.noise, len(expected))
         rewards = [
             self.known.setdefault(network_id(row_tokens, row_adjvec, self.num_stages), run)
             for row_tokens, row_adjvec, run in zip(tokens, adjvec, runs, strict=True)
@@ -48,10 +66,10 @@ class SurrogateReward:
         return np.array(rewards)
 
 
-def replay(settings: SearchSettings, surrogate: Surrogate, seed: int) -> SurrogateReward:
+def replay(settings: SearchSettings, surrogate: Surrogate, noise: float, seed: int) -> SurrogateReward:
     """A whole search; what it proposed and saw."""
     settings = dataclasses.replace(settings, run=dataclasses.replace(settings.run, seed=seed))
-    reward = SurrogateReward(surrogate, settings.child.num_stages, seed)
+    reward = SurrogateReward(surrogate, noise, settings.child.num_stages, seed)
     num_steps = settings.run.num_models // settings.run.batch_size + 1
     for _ in autodl.search(make_agent(settings), reward, settings.run.batch_size, num_steps):
         pass
@@ -67,28 +85,59 @@ def curves(reward: SurrogateReward) -> tuple[np.ndarray, np.ndarray]:
     return np.array(means), np.array([expected[seen[:end].argmax()] for end in ends])
 
 
+def fit_of_others(searches: list[list[ModelRecord]]) -> float:
+    """Mean over the searches of the tau that the top of the file describes; NaN for a single one."""
+    taus = []
+    for left_out in searches if len(searches) > 1 else []:
+        others = [model for search in searches if search is not left_out for model in search]
+        columns = zip(*((model.tokens, model.adjvec, model.accuracy) for model in left_out), strict=True)
+        tokens, adjvec, accuracy = map(np.array, columns)
+        taus.append(kendalltau(Surrogate(others).mean(tokens, adjvec), accuracy)[0])
+    return float(np.mean(taus)) if taus else float("nan")
+
+
 def main(argv: list[str]) -> None:
-    settings = SearchSettings(*map(from_flags, SearchSettings.classes()))
-    surrogate = Surrogate(read_trainings(sorted(Path(FLAGS.histories).glob("*.jsonl.gz"))), FLAGS.noise)
-    random = autodl.RandomAgent(settings.policy.num_nodes, settings.policy.num_tokens, 2**32 - 1)
-    expected = surrogate.mean(*random.sample(0, 1000))
-    print(f"random architectures: mean {expected.mean():.3f}, sd {expected.std():.4f}")
-    replays = [curves(replay(settings, surrogate, seed)) for seed in range(FLAGS.seeds)]
+    try:
+        groups = (from_flags(group) for group in (RunConfig, PolicyConfig, EvolutionConfig))
+        run, policy, evolution = groups
+        settings = SearchSettings(SearchConfig(agent=FLAGS.agent), run, policy=policy, evolution=evolution)
+        by_agent = read_searches(Path(FLAGS.histories))
+    except (RecordError, SettingsError) as error:
+        sys.exit(f"benchmarks.replay: {one_line(error)}")
+    searches = [trained_models(models) for seeds in by_agent.values() for models in seeds.values()]
+    models = [model for search in searches for model in search]
+    N, K = policy.num_nodes, policy.num_tokens
+    if any(len(model.tokens) != 2 * N for model in models):
+        sys.exit(f"benchmarks.replay: --num_nodes={N}, but --histories={FLAGS.histories} has other cells")
+    if run.num_models + 1 < WINDOW:
+        sys.exit(f"benchmarks.replay: --num_models must be at least {WINDOW - 1}")
+
+    surrogate = Surrogate(models)
+    expected = surrogate.mean(*random_architectures(np.random.default_rng(2**32), 1000, N, K))
+    print(f"a surrogate of {len(models)} models; tau on searches left out: {fit_of_others(searches):.2f}")
+    print(f"random architectures: mean {expected.mean():.4f}, sd {expected.std():.4f}")
+    replays = [
+        curves(replay(settings, surrogate, FLAGS.noise, run.seed + number)) for number in range(FLAGS.seeds)
+    ]
     values = np.array(replays)  # [seeds, 2, windows]
     mean, error = values.mean(axis=0), values.std(axis=0, ddof=1) / len(values) ** 0.5
-    print("models    mean      +-     sd    best      +-")
+    print("models  proposed  +-        sd    best    +-")
     for index in range(mean.shape[1]):
         (proposed, best), (proposed_error, best_error) = mean[:, index], error[:, index]
         sd = (proposed - expected.mean()) / expected.std()
         print(
-            f"{WINDOW * (index + 1):6}  {proposed:.4f}  {proposed_error:.4f}  {sd:5.2f}"
+            f"{WINDOW * (index + 1):6}  {proposed:.4f}    {proposed_error:.4f}  {sd:5.2f}"
             f"  {best:.4f}  {best_error:.4f}"
         )
 
 
 if __name__ == "__main__":
-    define_flags(*SearchSettings.classes())
-    flags.DEFINE_integer("seeds", 5, "Searches.", lower_bound=2)
-    flags.DEFINE_string("histories", str(HISTORIES), "Directory of the compressed histories.")
-    flags.DEFINE_float("noise", 0.012, "Standard deviation of the accuracy between trainings.")
+    define_flags(RunConfig, PolicyConfig, EvolutionConfig)
+    FLAGS.set_default("num_models", 499)
+    flags.DEFINE_enum("agent", "reinforce", ["reinforce", "evolution", "random"], "Who proposes.")
+    flags.DEFINE_integer("seeds", 5, "Searches, from --seed on.", lower_bound=2)
+    flags.DEFINE_string("histories", str(RESULTS), "Directory of the compressed histories.")
+    flags.DEFINE_float(
+        "noise", 0.02, "Standard deviation of the accuracy between trainings of one network.", 0, 1
+    )
     app.run(main)

@@ -1,39 +1,20 @@
 """A surrogate of child training: the accuracy of any architecture, learnt from recorded trainings.
 
-    trainings = read_trainings(sorted(Path("benchmarks/results/small").glob("*.jsonl.gz")))
-    accuracies = Surrogate(trainings, noise=0.01).mean(tokens, adjvec)
+    surrogate = Surrogate(trained_models(models))
+    accuracies = surrogate.mean(tokens, adjvec)
 
 A regression on recorded architectures, as NAS-Bench-301 is (Zela et al. 2022, "Surrogate NAS benchmarks").
-`benchmarks.replay` replays agents on it.
+Its trees average recorded accuracies, so it predicts nothing above them, and its predictions vary less than
+the true accuracies do. `benchmarks.replay` replays agents on it.
 """
 
-import gzip
-import json
-from collections.abc import Iterable, Sequence
-from pathlib import Path
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import numpy as np
 from sklearn.ensemble import ExtraTreesRegressor
 
-from record.history import from_json
+from record.history import ModelRecord
 from search_space.cells import OPERATION_NAMES, Cell, decode
-
-
-class Trainings(NamedTuple):
-    tokens: np.ndarray  # int64 [M, 2N]
-    adjvec: np.ndarray  # int64 [M, N(N-1)]
-    accuracy: np.ndarray  # float64 [M]
-
-
-def read_trainings(paths: Iterable[Path]) -> Trainings:
-    """The models that were trained, of compressed histories (see record/history.py)."""
-    models = []
-    for path in paths:
-        with gzip.open(path, "rt") as lines:
-            models += [model for model in map(from_json, map(json.loads, lines)) if model.status == "ok"]
-    columns = ([getattr(model, name) for model in models] for name in Trainings._fields)
-    return Trainings(*map(np.array, columns))
 
 
 def features(tokens: Sequence[int], adjvec: Sequence[int]) -> np.ndarray:
@@ -57,20 +38,13 @@ def _cell_features(cell: Cell) -> np.ndarray:
 
 
 class Surrogate:
-    """noise: standard deviation of the accuracy between two trainings of one architecture."""
+    """Fitted to models that were trained, all of them of one number of nodes."""
 
-    def __init__(self, trainings: Trainings, noise: float):
-        self.noise = noise
-        self.trees = ExtraTreesRegressor(
-            300, min_samples_leaf=3, max_features=0.5, random_state=0, n_jobs=1
-        )
-        self.trees.fit(self._features(trainings), trainings.accuracy)
-
-    @staticmethod
-    def _features(architectures: Trainings) -> np.ndarray:
-        rows = zip(architectures.tokens, architectures.adjvec, strict=True)
-        return np.array([features(*row) for row in rows])
+    def __init__(self, models: Sequence[ModelRecord]):
+        self.trees = ExtraTreesRegressor(300, min_samples_leaf=3, max_features=0.5, random_state=0)
+        inputs = [features(model.tokens, model.adjvec) for model in models]
+        self.trees.fit(inputs, [model.accuracy for model in models])
 
     def mean(self, tokens: np.ndarray, adjvec: np.ndarray) -> np.ndarray:
         """Expected accuracies [B] of architectures tokens [B, 2N], adjvec [B, N(N-1)]."""
-        return self.trees.predict(self._features(Trainings(tokens, adjvec, np.zeros(len(tokens)))))
+        return self.trees.predict([features(*row) for row in zip(tokens, adjvec, strict=True)])

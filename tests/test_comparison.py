@@ -1,16 +1,18 @@
 """The benchmarks that compare sizes and agents."""
 
 import gzip
-import json
 
 import numpy as np
 import pytest
-from absl import app
 from helpers import run
-from model_records import model
+from model_records import CACHED, model
 
 from benchmarks import proxy
+from benchmarks.comparison import best_models, curve_of
+from benchmarks.histories import compress, read_compressed
+from record.history import RecordError
 from search_space.child import ChildConfig
+from settings.fields import SettingsError
 
 
 def test_a_size_is_named_by_what_differs_from_the_default():
@@ -18,30 +20,92 @@ def test_a_size_is_named_by_what_differs_from_the_default():
     small = proxy.config_of("w16_c1_e2_lr0.1_b8")
     assert (small.width, small.num_cells, small.epochs, small.T_0, small.warmup) == (16, 1, 2, 2.0, 0.2)
     assert (small.lr_max, small.train_batch_size) == (0.1, 8)
-    with pytest.raises(app.UsageError, match="--sizes: w16 is no size"):
-        proxy.config_of("w16")
+    for size in ("w16", "w0_c1_e1", "w08_c1_e1", "w8_c1_e1_lr1.2.3", "w6_c1_e1"):
+        with pytest.raises(SettingsError):
+            proxy.config_of(size)
 
 
-def write_search(path, accuracies, tokens):
-    """A history of random tokens and of these accuracies."""
-    models = [
-        model(mid, accuracy, tokens=row.tolist(), network=f"{hash(tuple(row)) % 16**16:016x}")
-        for mid, (accuracy, row) in enumerate(zip(accuracies, tokens, strict=True))
+def test_tau_b():
+    everything = np.ones((4, 4), bool)
+    x = np.array([1, 2, 3, 4])
+    assert proxy.tau_b(x, x, everything) == 1
+    assert proxy.tau_b(x, -x, everything) == -1
+    # Of 6 pairs one is a tie in y, four agree and one does not: (4 - 1) / sqrt(6 * 5).
+    assert proxy.tau_b(x, np.array([1, 1, 3, 2]), everything) == pytest.approx(3 / 30**0.5)
+    within = np.array([[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 1, 1], [0, 0, 1, 1]], bool)
+    assert proxy.tau_b(x, np.array([2, 3, 0, 1]), within) == 1
+
+
+def records(accuracies):
+    """Of runs [runs, architectures] of the study's first architectures."""
+    architectures = proxy.read_architectures(proxy.Path("/nowhere"))
+    return [
+        model(mid, accuracy, tokens=architectures[mid].tokens, adjvec=architectures[mid].adjvec, run=run)
+        for run, row in enumerate(accuracies, 1)
+        for mid, accuracy in enumerate(row)
     ]
-    lines = "".join(json.dumps(model.to_json()) + "\n" for model in models)
-    path.write_bytes(gzip.compress(lines.encode()))
+
+
+def test_a_row_takes_complete_runs_only():
+    kinds = np.array(["random", "random", "sparse"])
+    reference = np.array([0.1, 0.2, 0.3])
+    runs = records([[0.25, 0.5, 0.75], [0.25, 0.75, 0.5], [0.5]])
+    row = proxy.row_of("w8_c1_e1", runs, reference, kinds)
+    assert (row.runs, row.tau, row.within) == (2, pytest.approx(2 / 3), 1)
+    assert row.noise == pytest.approx((2 * 0.03125 / 3) ** 0.5)
+    assert proxy.row_of("w8_c1_e1", records([[0.5]]), reference, kinds) is None
+    assert np.isnan(proxy.row_of(proxy.DEFAULT, runs, reference, kinds).tau)
+
+
+def test_a_record_of_another_architecture_is_refused(tmp_path):
+    path = tmp_path / "w8_c1_e1.jsonl"
+    writer = proxy.HistoryWriter(path)
+    writer.append(records([[0.5]])[0]._replace(mid=1))
+    writer.close()
+    with pytest.raises(RecordError, match="w8_c1_e1.jsonl: model 1 is another architecture"):
+        proxy.read_runs(path, proxy.read_architectures(tmp_path))
+
+
+def search(accuracies):
+    """Models of as many networks."""
+    return [model(mid, accuracy, network=f"{mid:016x}") for mid, accuracy in enumerate(accuracies)]
+
+
+def test_curves_count_trained_models():
+    models = search([*np.linspace(0.3, 0.4, 100), 0.9, *np.full(99, 0.2)])
+    models.insert(50, model(1000, 0.8, **CACHED))
+    assert [best.mid for best in best_models(models)] == [99, 100]
+    curve = curve_of({7: models}, {f"{99:016x}": 0.35})
+    assert curve.seeds == [7] and curve.cached == 1
+    assert curve.trained == pytest.approx(np.array([[0.35, (0.9 + 99 * 0.2) / 100]]))
+    assert curve.best[0][0] == 0.35 and np.isnan(curve.best[0][1])
 
 
 def test_compares_agents_over_seeds(tmp_path):
-    tokens = np.random.default_rng(0).integers(0, 10, (200, 4))
     rising = np.repeat([0.25, 0.5], 100)
-    write_search(tmp_path / "reinforce-0.jsonl.gz", rising, tokens)
-    write_search(tmp_path / "reinforce-1.jsonl.gz", rising + 0.02, tokens)
-    write_search(tmp_path / "random-0.jsonl.gz", np.full(200, 0.25), tokens)
+    histories = {"reinforce-0": rising, "reinforce-1": rising + 0.02, "random-0": np.full(200, 0.25)}
+    for name, accuracies in histories.items():
+        (tmp_path / f"{name}.jsonl.gz").write_bytes(compress(search(accuracies)))
+    again = [model._replace(run=run) for model in search([0.25]) for run in (1, 2, 3)]
+    (tmp_path / "retrained.jsonl.gz").write_bytes(compress(again))
     picture = tmp_path / "comparison.png"
     flags = [f"--results={tmp_path}", f"--picture={picture}"]
     table = run("-m", "benchmarks.comparison", *flags, check=True).stdout
-    rows = [line.split() for line in table.splitlines()]
-    assert rows[1][:8] == ["random", "1", "0", "100", "0.2500", "+-", "nan", "nan"]
-    assert rows[-1][:7] == ["reinforce", "2", "0", "200", "0.5100", "+-", "0.0100"]
+    rows = [" ".join(line.split()) for line in table.splitlines()]
+    assert "random 100 0.2500 +- nan 0.2500 +- nan 0.0000 +- nan" in rows
+    assert "reinforce 200 0.5100 +- 0.0100 nan +- nan 0.2500 +- nan" in rows
     assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_mistakes_end_in_one_line_and_leave_the_picture(tmp_path):
+    (tmp_path / "random-0.jsonl.gz").write_bytes(compress(search([0.5]))[:-9])
+    with pytest.raises(RecordError, match="random-0.jsonl.gz cannot be read"):
+        read_compressed(tmp_path / "random-0.jsonl.gz")
+    (tmp_path / "random-0.jsonl.gz").write_bytes(gzip.compress(b"5\n"))
+    with pytest.raises(RecordError, match="random-0.jsonl.gz cannot be read"):
+        read_compressed(tmp_path / "random-0.jsonl.gz")
+    (tmp_path / "random-0.jsonl.gz").write_bytes(compress(search([0.5])))
+    picture = tmp_path / "comparison.png"
+    done = run("-m", "benchmarks.comparison", f"--results={tmp_path}", f"--picture={picture}")
+    assert done.returncode == 1 and not picture.exists()
+    assert done.stderr.strip().endswith("random-0 has 1 trained models, fewer than 100")

@@ -1,15 +1,13 @@
 """The surrogate of child training, and agents on it."""
 
-import gzip
-import json
-
 import numpy as np
 import pytest
 from helpers import run
-from model_records import CACHED, model
+from model_records import model
 
 from agents.random_search import random_architectures
-from benchmarks.surrogate import Surrogate, Trainings, read_trainings
+from benchmarks.histories import compress
+from benchmarks.surrogate import Surrogate
 
 
 def accuracy_of(tokens):
@@ -18,43 +16,59 @@ def accuracy_of(tokens):
 
 
 @pytest.fixture(scope="module")
-def trainings():
+def models():
     tokens, adjvec = random_architectures(np.random.default_rng(0), 300, 4, 10)
-    return Trainings(tokens, adjvec, accuracy_of(tokens))
-
-
-def test_predicts_architectures_that_it_has_not_seen(trainings):
-    tokens, adjvec = random_architectures(np.random.default_rng(1), 200, 4, 10)
-    predicted = Surrogate(trainings, noise=0.01).mean(tokens, adjvec)
-    assert np.corrcoef(predicted, accuracy_of(tokens))[0, 1] > 0.8
-
-
-def write_history(path, models):
-    lines = "".join(json.dumps(model.to_json()) + "\n" for model in models)
-    path.write_bytes(gzip.compress(lines.encode()))
-
-
-def test_reads_the_models_that_were_trained(tmp_path):
-    write_history(tmp_path / "a.jsonl.gz", [model(0, 0.25), model(1, 0.5, **CACHED)])
-    write_history(tmp_path / "b.jsonl.gz", [model(0, 0.75)])
-    trainings = read_trainings(sorted(tmp_path.iterdir()))
-    assert trainings.accuracy.tolist() == [0.25, 0.75]
-    assert trainings.tokens.tolist() == 2 * [model(0).tokens]
-
-
-def test_an_agent_that_is_replayed_learns(tmp_path, trainings):
-    rows = zip(trainings.tokens.tolist(), trainings.adjvec.tolist(), trainings.accuracy, strict=True)
-    models = [
+    rows = zip(tokens.tolist(), adjvec.tolist(), accuracy_of(tokens), strict=True)
+    return [
         model(mid, accuracy, tokens=tokens, adjvec=adjvec)
         for mid, (tokens, adjvec, accuracy) in enumerate(rows)
     ]
-    write_history(tmp_path / "random-0.jsonl.gz", models)
-    command = [
-        *("-m", "benchmarks.replay", f"--histories={tmp_path}", "--agent=evolution", "--num_nodes=4"),
-        *("--num_models=399", "--seeds=2", "--noise=0.01", "--population_size=20"),
+
+
+def test_predicts_architectures_that_it_has_not_seen(models):
+    tokens, adjvec = random_architectures(np.random.default_rng(1), 200, 4, 10)
+    predicted = Surrogate(models).mean(tokens, adjvec)
+    assert np.corrcoef(predicted, accuracy_of(tokens))[0, 1] > 0.8
+
+
+@pytest.fixture
+def replay(tmp_path, models):
+    def replay(*flags):
+        for seed in range(2):
+            (tmp_path / f"random-{seed}.jsonl.gz").write_bytes(compress(models[150 * seed :][:150]))
+        return run("-m", "benchmarks.replay", f"--histories={tmp_path}", "--seeds=2", *flags)
+
+    return replay
+
+
+def test_an_agent_that_is_replayed_learns(replay):
+    flags = [
+        "--agent=evolution",
+        "--num_nodes=4",
+        "--num_models=399",
+        "--noise=0.01",
+        "--population_size=20",
     ]
-    output = run(*command, check=True).stdout
-    assert run(*command, check=True).stdout == output
-    rows = [list(map(float, line.split())) for line in output.splitlines()[2:]]
+    output = replay(*flags).stdout
+    assert replay(*flags).stdout == output
+    quality, _, _, *rows = output.splitlines()
+    assert quality.startswith("a surrogate of 300 models; tau on searches left out: 0.")
+    rows = [list(map(float, row.split())) for row in rows]
     assert [row[0] for row in rows] == [100, 200, 300, 400]
     assert rows[-1][3] > 1.0  # standard deviations above the mean of random architectures
+
+
+@pytest.mark.parametrize(
+    ("flag", "message"),
+    [
+        ("--num_nodes=10", "--num_nodes=10, but --histories="),
+        ("--histories=/nowhere", "/nowhere holds no history of a search, AGENT-SEED.jsonl.gz"),
+        ("--num_models=98", "--num_models must be at least 99"),
+    ],
+)
+def test_a_mistake_ends_in_one_line(replay, flag, message):
+    done = replay("--num_nodes=4", flag)
+    assert done.returncode == 1
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("benchmarks.replay: ")]
+    assert message in line
+    assert "Traceback" not in done.stderr
