@@ -50,7 +50,8 @@ class SearchRecord:
     resume: go on with the search that is there, if one is.
     remembered: what else `saved_settings` is to return from now on.
 
-    `known` holds the models of the history by mid; `checkpoint` is where to go on, None for a new search.
+    `known` holds the models of the history by mid; `checkpoint` is where to go on, None for a new search
+    and for a history without checkpoints, which is gone through from the first step.
     Raises RecordError where the directory cannot be used so. At the end of its `with` block others can use
     the directory.
     """
@@ -136,7 +137,7 @@ class SearchRecord:
 
     def _newest_checkpoint(self) -> Checkpoint | None:
         """The newest that is whole and comes after no model that is missing from the history, so that none
-        is left out; None where no checkpoint was ever written."""
+        is left out; None where there is no checkpoint at all."""
         paths = checkpoint_paths(self.directory)
         for step, path in paths:
             try:
@@ -145,7 +146,7 @@ class SearchRecord:
                 continue
             if all(mid in self.known for mid in range(step * len(checkpoint.tokens))):
                 return checkpoint
-        if paths or self.known:
+        if paths:
             raise RecordError(
                 f"{self.directory}: no checkpoint is whole and has all models before it in "
                 f"{self.history_path.name}: this search cannot be resumed"

@@ -13,6 +13,7 @@ from helpers import ROOT, TINY
 
 import main
 from backend import programs
+from benchmarks.pseudo_trainers import PseudoTrainers
 from report_page.page import render
 from report_page.reading import num_classes, read_settings
 from search_settings.groups import SearchSettings
@@ -207,3 +208,27 @@ def test_no_trainer_outlives_a_crash(digits_path, tmp_path):
     process.kill()
     process.communicate()
     assert psutil.wait_procs(family, timeout=30)[1] == []
+
+
+def test_a_history_without_checkpoints_is_gone_through_from_the_first_step(tmp_path):
+    class CountingTrainers(PseudoTrainers):
+        trained = 0
+
+        def run(self, jobs):
+            for job, outcome in super().run(jobs):
+                self.trained += 1
+                yield job, outcome
+
+    def search(log_dir, num_models, trainers):
+        settings = SearchSettings.of(
+            log_dir=str(log_dir), num_nodes=3, num_tokens=4, num_models=num_models, resume=True
+        )
+        return [model._replace(seconds=None) for model in main.search(settings, trainers=trainers)]
+
+    whole = search(tmp_path / "whole", 99, PseudoTrainers())
+    search(tmp_path / "log", 49, PseudoTrainers())
+    for path in (tmp_path / "log").glob("checkpoint_*.npz"):
+        path.unlink()
+    trainers = CountingTrainers()
+    assert search(tmp_path / "log", 99, trainers) == whole
+    assert trainers.trained == 50 - sum(model.status == "cached" for model in whole[50:])
