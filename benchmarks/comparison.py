@@ -12,7 +12,6 @@ Means and standard errors are over the seeds; of few seeds they are rough. Evolu
 those of random search with the same seed, so the last columns compare with that one, seed by seed.
 """
 
-import io
 import sys
 from collections import defaultdict
 from pathlib import Path
@@ -21,10 +20,12 @@ from typing import NamedTuple
 import numpy as np
 from absl import app, flags
 
-from benchmarks.histories import RESULTS, compress, read_compressed, read_searches, trained_models
+from benchmarks.histories import RESULTS, compress, read_compressed, read_searches
 from checked_io.files import write_whole
 from dataset_maker import DatasetError, load_subset
 from record.history import ModelRecord, RecordError
+from report_page.pictures import png
+from report_page.statistics import trained
 from search_settings.groups import PRESETS, SearchSettings
 from search_space.network_picture import plt
 from settings.command import one_line
@@ -38,35 +39,36 @@ WINDOW = 100  # models
 RUNS = 3  # of each best model
 FLAGS = flags.FLAGS
 
+Searches = dict[str, dict[int, list[ModelRecord]]]  # agent -> seed -> models
+
 
 def best_models(models: list[ModelRecord]) -> list[ModelRecord]:
     """The best so far after every WINDOW trained models."""
-    trained = trained_models(models)
-    ends = range(WINDOW, len(trained) + 1, WINDOW)
-    return [max(trained[:end], key=lambda model: model.reward) for end in ends]
+    models = trained(models)
+    ends = range(WINDOW, len(models) + 1, WINDOW)
+    return [max(models[:end], key=lambda model: model.reward) for end in ends]
 
 
-def train_again(results: Path) -> None:
-    """Train the best models of all searches RUNS times, where that is missing."""
-    path = results / RETRAINED
-    runs = {(run.network, run.run): run for run in (read_compressed(path) if path.exists() else [])}
+def train_again(searches: Searches, runs: list[ModelRecord], path: Path) -> list[ModelRecord]:
+    """Train the best models of all searches RUNS times, where that is missing from the further `runs`.
+    Returns all of these, which `path` holds then."""
+    known = {(run.network, run.run): run for run in runs}
     wanted: dict[str, ModelRecord] = {}
-    for searches in read_searches(results).values():
-        for models in searches.values():
-            for model in best_models(models):
-                # One network may have several forms; the smallest, whichever searches have it.
-                wanted[model.network] = min(
-                    wanted.get(model.network, model), model, key=lambda form: (form.tokens, form.adjvec)
-                )
+    every_search = [models for seeds in searches.values() for models in seeds.values()]
+    for model in (model for models in every_search for model in best_models(models)):
+        # One network may have several forms; the smallest, whichever searches have it.
+        wanted[model.network] = min(
+            wanted.get(model.network, model), model, key=lambda form: (form.tokens, form.adjvec)
+        )
     # A job's number is its network's id, so its random numbers do not depend on what else is trained.
     jobs = [
         Job(int(network, 16), model.tokens, model.adjvec, run)
         for network, model in wanted.items()
         for run in range(1, RUNS + 1)
-        if (network, run) not in runs
+        if (network, run) not in known
     ]
     if not jobs:
-        return
+        return runs
     config = SearchSettings.of(preset=FLAGS.preset).child
     subset = load_subset(FLAGS.data_path)
     with TrainerPool(find_devices(FLAGS.trainers), subset, config, seed=0) as pool:
@@ -75,24 +77,28 @@ def train_again(results: Path) -> None:
             if result is None:
                 raise RecordError(f"model {model.mid} could not be trained again: {outcome.error}")
             if result.num_params != model.num_params:
-                raise RecordError(f"--preset={FLAGS.preset} is not the size of the searches in {results}")
-            runs[model.network, job.run] = model._replace(
+                raise RecordError(f"--preset={FLAGS.preset} is not the size of these searches")
+            known[model.network, job.run] = model._replace(
                 accuracy=result.accuracy,
                 reward=result.accuracy,
                 seconds=round(result.seconds, 3),
                 run=job.run,
             )
-            write_whole(path, compress(runs[key] for key in sorted(runs)))
+            write_whole(path, compress(known[key] for key in sorted(known)))
             print(f"{count} of {len(jobs)}: {result.accuracy:.3f}", flush=True)
+    return list(known.values())
 
 
-def means_of_runs(results: Path) -> dict[str, float]:
+def means_of_runs(runs: list[ModelRecord]) -> dict[str, float]:
     """Mean accuracy of the networks that were trained again, all RUNS of them."""
-    path = results / RETRAINED
-    accuracies = defaultdict(list)
-    for run in read_compressed(path) if path.exists() else []:
-        accuracies[run.network].append(run.accuracy)
-    return {network: float(np.mean(runs)) for network, runs in accuracies.items() if len(runs) == RUNS}
+    by_network = defaultdict(list)
+    for run in runs:
+        by_network[run.network].append(run.accuracy)
+    return {
+        network: float(np.mean(accuracies))
+        for network, accuracies in by_network.items()
+        if len(accuracies) == RUNS
+    }
 
 
 class Curve(NamedTuple):
@@ -105,20 +111,22 @@ class Curve(NamedTuple):
 
 
 def curve_of(searches: dict[int, list[ModelRecord]], again: dict[str, float]) -> Curve:
-    num_windows = min(len(trained_models(models)) for models in searches.values()) // WINDOW
-    trained, best = [], []
-    for models in searches.values():
-        accuracies = np.array([model.accuracy for model in trained_models(models)])
-        trained.append(accuracies[: num_windows * WINDOW].reshape(num_windows, WINDOW).mean(axis=1))
-        best.append([again.get(model.network, np.nan) for model in best_models(models)[:num_windows]])
+    accuracies = [[model.accuracy for model in trained(models)] for models in searches.values()]
+    num_windows = min(map(len, accuracies)) // WINDOW
+    of_windows = np.array([some[: num_windows * WINDOW] for some in accuracies])
+    best = [
+        [again.get(model.network, np.nan) for model in best_models(models)[:num_windows]]
+        for models in searches.values()
+    ]
     cached = np.mean([sum(model.status == "cached" for model in models) for models in searches.values()])
-    return Curve(list(searches), np.array(trained), np.array(best), float(cached))
+    means = of_windows.reshape(len(searches), num_windows, WINDOW).mean(axis=2)
+    return Curve(list(searches), means, np.array(best), float(cached))
 
 
 def mean_and_error(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Over the seeds, of values [seeds, windows]; the standard error of one seed is NaN."""
+    """Over the seeds, of values [seeds, ...]; the standard error of one seed is NaN."""
     if len(values) < 2:
-        return values.mean(axis=0), np.full(values.shape[1], np.nan)
+        return values.mean(axis=0), np.full(values.shape[1:], np.nan)
     return values.mean(axis=0), values.std(axis=0, ddof=1) / len(values) ** 0.5
 
 
@@ -126,12 +134,12 @@ def less_random(curve: Curve, random: Curve | None) -> np.ndarray:
     """The last WINDOW models' mean less random search's, [seeds that both have, windows]; NaN where random
     search is not that long."""
     differences = []
-    for seed, trained in zip(curve.seeds, curve.trained, strict=True):
+    for seed, means in zip(curve.seeds, curve.trained, strict=True):
         if random and seed in random.seeds:
-            other = np.full_like(trained, np.nan)
+            other = np.full_like(means, np.nan)
             of_seed = random.trained[random.seeds.index(seed)][: len(other)]
             other[: len(of_seed)] = of_seed
-            differences.append(trained - other)
+            differences.append(means - other)
     return np.array(differences) if differences else np.full((1, curve.trained.shape[1]), np.nan)
 
 
@@ -162,23 +170,22 @@ def draw(curves: dict[str, Curve]) -> bytes:
             panel.set(title=title, xlabel="trained models", ylabel="accuracy on validation images")
             panel.grid(alpha=0.3)
     axes[0].legend()
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=110, metadata={"Software": None})
-    plt.close(figure)
-    return picture.getvalue()
+    return png(figure)
 
 
 def main(argv: list[str]) -> None:
     results = Path(FLAGS.results)
+    path = results / RETRAINED
     try:
-        if FLAGS.data_path:
-            train_again(results)
-        again = means_of_runs(results)
         searches = read_searches(results)
         for agent, seeds in searches.items():
             for seed, models in seeds.items():
-                if (count := len(trained_models(models))) < WINDOW:
+                if (count := len(trained(models))) < WINDOW:
                     raise RecordError(f"{agent}-{seed} has {count} trained models, fewer than {WINDOW}")
+        runs = read_compressed(path) if path.exists() else []
+        if FLAGS.data_path:
+            runs = train_again(searches, runs, path)
+        again = means_of_runs(runs)
         curves = {agent: curve_of(seeds, again) for agent, seeds in searches.items()}
         print_table(curves)
         write_whole(Path(FLAGS.picture), draw(curves))

@@ -42,8 +42,3 @@ def read_compressed(path: Path) -> list[ModelRecord]:
 def compress(models: Iterable[ModelRecord]) -> bytes:
     lines = "".join(json.dumps(model.to_json()) + "\n" for model in models)
     return gzip.compress(lines.encode(), mtime=0)
-
-
-def trained_models(models: Iterable[ModelRecord]) -> list[ModelRecord]:
-    """Those that were trained, in the order given; not those that failed or that the cache served."""
-    return [model for model in models if model.status == "ok"]

@@ -31,12 +31,13 @@ from agents.random_search import random_architectures
 from checked_io.files import read_json_lines
 from dataset_maker import DatasetError, load_subset
 from record.history import HistoryWriter, ModelRecord, RecordError, read_final_runs
+from rewards.training_reward import accuracy_less_parameters, model_record
 from search_space.cells import OPERATION_NAMES, check_architecture
 from search_space.child import ChildConfig
 from settings.command import one_line
 from settings.fields import SettingsError
 from trainers.devices import DevicesError, find_devices
-from trainers.job import Job, Outcome
+from trainers.job import Job
 from trainers.pool import TrainerPool
 
 RESULTS = Path(__file__).parent / "results" / "proxy"
@@ -119,29 +120,12 @@ def train(size: str, config: ChildConfig, results: Path) -> None:
     writer = HistoryWriter(path)
     with TrainerPool(find_devices(FLAGS.trainers), subset, config, seed=0) as pool:
         for job, outcome in pool.run(jobs):
-            model = record_of(job, outcome)
+            model = model_record(0, job, outcome, accuracy_less_parameters(0.0), failed_reward=0.0)
+            model = model._replace(run=job.run)
             writer.append(model)
             shown = model.reason or f"{model.accuracy:.3f}, {model.seconds:.1f} s"
             print(f"{size}: architecture {job.mid}, run {job.run}: {shown}", flush=True)
     writer.close()
-
-
-def record_of(job: Job, outcome: Outcome) -> ModelRecord:
-    """The reward is the accuracy, and 0 where the training failed."""
-    result = outcome.result
-    return ModelRecord(
-        mid=job.mid,
-        step=0,
-        tokens=job.tokens,
-        adjvec=job.adjvec,
-        accuracy=result.accuracy if result else None,
-        reward=result.accuracy if result else 0.0,
-        status="ok" if result else "failed",
-        reason=outcome.error,
-        seconds=round(result.seconds, 3) if result else None,
-        num_params=result.num_params if result else None,
-        run=job.run,
-    )
 
 
 def accuracies_of(runs: list[ModelRecord], count: int) -> np.ndarray:
@@ -158,6 +142,21 @@ def tau_b(x: np.ndarray, y: np.ndarray, pairs: np.ndarray) -> float:
     order_x, order_y = (np.sign(values[:, None] - values)[pairs] for values in (x, y))
     both = np.abs(order_x).sum() * np.abs(order_y).sum()
     return float((order_x * order_y).sum() / both**0.5) if both else float("nan")
+
+
+def tau_and_error(
+    accuracies: np.ndarray, reference: np.ndarray, pairs: np.ndarray
+) -> tuple[float, float]:
+    """Mean over the runs [runs, n] of their tau-b with the reference [n], and its standard error by
+    bootstrap."""
+
+    def tau(places: np.ndarray) -> float:
+        some = pairs[np.ix_(places, places)]
+        return np.mean([tau_b(run[places], reference[places], some) for run in accuracies])
+
+    n = len(reference)
+    resampled = np.random.default_rng(0).integers(0, n, (1000, n))
+    return tau(np.arange(n)), np.nanstd([tau(places) for places in resampled])
 
 
 class Row(NamedTuple):
@@ -178,19 +177,11 @@ def row_of(size: str, runs: list[ModelRecord], reference: np.ndarray, kinds: np.
     accuracies = accuracies_of(runs, len(kinds))
     if not len(accuracies):
         return None
-    rng = np.random.default_rng(0)
-    resampled = rng.integers(0, len(kinds), (1000, len(kinds)))
-    taus = []
-    for mask in (np.ones([len(kinds)] * 2, bool), kinds[:, None] == kinds):
-
-        def tau(rows: np.ndarray, mask: np.ndarray = mask) -> float:
-            pairs = mask[np.ix_(rows, rows)]
-            return np.mean([tau_b(run[rows], reference[rows], pairs) for run in accuracies])
-
-        everything = np.arange(len(kinds))
-        taus += [tau(everything), np.nanstd([tau(rows) for rows in resampled])]
-    if size == DEFAULT:  # the reference itself
-        taus = 4 * [np.nan]
+    taus = 4 * [np.nan]
+    if size != DEFAULT:  # which is the reference
+        within = kinds[:, None] == kinds
+        overall = tau_and_error(accuracies, reference, np.ones_like(within))
+        taus = [*overall, *tau_and_error(accuracies, reference, within)]
     between = noise = np.nan
     if len(accuracies) > 1:
         noise = accuracies.var(axis=0, ddof=1).mean()

@@ -1,6 +1,6 @@
 """Trainers that train nothing, for searches of which all else is measured or tested:
 
-main.search(settings, trainers=PseudoTrainers())
+    main.search(settings, trainers=PseudoTrainers())
 """
 
 import time

@@ -22,10 +22,12 @@ from scipy.stats import kendalltau
 
 import autodl
 from agents.random_search import random_architectures
-from benchmarks.histories import RESULTS, read_searches, trained_models
+from benchmarks.comparison import WINDOW, mean_and_error
+from benchmarks.histories import RESULTS, read_searches
 from benchmarks.surrogate import Surrogate
 from main import make_agent
 from record.history import ModelRecord, RecordError
+from report_page.statistics import trained
 from search_settings.groups import (
     EvolutionConfig,
     PolicyConfig,
@@ -35,11 +37,20 @@ from search_settings.groups import (
 )
 from search_space.network_id import network_id
 from settings.command import one_line
-from settings.fields import SettingsError
+from settings.fields import Settings, SettingsError, setting
 from settings.flags import define_flags, from_flags
 
-WINDOW = 100  # models
 FLAGS = flags.FLAGS
+
+
+@dataclasses.dataclass(frozen=True)
+class ReplayConfig(Settings):
+    """The replays"""
+
+    seeds: int = setting(5, "Searches, from --seed on.", low=2, high=1000)
+    noise: float = setting(
+        0.02, "Standard deviation of the accuracy between trainings of one network.", low=0, high=1
+    )
 
 
 class SurrogateReward:
@@ -98,13 +109,12 @@ def fit_of_others(searches: list[list[ModelRecord]]) -> float:
 
 def main(argv: list[str]) -> None:
     try:
-        groups = (from_flags(group) for group in (RunConfig, PolicyConfig, EvolutionConfig))
-        run, policy, evolution = groups
+        run, policy, evolution = map(from_flags, (RunConfig, PolicyConfig, EvolutionConfig))
         settings = SearchSettings(SearchConfig(agent=FLAGS.agent), run, policy=policy, evolution=evolution)
         by_agent = read_searches(Path(FLAGS.histories))
     except (RecordError, SettingsError) as error:
         sys.exit(f"benchmarks.replay: {one_line(error)}")
-    searches = [trained_models(models) for seeds in by_agent.values() for models in seeds.values()]
+    searches = [trained(models) for seeds in by_agent.values() for models in seeds.values()]
     models = [model for search in searches for model in search]
     N, K = policy.num_nodes, policy.num_tokens
     if any(len(model.tokens) != 2 * N for model in models):
@@ -119,8 +129,7 @@ def main(argv: list[str]) -> None:
     replays = [
         curves(replay(settings, surrogate, FLAGS.noise, run.seed + number)) for number in range(FLAGS.seeds)
     ]
-    values = np.array(replays)  # [seeds, 2, windows]
-    mean, error = values.mean(axis=0), values.std(axis=0, ddof=1) / len(values) ** 0.5
+    mean, error = mean_and_error(np.array(replays))  # [2, windows] each
     print("models  proposed  +-        sd    best    +-")
     for index in range(mean.shape[1]):
         (proposed, best), (proposed_error, best_error) = mean[:, index], error[:, index]
@@ -132,12 +141,7 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    define_flags(RunConfig, PolicyConfig, EvolutionConfig)
-    FLAGS.set_default("num_models", 499)
+    define_flags(ReplayConfig, RunConfig, PolicyConfig, EvolutionConfig, num_models=499)
     flags.DEFINE_enum("agent", "reinforce", ["reinforce", "evolution", "random"], "Who proposes.")
-    flags.DEFINE_integer("seeds", 5, "Searches, from --seed on.", lower_bound=2)
     flags.DEFINE_string("histories", str(RESULTS), "Directory of the compressed histories.")
-    flags.DEFINE_float(
-        "noise", 0.02, "Standard deviation of the accuracy between trainings of one network.", 0, 1
-    )
     app.run(main)

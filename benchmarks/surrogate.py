@@ -1,6 +1,6 @@
 """A surrogate of child training: the accuracy of any architecture, learnt from recorded trainings.
 
-    surrogate = Surrogate(trained_models(models))
+    surrogate = Surrogate(trained(models))
     accuracies = surrogate.mean(tokens, adjvec)
 
 A regression on recorded architectures, as NAS-Bench-301 is (Zela et al. 2022, "Surrogate NAS benchmarks").
@@ -25,15 +25,13 @@ def features(tokens: Sequence[int], adjvec: Sequence[int]) -> np.ndarray:
 
 
 def _cell_features(cell: Cell) -> np.ndarray:
-    depth: list[int] = []  # edges on the longest way from the cell's input
-    for inputs in cell.inputs:
-        depth.append(max((depth[j] + 1 for j in inputs), default=0))
+    depths = cell.depths
     operation = np.array([OPERATION_NAMES.index(name) for name in cell.operations])
     one_hot = np.eye(len(OPERATION_NAMES))[operation]  # [N, 10]
-    is_leaf = np.isin(np.arange(len(depth)), cell.leaves)
+    is_leaf = np.isin(np.arange(len(depths)), cell.leaves)
     num_inputs = np.array([len(inputs) for inputs in cell.inputs])
-    weights = np.array([np.ones(len(depth)), is_leaf, num_inputs == 0, depth])
-    counts = [is_leaf.sum(), (num_inputs == 0).sum(), num_inputs.sum(), max(depth), sum(depth)]
+    weights = np.array([np.ones(len(depths)), is_leaf, num_inputs == 0, depths])
+    counts = [is_leaf.sum(), (num_inputs == 0).sum(), num_inputs.sum(), max(depths), sum(depths)]
     return np.concatenate([(weights @ one_hot).ravel(), counts])
 
 

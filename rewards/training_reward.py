@@ -136,29 +136,35 @@ class TrainingReward:
         write_architecture(path, architecture, model.num_params, accuracy_of)
 
     def model_record(self, step: int, job: Job, outcome: Outcome) -> ModelRecord:
-        """Of a model that was trained or could not be trained."""
-        failed = ModelRecord(
-            mid=job.mid,
-            step=step,
-            tokens=job.tokens,
-            adjvec=job.adjvec,
-            accuracy=None,
-            reward=self.failed_reward,
-            status="failed",
-            reason=outcome.error,
-            seconds=None,
-            num_params=None,
-        )
-        if (result := outcome.result) is None:
-            return failed
-        return failed._replace(
-            accuracy=result.accuracy,
-            reward=float(self.reward_of(result.accuracy, result.num_params)),
-            status="ok",
-            reason=None,
-            seconds=round(result.seconds, 3),
-            num_params=result.num_params,
-        )
+        return model_record(step, job, outcome, self.reward_of, self.failed_reward)
+
+
+def model_record(
+    step: int, job: Job, outcome: Outcome, reward_of: RewardOf, failed_reward: float
+) -> ModelRecord:
+    """Of a model that was trained or could not be trained."""
+    failed = ModelRecord(
+        mid=job.mid,
+        step=step,
+        tokens=job.tokens,
+        adjvec=job.adjvec,
+        accuracy=None,
+        reward=failed_reward,
+        status="failed",
+        reason=outcome.error,
+        seconds=None,
+        num_params=None,
+    )
+    if (result := outcome.result) is None:
+        return failed
+    return failed._replace(
+        accuracy=result.accuracy,
+        reward=float(reward_of(result.accuracy, result.num_params)),
+        status="ok",
+        reason=None,
+        seconds=round(result.seconds, 3),
+        num_params=result.num_params,
+    )
 
 
 def _cached_record(step: int, job: Job, trained: ModelRecord) -> ModelRecord:

@@ -36,6 +36,14 @@ class Cell(NamedTuple):
         used = {j for inputs in self.inputs for j in inputs}
         return [i for i in range(len(self.operations)) if i not in used]
 
+    @property
+    def depths(self) -> list[int]:
+        """Of each node, the edges on the longest way from the cell's input; grows along every edge."""
+        depths: list[int] = []
+        for inputs in self.inputs:
+            depths.append(max((depths[j] + 1 for j in inputs), default=0))
+        return depths
+
 
 def check_architecture(tokens: Sequence[int], adjvec: Sequence[int]) -> int:
     """The number N of a cell's nodes. Raises ValueError as `decode` does, and takes a tenth of its time."""

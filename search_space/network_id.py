@@ -32,13 +32,11 @@ def _renumbered(cell: Cell) -> Cell:
     """The cell with its nodes sorted by what they do and what surrounds them."""
     nodes = range(len(cell.operations))
     outputs = [[i for i in nodes if j in cell.inputs[i]] for j in nodes]
-    depth: list[int] = []  # edges on the longest way from the cell's input; grows along every edge
-    for inputs in cell.inputs:
-        depth.append(max((depth[j] + 1 for j in inputs), default=0))
+    depths = cell.depths
 
     # Refined until nothing changes, as in the Weisfeiler-Lehman test: a node's rank tells it from all
     # nodes whose neighbours, at any distance, differ from its own.
-    rank, before = _ranks([(depth[i], cell.operations[i]) for i in nodes]), []
+    rank, before = _ranks([(depths[i], cell.operations[i]) for i in nodes]), []
     while rank != before:
         before = rank
         rank = _ranks(
