@@ -1,6 +1,6 @@
 """Recorded searches, compressed: AGENT-SEED.jsonl.gz, each the history of a search (see record/history.py).
 
-searches = read_searches(Path("benchmarks/results/small"))["evolution"][0]
+    searches = read_searches(Path("benchmarks/results/small"))["evolution"][0]
 """
 
 import gzip
