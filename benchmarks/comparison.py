@@ -13,13 +13,13 @@ those of random search with the same seed, so the last columns compare with that
 """
 
 import sys
-from collections import defaultdict
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from absl import app, flags
 
+from benchmarks.further_runs import further_runs, means_of_runs
 from benchmarks.histories import RESULTS, compress, read_compressed, read_searches
 from checked_io.files import write_whole
 from dataset_maker import DatasetError, load_subset
@@ -32,7 +32,6 @@ from settings.command import one_line
 from settings.fields import SettingsError
 from trainers.devices import DevicesError, find_devices
 from trainers.job import Job
-from trainers.pool import TrainerPool
 
 RETRAINED = "retrained.jsonl.gz"
 WINDOW = 100  # models
@@ -52,7 +51,6 @@ def best_models(models: list[ModelRecord]) -> list[ModelRecord]:
 def train_again(searches: Searches, runs: list[ModelRecord], path: Path) -> list[ModelRecord]:
     """Train the best models of all searches RUNS times, where that is missing from the further `runs`.
     Returns all of these, which `path` holds then."""
-    known = {(run.network, run.run): run for run in runs}
     wanted: dict[str, ModelRecord] = {}
     every_search = [models for seeds in searches.values() for models in seeds.values()]
     for model in (model for models in every_search for model in best_models(models)):
@@ -60,45 +58,15 @@ def train_again(searches: Searches, runs: list[ModelRecord], path: Path) -> list
         wanted[model.network] = min(
             wanted.get(model.network, model), model, key=lambda form: (form.tokens, form.adjvec)
         )
-    # A job's number is its network's id, so its random numbers do not depend on what else is trained.
-    jobs = [
-        Job(int(network, 16), model.tokens, model.adjvec, run)
-        for network, model in wanted.items()
-        for run in range(1, RUNS + 1)
-        if (network, run) not in known
-    ]
-    if not jobs:
-        return runs
+    jobs = {network: Job(model.mid, model.tokens, model.adjvec) for network, model in wanted.items()}
     config = SearchSettings.of(preset=FLAGS.preset).child
     subset = load_subset(FLAGS.data_path)
-    with TrainerPool(find_devices(FLAGS.trainers), subset, config, seed=0) as pool:
-        for count, (job, outcome) in enumerate(pool.run(jobs), 1):
-            model, result = wanted[f"{job.mid:016x}"], outcome.result
-            if result is None:
-                raise RecordError(f"model {model.mid} could not be trained again: {outcome.error}")
-            if result.num_params != model.num_params:
-                raise RecordError(f"--preset={FLAGS.preset} is not the size of these searches")
-            known[model.network, job.run] = model._replace(
-                accuracy=result.accuracy,
-                reward=result.accuracy,
-                seconds=round(result.seconds, 3),
-                run=job.run,
-            )
-            write_whole(path, compress(known[key] for key in sorted(known)))
-            print(f"{count} of {len(jobs)}: {result.accuracy:.3f}", flush=True)
-    return list(known.values())
-
-
-def means_of_runs(runs: list[ModelRecord]) -> dict[str, float]:
-    """Mean accuracy of the networks that were trained again, all RUNS of them."""
-    by_network = defaultdict(list)
-    for run in runs:
-        by_network[run.network].append(run.accuracy)
-    return {
-        network: float(np.mean(accuracies))
-        for network, accuracies in by_network.items()
-        if len(accuracies) == RUNS
-    }
+    for run in further_runs(jobs, runs, RUNS, subset, config, find_devices(FLAGS.trainers)):
+        if run.num_params != wanted[run.network].num_params:
+            raise RecordError(f"--preset={FLAGS.preset} is not the size of these searches")
+        runs = [*runs, run]
+        write_whole(path, compress(sorted(runs, key=lambda run: (run.network, run.run))))
+    return runs
 
 
 class Curve(NamedTuple):
@@ -185,7 +153,7 @@ def main(argv: list[str]) -> None:
         runs = read_compressed(path) if path.exists() else []
         if FLAGS.data_path:
             runs = train_again(searches, runs, path)
-        again = means_of_runs(runs)
+        again = means_of_runs(runs, RUNS)
         curves = {agent: curve_of(seeds, again) for agent, seeds in searches.items()}
         print_table(curves)
         write_whole(Path(FLAGS.picture), draw(curves))

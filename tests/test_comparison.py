@@ -7,9 +7,10 @@ import pytest
 from helpers import run
 from model_records import CACHED, model
 
-from benchmarks import proxy
+from benchmarks import full_size, proxy
 from benchmarks.comparison import best_models, curve_of
 from benchmarks.histories import compress, read_compressed
+from image_data.errors import DatasetError
 from record.history import RecordError
 from search_space.child import ChildConfig
 from settings.fields import SettingsError
@@ -109,3 +110,40 @@ def test_mistakes_end_in_one_line_and_leave_the_picture(tmp_path):
     done = run("-m", "benchmarks.comparison", f"--results={tmp_path}", f"--picture={picture}")
     assert done.returncode == 1 and not picture.exists()
     assert done.stderr.strip().endswith("random-0 has 1 trained models, fewer than 100")
+
+
+def test_a_finalist_is_the_best_of_further_runs(tmp_path):
+    models = search([0.5, 0.25, 0.375])
+    (tmp_path / "random-3.jsonl.gz").write_bytes(compress(models))
+    accuracies = {0: (0.25, 0.25, 0.25), 2: (0.375, 0.25, 0.375), 1: (0.5, 0.5)}  # of the runs
+    final = [
+        models[mid]._replace(accuracy=accuracy, run=run)
+        for mid, of_runs in accuracies.items()
+        for run, accuracy in enumerate(of_runs, 1)
+    ]
+    (tmp_path / "random-3.final.jsonl.gz").write_bytes(compress(final))
+    (finalist,) = full_size.finalists(tmp_path)
+    assert (finalist.origin, finalist.seed, finalist.job.mid) == ("random", 3, 2)
+    assert finalist.network == models[2].network
+
+
+def test_the_table_at_full_size(tmp_path):
+    origins = {"reinforce": (0.5, 0.52), "random": (0.45, 0.47)}
+    at_full_size = []
+    for number, (agent, accuracies) in enumerate(origins.items()):
+        for seed, accuracy in enumerate(accuracies):
+            found = model(seed, 0.3, network=f"{10 * number + seed:016x}")
+            again = [found._replace(run=run) for run in (1, 2, 3)]
+            (tmp_path / f"{agent}-{seed}.jsonl.gz").write_bytes(compress([found]))
+            (tmp_path / f"{agent}-{seed}.final.jsonl.gz").write_bytes(compress(again))
+            at_full_size += [run._replace(accuracy=accuracy) for run in again]
+    (tmp_path / full_size.TRAINED).write_bytes(compress(at_full_size))
+    table = run("-m", "benchmarks.full_size", f"--results={tmp_path}", check=True).stdout
+    assert "reinforce: 0.5100 +- 0.0100 over 2" in table
+    assert "reinforce less random: +0.0500 +- 0.0141" in table
+    assert "reinforce           1      1" in table and "0.5200 (0.520, 0.520, 0.520)" in table
+
+
+def test_full_size_needs_test_images(digits_path):
+    with pytest.raises(DatasetError, match="has no test.pkl"):
+        full_size.on_test_images(str(digits_path))

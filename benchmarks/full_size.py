@@ -1,0 +1,140 @@
+"""What searches found, and random architectures, at the default size, on images that nobody used.
+
+    python -m benchmarks.full_size --data_path=cifar/study   # trains what is missing, then the table
+    python -m benchmarks.full_size                           # the table
+
+--results holds searches, AGENT-SEED.jsonl.gz, and the further runs of each one's best models by
+`main.py --final_candidates`, AGENT-SEED.final.jsonl.gz. The finalist of a search is the model with the
+highest mean of these runs. Finalists and as many random architectures (edges with probability 1/2) as there
+are searches of an agent are trained three times at the default size on the training images; their accuracy
+is that on the test images, of which --data_path must have some (dataset_maker.py --test_per_class).
+full_size.jsonl.gz holds that.
+
+Standard errors are over finalists: searches of different seeds differ more than trainings of one network.
+"""
+
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from absl import app, flags
+
+from agents.random_search import random_architectures
+from benchmarks.comparison import mean_and_error
+from benchmarks.further_runs import further_runs, means_of_runs
+from benchmarks.histories import RESULTS, compress, read_compressed, read_searches
+from checked_io.files import write_whole
+from dataset_maker import DatasetError, load_subset
+from image_data.subset import Subset, load_test_images
+from record.history import ModelRecord, RecordError
+from rewards.final_candidates import RUNS as FINAL_RUNS
+from search_space.cells import OPERATION_NAMES
+from search_space.child import ChildConfig
+from search_space.network_id import network_id
+from settings.command import one_line
+from trainers.devices import DevicesError, find_devices
+from trainers.job import Job
+
+TRAINED = "full_size.jsonl.gz"
+NUM_NODES = 10
+RUNS = 3
+DRAWN = "drawn at random"
+FLAGS = flags.FLAGS
+
+
+class Candidate(NamedTuple):
+    origin: str  # an agent, or DRAWN
+    seed: int  # of the search
+    job: Job
+    network: str
+
+
+def finalists(results: Path) -> list[Candidate]:
+    """One of each search whose best models were trained again; raises RecordError where there is none."""
+    candidates = []
+    for agent, seeds in read_searches(results).items():
+        for seed, models in seeds.items():
+            path = results / f"{agent}-{seed}.final.jsonl.gz"
+            if path.exists():
+                means = means_of_runs(read_compressed(path), FINAL_RUNS)
+                candidates.append(Candidate(agent, seed, *_finalist(models, means, path)))
+    if not candidates:
+        raise RecordError(f"{results} holds no further runs of a search, AGENT-SEED.final.jsonl.gz")
+    return candidates
+
+
+def _finalist(models: list[ModelRecord], means: dict[str, float], path: Path) -> tuple[Job, str]:
+    by_network = {model.network: model for model in models if model.network in means}
+    if not by_network:
+        raise RecordError(f"{path} has no model of its search that was trained {FINAL_RUNS} times")
+    model = by_network[max(by_network, key=means.__getitem__)]
+    return Job(model.mid, model.tokens, model.adjvec), model.network
+
+
+def drawn(count: int, num_stages: int) -> list[Candidate]:
+    rng = np.random.default_rng(1)
+    tokens, adjvec = random_architectures(rng, count, NUM_NODES, len(OPERATION_NAMES))
+    rows = zip(tokens.tolist(), adjvec.tolist(), strict=True)
+    return [
+        Candidate(DRAWN, number, Job(number, *row), network_id(*row, num_stages))
+        for number, row in enumerate(rows)
+    ]
+
+
+def on_test_images(data_path: str) -> Subset:
+    """The images, the test images in the place of the validation images."""
+    test = load_test_images(data_path)
+    if test is None:
+        raise DatasetError(f"{data_path} has no test.pkl: make it with dataset_maker.py --test_per_class")
+    images, labels = test
+    return load_subset(data_path)._replace(validation_images=images, validation_labels=labels)
+
+
+def print_table(candidates: list[Candidate], runs: list[ModelRecord]) -> None:
+    by_origin: dict[str, list[float]] = {}
+    print("of               seed  model  edges  parameters  accuracy on test images")
+    for origin, seed, job, network in candidates:
+        own = [run for run in runs if run.network == network]
+        if not own:
+            continue
+        mean = float(np.mean([run.accuracy for run in own]))
+        by_origin.setdefault(origin, []).append(mean)
+        shown = ", ".join(f"{run.accuracy:.3f}" for run in own)
+        print(
+            f"{origin:15} {seed:5} {job.mid:6} {sum(job.adjvec):6} {own[0].num_params:11,}  "
+            f"{mean:.4f} ({shown})"
+        )
+    summaries = {origin: mean_and_error(np.array(means)) for origin, means in by_origin.items()}
+    for origin, (mean, error) in summaries.items():
+        print(f"{origin}: {mean:.4f} +- {error:.4f} over {len(by_origin[origin])}")
+    for other in (origin for origin in summaries if origin != "reinforce" and "reinforce" in summaries):
+        (mean, error), (other_mean, other_error) = summaries["reinforce"], summaries[other]
+        print(f"reinforce less {other}: {mean - other_mean:+.4f} +- {np.hypot(error, other_error):.4f}")
+
+
+def main(argv: list[str]) -> None:
+    results = Path(FLAGS.results)
+    path = results / TRAINED
+    config = ChildConfig()
+    try:
+        candidates = finalists(results)
+        count = max(sum(other.origin == one.origin for other in candidates) for one in candidates)
+        candidates += drawn(count, config.num_stages)
+        runs = read_compressed(path) if path.exists() else []
+        if FLAGS.data_path:
+            jobs = {candidate.network: candidate.job for candidate in candidates}
+            images = on_test_images(FLAGS.data_path)
+            for run in further_runs(jobs, runs, RUNS, images, config, find_devices(FLAGS.trainers)):
+                runs = [*runs, run]
+                write_whole(path, compress(sorted(runs, key=lambda run: (run.network, run.run))))
+        print_table(candidates, runs)
+    except (RecordError, DatasetError, DevicesError, OSError) as error:
+        sys.exit(f"benchmarks.full_size: {one_line(error)}")
+
+
+if __name__ == "__main__":
+    flags.DEFINE_string("results", str(RESULTS), "Directory of the searches.")
+    flags.DEFINE_string("data_path", None, "The images; with it what is missing is trained.")
+    flags.DEFINE_string("trainers", "auto", "As in main.py.")
+    app.run(main)

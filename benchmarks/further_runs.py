@@ -1,0 +1,63 @@
+"""More trainings of networks that searches trained: their accuracy in a search is that of one run.
+
+    jobs = {model.network: Job(model.mid, model.tokens, model.adjvec)}
+    for run in further_runs(jobs, [], 3, load_subset("cifar/study"), ChildConfig(), ["cpu"]):
+        print(run.accuracy)
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+
+import numpy as np
+
+from image_data.subset import Subset
+from record.history import ModelRecord, RecordError
+from rewards.training_reward import accuracy_less_parameters, model_record
+from search_space.child import ChildConfig
+from trainers.job import Job
+from trainers.pool import TrainerPool
+
+
+def further_runs(
+    networks: Mapping[str, Job],
+    known: Iterable[ModelRecord],
+    num_runs: int,
+    subset: Subset,
+    config: ChildConfig,
+    devices: list[str],
+) -> Iterator[ModelRecord]:
+    """Train each network `num_runs` times, but for the runs that are known; yields each as soon as it is
+    done. The networks by search_space.network_id.
+
+    Raises RecordError where a network cannot be trained."""
+    done = {(run.network, run.run) for run in known}
+    # A job's number is its network's id, so its random numbers do not depend on what else is trained.
+    jobs = [
+        job._replace(mid=int(network, 16), run=run)
+        for run in range(1, num_runs + 1)
+        for network, job in networks.items()
+        if (network, run) not in done
+    ]
+    if not jobs:
+        return
+    with TrainerPool(devices, subset, config, seed=0) as pool:
+        for count, (job, outcome) in enumerate(pool.run(jobs), 1):
+            network = f"{job.mid:016x}"
+            own = job._replace(mid=networks[network].mid)
+            run = model_record(0, own, outcome, accuracy_less_parameters(0.0), failed_reward=0.0)
+            if run.status == "failed":
+                raise RecordError(f"model {run.mid} could not be trained again: {run.reason}")
+            print(f"{count} of {len(jobs)}: {run.accuracy:.3f}", flush=True)
+            yield run._replace(network=network, run=job.run)
+
+
+def means_of_runs(runs: Iterable[ModelRecord], num_runs: int) -> dict[str, float]:
+    """Mean accuracy of the networks that were trained again, all `num_runs` times."""
+    by_network = defaultdict(list)
+    for run in runs:
+        by_network[run.network].append(run.accuracy)
+    return {
+        network: float(np.mean(accuracies))
+        for network, accuracies in by_network.items()
+        if len(accuracies) == num_runs
+    }
