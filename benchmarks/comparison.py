@@ -3,7 +3,7 @@
     python -m benchmarks.comparison --data_path=cifar/study  # trains the best again, where that is missing
     python -m benchmarks.comparison                          # the table, and img/comparison.png
 
---results holds the histories of searches, AGENT-SEED.jsonl.gz, all at one size and of one set of images.
+--results holds searches.zip (see benchmarks/histories.py), all at one size and of one set of images.
 The best model so far is known from one training and looks better than it is, so after every hundred trained
 models it is trained three times more; retrained.jsonl.gz holds that. It is still measured on the images by
 which it was chosen: test images are for the networks that a search ends with.
@@ -13,14 +13,16 @@ those of random search with the same seed, so the last columns compare with that
 """
 
 import sys
+from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from absl import app, flags
 
-from benchmarks.further_runs import further_runs, means_of_runs
-from benchmarks.histories import RESULTS, compress, read_compressed, read_searches
+from benchmarks.further_runs import further_runs
+from benchmarks.histories import RESULTS, Searches, compress, read_compressed, read_searches
 from checked_io.files import write_whole
 from dataset_maker import DatasetError, load_subset
 from record.history import ModelRecord, RecordError
@@ -37,8 +39,6 @@ RETRAINED = "retrained.jsonl.gz"
 WINDOW = 100  # models
 RUNS = 3  # of each best model
 FLAGS = flags.FLAGS
-
-Searches = dict[str, dict[int, list[ModelRecord]]]  # agent -> seed -> models
 
 
 def best_models(models: list[ModelRecord]) -> list[ModelRecord]:
@@ -67,6 +67,18 @@ def train_again(searches: Searches, runs: list[ModelRecord], path: Path) -> list
         runs = [*runs, run]
         write_whole(path, compress(sorted(runs, key=lambda run: (run.network, run.run))))
     return runs
+
+
+def means_of_runs(runs: Iterable[ModelRecord]) -> dict[str, float]:
+    """Mean accuracy of the networks that were trained again, all RUNS of them."""
+    by_network = defaultdict(list)
+    for run in runs:
+        by_network[run.network].append(run.accuracy)
+    return {
+        network: float(np.mean(accuracies))
+        for network, accuracies in by_network.items()
+        if len(accuracies) == RUNS
+    }
 
 
 class Curve(NamedTuple):
@@ -153,7 +165,7 @@ def main(argv: list[str]) -> None:
         runs = read_compressed(path) if path.exists() else []
         if FLAGS.data_path:
             runs = train_again(searches, runs, path)
-        again = means_of_runs(runs, RUNS)
+        again = means_of_runs(runs)
         curves = {agent: curve_of(seeds, again) for agent, seeds in searches.items()}
         print_table(curves)
         write_whole(Path(FLAGS.picture), draw(curves))
@@ -162,7 +174,7 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    flags.DEFINE_string("results", str(RESULTS), "Directory of the histories.")
+    flags.DEFINE_string("results", str(RESULTS), "Directory of searches.zip.")
     flags.DEFINE_string("data_path", None, "The images; with it the best models are trained again.")
     flags.DEFINE_enum("preset", "small", list(PRESETS), "Of which size the searches are.")
     flags.DEFINE_string("trainers", "auto", "As in main.py.")

@@ -3,12 +3,11 @@
     python -m benchmarks.full_size --data_path=cifar/study   # trains what is missing, then the table
     python -m benchmarks.full_size                           # the table
 
---results holds searches, AGENT-SEED.jsonl.gz, and the further runs of each one's best models by
-`main.py --final_candidates`, AGENT-SEED.final.jsonl.gz. The finalist of a search is the model with the
-highest mean of these runs. Finalists and as many random architectures (edges with probability 1/2) as there
-are searches of an agent are trained three times at the default size on the training images; their accuracy
-is that on the test images, of which --data_path must have some (dataset_maker.py --test_per_class).
-full_size.jsonl.gz holds that.
+--results holds searches.zip (see benchmarks/histories.py). The finalist of a search is the model with the
+highest mean of the further runs that `main.py --final_candidates` makes. Finalists, and as many random
+architectures (edges with probability 1/2) as there are searches of an agent, are trained three times at the
+default size on the training images. Their accuracy is that on the test images, of which --data_path must
+have some (dataset_maker.py --test_per_class). full_size.jsonl.gz holds these trainings.
 
 Standard errors are over finalists: searches of different seeds differ more than trainings of one network.
 """
@@ -22,13 +21,13 @@ from absl import app, flags
 
 from agents.random_search import random_architectures
 from benchmarks.comparison import mean_and_error
-from benchmarks.further_runs import further_runs, means_of_runs
+from benchmarks.further_runs import further_runs
 from benchmarks.histories import RESULTS, compress, read_compressed, read_searches
 from checked_io.files import write_whole
 from dataset_maker import DatasetError, load_subset
 from image_data.subset import Subset, load_test_images
-from record.history import ModelRecord, RecordError
-from rewards.final_candidates import RUNS as FINAL_RUNS
+from record.best import FINAL_NAME
+from record.history import ModelRecord, RecordError, mean_of_runs
 from search_space.cells import OPERATION_NAMES
 from search_space.child import ChildConfig
 from search_space.network_id import network_id
@@ -50,26 +49,22 @@ class Candidate(NamedTuple):
     network: str
 
 
-def finalists(results: Path) -> list[Candidate]:
+def finalists(results: Path, num_stages: int) -> list[Candidate]:
     """One of each search whose best models were trained again; raises RecordError where there is none."""
-    candidates = []
-    for agent, seeds in read_searches(results).items():
-        for seed, models in seeds.items():
-            path = results / f"{agent}-{seed}.final.jsonl.gz"
-            if path.exists():
-                means = means_of_runs(read_compressed(path), FINAL_RUNS)
-                candidates.append(Candidate(agent, seed, *_finalist(models, means, path)))
-    if not candidates:
-        raise RecordError(f"{results} holds no further runs of a search, AGENT-SEED.final.jsonl.gz")
-    return candidates
+    return [
+        Candidate(agent, seed, *finalist(runs, num_stages))
+        for agent, seeds in read_searches(results, FINAL_NAME).items()
+        for seed, runs in seeds.items()
+    ]
 
 
-def _finalist(models: list[ModelRecord], means: dict[str, float], path: Path) -> tuple[Job, str]:
-    by_network = {model.network: model for model in models if model.network in means}
-    if not by_network:
-        raise RecordError(f"{path} has no model of its search that was trained {FINAL_RUNS} times")
-    model = by_network[max(by_network, key=means.__getitem__)]
-    return Job(model.mid, model.tokens, model.adjvec), model.network
+def finalist(runs: list[ModelRecord], num_stages: int) -> tuple[Job, str]:
+    """The model with the highest mean, and its network, of further runs of a search's best models."""
+    by_mid: dict[int, list[ModelRecord]] = {}
+    for run in runs:
+        by_mid.setdefault(run.mid, []).append(run)
+    best = max(by_mid.values(), key=lambda own: mean_of_runs([run.accuracy for run in own])[0])[0]
+    return Job(best.mid, best.tokens, best.adjvec), network_id(best.tokens, best.adjvec, num_stages)
 
 
 def drawn(count: int, num_stages: int) -> list[Candidate]:
@@ -118,7 +113,7 @@ def main(argv: list[str]) -> None:
     path = results / TRAINED
     config = ChildConfig()
     try:
-        candidates = finalists(results)
+        candidates = finalists(results, config.num_stages)
         count = max(sum(other.origin == one.origin for other in candidates) for one in candidates)
         candidates += drawn(count, config.num_stages)
         runs = read_compressed(path) if path.exists() else []
@@ -134,7 +129,7 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    flags.DEFINE_string("results", str(RESULTS), "Directory of the searches.")
+    flags.DEFINE_string("results", str(RESULTS), "Directory of searches.zip.")
     flags.DEFINE_string("data_path", None, "The images; with it what is missing is trained.")
     flags.DEFINE_string("trainers", "auto", "As in main.py.")
     app.run(main)

@@ -5,10 +5,7 @@
         print(run.accuracy)
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-
-import numpy as np
 
 from image_data.subset import Subset
 from record.history import ModelRecord, RecordError
@@ -49,15 +46,3 @@ def further_runs(
                 raise RecordError(f"model {run.mid} could not be trained again: {run.reason}")
             print(f"{count} of {len(jobs)}: {run.accuracy:.3f}", flush=True)
             yield run._replace(network=network, run=job.run)
-
-
-def means_of_runs(runs: Iterable[ModelRecord], num_runs: int) -> dict[str, float]:
-    """Mean accuracy of the networks that were trained again, all `num_runs` times."""
-    by_network = defaultdict(list)
-    for run in runs:
-        by_network[run.network].append(run.accuracy)
-    return {
-        network: float(np.mean(accuracies))
-        for network, accuracies in by_network.items()
-        if len(accuracies) == num_runs
-    }

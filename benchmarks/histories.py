@@ -1,44 +1,124 @@
-"""Recorded searches, compressed: AGENT-SEED.jsonl.gz, each the history of a search (see record/history.py).
+"""Recorded searches in one archive, searches.zip: of each its history, its settings and the further runs of
+its best models, as they are in LOG_DIR.
 
-    searches = read_searches(Path("benchmarks/results/small"))["evolution"][0]
+    models = read_searches(RESULTS)["evolution"][0]                 # of the search with seed 0
+
+    python -m benchmarks.histories logs/evolution-0 logs/random-0   # puts searches into the archive
+    python -m zipfile -e benchmarks/results/small/searches.zip logs
+    python main.py --resume --log_dir=logs/evolution-0              # a search goes on from its history
+
+A search is named AGENT-SEED.
 """
 
 import gzip
+import io
 import json
 import re
+import sys
+import zipfile
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
-from record.history import ModelRecord, RecordError, from_json
+from absl import app, flags
+
+from checked_io.files import write_whole
+from record.best import FINAL_NAME
+from record.history import ModelRecord, RecordError, from_json, read_history
+from record.search_record import SETTINGS_NAME
+from settings.command import one_line
 
 RESULTS = Path(__file__).parent / "results" / "small"
+ARCHIVE = "searches.zip"
+HISTORY_NAME = "history.jsonl"
+NAMES = (SETTINGS_NAME, HISTORY_NAME, FINAL_NAME)
+SEARCH = r"(?P<agent>.+)-(?P<seed>0|[1-9]\d*)"
+DAMAGED = (OSError, EOFError, zlib.error, zipfile.BadZipFile, TypeError, ValueError, AttributeError)
+FLAGS = flags.FLAGS
+
+Searches = dict[str, dict[int, list[ModelRecord]]]  # agent -> seed -> models
 
 
-def read_searches(directory: Path) -> dict[str, dict[int, list[ModelRecord]]]:
-    """agent -> seed -> the models of that search by their numbers, those that the cache served included.
+def read_searches(results: Path, name: str = HISTORY_NAME) -> Searches:
+    """The models of all searches by their numbers, those that the cache served included; with the name
+    FINAL_NAME the further runs of their best models.
 
-    Raises RecordError where a file cannot be read, or where there is none."""
-    searches: dict[str, dict[int, list[ModelRecord]]] = defaultdict(dict)
-    for path in sorted(directory.glob("*.jsonl.gz")):
-        if match := re.fullmatch(r"(.+)-(0|[1-9]\d*)\.jsonl\.gz", path.name):
-            models = sorted(read_compressed(path), key=lambda model: model.mid)
-            searches[match[1]][int(match[2])] = models
+    Raises RecordError where the archive cannot be read or holds no such file."""
+    path = results / ARCHIVE
+    searches: Searches = defaultdict(dict)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for member in sorted(archive.namelist()):
+                if match := re.fullmatch(f"{SEARCH}/{re.escape(name)}", member):
+                    models = _records(archive.read(member).decode())
+                    models.sort(key=lambda model: (model.mid, model.run or 0))
+                    searches[match["agent"]][int(match["seed"])] = models
+    except DAMAGED as error:
+        raise _damaged(path, error) from error
     if not searches:
-        raise RecordError(f"{directory} holds no history of a search, AGENT-SEED.jsonl.gz")
+        raise RecordError(f"{path} holds no AGENT-SEED/{name}")
     return searches
+
+
+def put_in(results: Path, log_dirs: Iterable[Path]) -> None:
+    """Put searches into the archive, in the place of their earlier states. Raises RecordError."""
+    path = results / ARCHIVE
+    contents: dict[str, bytes] = {}
+    if path.exists():
+        try:
+            with zipfile.ZipFile(path) as archive:
+                contents = {member: archive.read(member) for member in archive.namelist()}
+        except DAMAGED as error:
+            raise _damaged(path, error) from error
+    for log_dir in log_dirs:
+        if not re.fullmatch(SEARCH, log_dir.name):
+            raise RecordError(f"{log_dir} is not named AGENT-SEED")
+        read_history(log_dir / HISTORY_NAME)  # which checks it
+        contents |= {
+            f"{log_dir.name}/{name}": (log_dir / name).read_bytes()
+            for name in NAMES
+            if (log_dir / name).exists()
+        }
+    results.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(buffer := io.BytesIO(), "w", zipfile.ZIP_DEFLATED) as archive:
+        for member in sorted(contents):
+            # With a fixed date, so that the same searches make the same file.
+            info = zipfile.ZipInfo(member)
+            info.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(info, contents[member])
+    write_whole(path, buffer.getvalue())
 
 
 def read_compressed(path: Path) -> list[ModelRecord]:
     """Raises RecordError, naming the file, where it cannot be read."""
     try:
-        with gzip.open(path, "rt") as lines:
-            return [from_json(json.loads(line)) for line in lines]
-    except (OSError, EOFError, zlib.error, TypeError, ValueError, AttributeError) as error:
-        raise RecordError(f"{path} cannot be read: {error}") from error
+        return _records(gzip.decompress(path.read_bytes()).decode())
+    except DAMAGED as error:
+        raise _damaged(path, error) from error
 
 
 def compress(models: Iterable[ModelRecord]) -> bytes:
     lines = "".join(json.dumps(model.to_json()) + "\n" for model in models)
     return gzip.compress(lines.encode(), mtime=0)
+
+
+def _damaged(path: Path, error: Exception) -> RecordError:
+    return RecordError(f"{path} cannot be read: {getattr(error, 'strerror', None) or one_line(error)}")
+
+
+def _records(text: str) -> list[ModelRecord]:
+    """Without a last line that is torn, as that of a search that runs may be."""
+    return [from_json(json.loads(line)) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+
+
+def main(argv: list[str]) -> None:
+    try:
+        put_in(Path(FLAGS.results), map(Path, argv[1:]))
+    except (RecordError, OSError) as error:
+        sys.exit(f"benchmarks.histories: {one_line(error)}")
+
+
+if __name__ == "__main__":
+    flags.DEFINE_string("results", str(RESULTS), "Directory of the archive.")
+    app.run(main)

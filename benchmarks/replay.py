@@ -143,5 +143,5 @@ def main(argv: list[str]) -> None:
 if __name__ == "__main__":
     define_flags(ReplayConfig, RunConfig, PolicyConfig, EvolutionConfig, num_models=499)
     flags.DEFINE_enum("agent", "reinforce", ["reinforce", "evolution", "random"], "Who proposes.")
-    flags.DEFINE_string("histories", str(RESULTS), "Directory of the compressed histories.")
+    flags.DEFINE_string("histories", str(RESULTS), "Directory of searches.zip.")
     app.run(main)

@@ -1,7 +1,11 @@
 """Records of models and steps for tests of what reads a search's files."""
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.histories import HISTORY_NAME, put_in
+from record.best import FINAL_NAME
 from record.history import ModelRecord
 from record.steps import FIELDS, StepsWriter
 
@@ -32,3 +36,15 @@ def write_steps(path: Path, *rows: dict[str, float]) -> None:
     for step, row in enumerate(rows):
         writer.add({**dict.fromkeys(FIELDS, 0.0), "step": step, **row})
     writer.close()
+
+
+def put_search(
+    results: Path, name: str, models: Sequence[ModelRecord], final_runs: Sequence[ModelRecord] = ()
+) -> None:
+    """Write a search's files, and put them into the archive of the benchmarks' results."""
+    log_dir = results / "logs" / name
+    log_dir.mkdir(parents=True, exist_ok=True)
+    for file, some in ((HISTORY_NAME, models), (FINAL_NAME, final_runs)):
+        if some:
+            (log_dir / file).write_text("".join(json.dumps(model.to_json()) + "\n" for model in some))
+    put_in(results, [log_dir])

@@ -5,14 +5,15 @@ import gzip
 import numpy as np
 import pytest
 from helpers import run
-from model_records import CACHED, model
+from model_records import ADJVEC, CACHED, model, put_search
 
 from benchmarks import full_size, proxy
 from benchmarks.comparison import best_models, curve_of
-from benchmarks.histories import compress, read_compressed
+from benchmarks.histories import ARCHIVE, compress, read_compressed, read_searches
 from image_data.errors import DatasetError
 from record.history import RecordError
 from search_space.child import ChildConfig
+from search_space.network_id import network_id
 from settings.fields import SettingsError
 
 
@@ -86,7 +87,7 @@ def test_compares_agents_over_seeds(tmp_path):
     rising = np.repeat([0.25, 0.5], 100)
     histories = {"reinforce-0": rising, "reinforce-1": rising + 0.02, "random-0": np.full(200, 0.25)}
     for name, accuracies in histories.items():
-        (tmp_path / f"{name}.jsonl.gz").write_bytes(compress(search(accuracies)))
+        put_search(tmp_path, name, search(accuracies))
     again = [model._replace(run=run) for model in search([0.25]) for run in (1, 2, 3)]
     (tmp_path / "retrained.jsonl.gz").write_bytes(compress(again))
     picture = tmp_path / "comparison.png"
@@ -98,44 +99,54 @@ def test_compares_agents_over_seeds(tmp_path):
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
+def test_the_archive_keeps_what_is_not_replaced(tmp_path):
+    put_search(tmp_path, "random-0", search([0.5]))
+    put_search(tmp_path, "random-10", search([0.25, 0.5]))
+    before = (tmp_path / ARCHIVE).read_bytes()
+    put_search(tmp_path, "random-0", search([0.5]))
+    assert (tmp_path / ARCHIVE).read_bytes() == before
+    assert read_searches(tmp_path) == {"random": {0: search([0.5]), 10: search([0.25, 0.5])}}
+    with pytest.raises(RecordError, match="holds no AGENT-SEED/final_candidates.jsonl"):
+        read_searches(tmp_path, "final_candidates.jsonl")
+    with pytest.raises(RecordError, match="is not named AGENT-SEED"):
+        put_search(tmp_path, "random", search([0.5]))
+
+
 def test_mistakes_end_in_one_line_and_leave_the_picture(tmp_path):
-    (tmp_path / "random-0.jsonl.gz").write_bytes(compress(search([0.5]))[:-9])
-    with pytest.raises(RecordError, match="random-0.jsonl.gz cannot be read"):
-        read_compressed(tmp_path / "random-0.jsonl.gz")
-    (tmp_path / "random-0.jsonl.gz").write_bytes(gzip.compress(b"5\n"))
-    with pytest.raises(RecordError, match="random-0.jsonl.gz cannot be read"):
-        read_compressed(tmp_path / "random-0.jsonl.gz")
-    (tmp_path / "random-0.jsonl.gz").write_bytes(compress(search([0.5])))
+    path = tmp_path / "retrained.jsonl.gz"
+    for content in (compress(search([0.5]))[:-9], gzip.compress(b"5\n")):
+        path.write_bytes(content)
+        with pytest.raises(RecordError, match="retrained.jsonl.gz cannot be read"):
+            read_compressed(path)
     picture = tmp_path / "comparison.png"
-    done = run("-m", "benchmarks.comparison", f"--results={tmp_path}", f"--picture={picture}")
-    assert done.returncode == 1 and not picture.exists()
-    assert done.stderr.strip().endswith("random-0 has 1 trained models, fewer than 100")
+    flags = [f"--results={tmp_path}", f"--picture={picture}"]
+    for mistake in ("cannot be read", "random-0 has 1 trained models, fewer than 100"):
+        done = run("-m", "benchmarks.comparison", *flags)
+        assert done.returncode == 1 and not picture.exists() and mistake in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+        put_search(tmp_path, "random-0", search([0.5]))
 
 
-def test_a_finalist_is_the_best_of_further_runs(tmp_path):
+def test_a_finalist_is_the_best_of_further_runs():
     models = search([0.5, 0.25, 0.375])
-    (tmp_path / "random-3.jsonl.gz").write_bytes(compress(models))
-    accuracies = {0: (0.25, 0.25, 0.25), 2: (0.375, 0.25, 0.375), 1: (0.5, 0.5)}  # of the runs
-    final = [
+    accuracies = {0: (0.25, None, 0.25), 2: (0.375, 0.25, 0.375), 1: (0.25, 0.25, 0.375)}  # of the runs
+    runs = [
         models[mid]._replace(accuracy=accuracy, run=run)
         for mid, of_runs in accuracies.items()
         for run, accuracy in enumerate(of_runs, 1)
     ]
-    (tmp_path / "random-3.final.jsonl.gz").write_bytes(compress(final))
-    (finalist,) = full_size.finalists(tmp_path)
-    assert (finalist.origin, finalist.seed, finalist.job.mid) == ("random", 3, 2)
-    assert finalist.network == models[2].network
+    job, network = full_size.finalist(runs, num_stages=3)
+    assert job.mid == 2 and network == network_id(models[2].tokens, models[2].adjvec, 3)
 
 
 def test_the_table_at_full_size(tmp_path):
-    origins = {"reinforce": (0.5, 0.52), "random": (0.45, 0.47)}
     at_full_size = []
-    for number, (agent, accuracies) in enumerate(origins.items()):
+    for agent, accuracies in {"reinforce": (0.5, 0.52), "random": (0.45, 0.47)}.items():
         for seed, accuracy in enumerate(accuracies):
-            found = model(seed, 0.3, network=f"{10 * number + seed:016x}")
+            tokens = [seed, 0, len(agent) % 9, 0]
+            found = model(seed, 0.3, tokens=tokens, network=network_id(tokens, ADJVEC, 3))
             again = [found._replace(run=run) for run in (1, 2, 3)]
-            (tmp_path / f"{agent}-{seed}.jsonl.gz").write_bytes(compress([found]))
-            (tmp_path / f"{agent}-{seed}.final.jsonl.gz").write_bytes(compress(again))
+            put_search(tmp_path, f"{agent}-{seed}", [found], again)
             at_full_size += [run._replace(accuracy=accuracy) for run in again]
     (tmp_path / full_size.TRAINED).write_bytes(compress(at_full_size))
     table = run("-m", "benchmarks.full_size", f"--results={tmp_path}", check=True).stdout

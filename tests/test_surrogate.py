@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 from helpers import run
-from model_records import model
+from model_records import model, put_search
 
 from agents.random_search import random_architectures
-from benchmarks.histories import compress
 from benchmarks.surrogate import Surrogate
 
 
@@ -35,7 +34,7 @@ def test_predicts_architectures_that_it_has_not_seen(models):
 def replay(tmp_path, models):
     def replay(*flags):
         for seed in range(2):
-            (tmp_path / f"random-{seed}.jsonl.gz").write_bytes(compress(models[150 * seed :][:150]))
+            put_search(tmp_path, f"random-{seed}", models[150 * seed :][:150])
         return run("-m", "benchmarks.replay", f"--histories={tmp_path}", "--seeds=2", *flags)
 
     return replay
@@ -62,7 +61,7 @@ def test_an_agent_that_is_replayed_learns(replay):
     ("flag", "message"),
     [
         ("--num_nodes=10", "--num_nodes=10, but --histories="),
-        ("--histories=/nowhere", "/nowhere holds no history of a search, AGENT-SEED.jsonl.gz"),
+        ("--histories=/nowhere", "/nowhere/searches.zip cannot be read: No such file"),
         ("--num_models=98", "--num_models must be at least 99"),
     ],
 )
