@@ -3,13 +3,13 @@
     python -m benchmarks.full_size --data_path=cifar/study   # trains what is missing, then the table
     python -m benchmarks.full_size                           # the table
 
---results holds searches.zip (see benchmarks/histories.py). The finalist of a search is the model with the
-highest mean of the further runs that `main.py --final_candidates` makes. Finalists, and as many random
-architectures (edges with probability 1/2) as there are searches of an agent, are trained three times at the
-default size on the training images. Their accuracy is that on the test images, of which --data_path must
-have some (dataset_maker.py --test_per_class). full_size.jsonl.gz holds these trainings.
+--results holds searches.zip (see benchmarks/histories.py). The finalists of a search are the models with
+the highest means of the further runs that `main.py --final_candidates` makes. They, and as many random
+architectures (edges with probability 1/2) as an agent has finalists, are trained at the default size on the
+training images. Their accuracy is that on the test images, of which --data_path must have some
+(dataset_maker.py --test_per_class). full_size.jsonl.gz holds these trainings.
 
-Standard errors are over finalists: searches of different seeds differ more than trainings of one network.
+Standard errors are over the finalists, of their means over the runs.
 """
 
 import sys
@@ -37,7 +37,6 @@ from trainers.job import Job
 
 TRAINED = "full_size.jsonl.gz"
 NUM_NODES = 10
-RUNS = 3
 DRAWN = "drawn at random"
 FLAGS = flags.FLAGS
 
@@ -49,22 +48,25 @@ class Candidate(NamedTuple):
     network: str
 
 
-def finalists(results: Path, num_stages: int) -> list[Candidate]:
-    """One of each search whose best models were trained again; raises RecordError where there is none."""
+def finalists(results: Path, count: int, num_stages: int) -> list[Candidate]:
+    """Of each search whose best models were trained again, the best `count`; raises RecordError where there
+    is no such search."""
     return [
-        Candidate(agent, seed, *finalist(runs, num_stages))
+        Candidate(agent, seed, job, network_id(job.tokens, job.adjvec, num_stages))
         for agent, seeds in read_searches(results, FINAL_NAME).items()
         for seed, runs in seeds.items()
+        for job in best_means(runs)[:count]
     ]
 
 
-def finalist(runs: list[ModelRecord], num_stages: int) -> tuple[Job, str]:
-    """The model with the highest mean, and its network, of further runs of a search's best models."""
+def best_means(runs: list[ModelRecord]) -> list[Job]:
+    """The models of these further runs, that of the highest mean first."""
     by_mid: dict[int, list[ModelRecord]] = {}
     for run in runs:
         by_mid.setdefault(run.mid, []).append(run)
-    best = max(by_mid.values(), key=lambda own: mean_of_runs([run.accuracy for run in own])[0])[0]
-    return Job(best.mid, best.tokens, best.adjvec), network_id(best.tokens, best.adjvec, num_stages)
+    means = {mid: mean_of_runs([run.accuracy for run in own])[0] for mid, own in by_mid.items()}
+    models = (by_mid[mid][0] for mid in sorted(means, key=lambda mid: -means[mid]))
+    return [Job(model.mid, model.tokens, model.adjvec) for model in models]
 
 
 def drawn(count: int, num_stages: int) -> list[Candidate]:
@@ -113,14 +115,15 @@ def main(argv: list[str]) -> None:
     path = results / TRAINED
     config = ChildConfig()
     try:
-        candidates = finalists(results, config.num_stages)
+        candidates = finalists(results, FLAGS.finalists, config.num_stages)
         count = max(sum(other.origin == one.origin for other in candidates) for one in candidates)
         candidates += drawn(count, config.num_stages)
         runs = read_compressed(path) if path.exists() else []
         if FLAGS.data_path:
             jobs = {candidate.network: candidate.job for candidate in candidates}
             images = on_test_images(FLAGS.data_path)
-            for run in further_runs(jobs, runs, RUNS, images, config, find_devices(FLAGS.trainers)):
+            devices = find_devices(FLAGS.trainers)
+            for run in further_runs(jobs, runs, FLAGS.runs, images, config, devices):
                 runs = [*runs, run]
                 write_whole(path, compress(sorted(runs, key=lambda run: (run.network, run.run))))
         print_table(candidates, runs)
@@ -130,6 +133,8 @@ def main(argv: list[str]) -> None:
 
 if __name__ == "__main__":
     flags.DEFINE_string("results", str(RESULTS), "Directory of searches.zip.")
+    flags.DEFINE_integer("finalists", 1, "Of each search.", lower_bound=1)
+    flags.DEFINE_integer("runs", 3, "Trainings of each architecture.", lower_bound=1)
     flags.DEFINE_string("data_path", None, "The images; with it what is missing is trained.")
     flags.DEFINE_string("trainers", "auto", "As in main.py.")
     app.run(main)
