@@ -14,7 +14,8 @@ from settings.fields import Settings, SettingsError, setting
 PRESETS: dict[str, dict[str, Any]] = {
     # A newcomer's run: real training at a size at which ten steps take minutes on two CPU cores.
     "quick": {"num_nodes": 4, "width": 8, "num_cells": 1, "epochs": 5, "T_0": 5.0, "num_models": 99},
-    # Ten nodes, and the ranking closest to the default size's for its cost: see benchmarks/proxy.py.
+    # Ten nodes, and the ranking closest to the default size's for its cost: see benchmarks/proxy.py. The
+    # learning rate is for the 50 updates of 500 models: see benchmarks/replay.py.
     "small": {
         "width": 16,
         "num_cells": 1,
@@ -23,6 +24,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "warmup": 0.2,
         "train_batch_size": 8,
         "num_models": 499,
+        "learning_rate": 0.03,
     },
 }
 # Beyond these a policy fits no machine; the default one has 0.9 million parameters.
