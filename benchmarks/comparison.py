@@ -22,7 +22,7 @@ import numpy as np
 from absl import app, flags
 
 from benchmarks.further_runs import further_runs
-from benchmarks.histories import RESULTS, Searches, compress, read_compressed, read_searches
+from benchmarks.histories import RESULTS, Searches, read_runs, read_searches, write_runs
 from checked_io.files import write_whole
 from dataset_maker import DatasetError, load_subset
 from record.history import ModelRecord, RecordError
@@ -52,12 +52,12 @@ def train_again(searches: Searches, runs: list[ModelRecord], path: Path) -> list
     """Train the best models of all searches RUNS times, where that is missing from the further `runs`.
     Returns all of these, which `path` holds then."""
     wanted: dict[str, ModelRecord] = {}
-    every_search = [models for seeds in searches.values() for models in seeds.values()]
-    for model in (model for models in every_search for model in best_models(models)):
-        # One network may have several forms; the smallest, whichever searches have it.
-        wanted[model.network] = min(
-            wanted.get(model.network, model), model, key=lambda form: (form.tokens, form.adjvec)
-        )
+    for models in (models for seeds in searches.values() for models in seeds.values()):
+        for model in best_models(models):
+            # One network may have several forms; the smallest, whichever searches have it.
+            wanted[model.network] = min(
+                wanted.get(model.network, model), model, key=lambda form: (form.tokens, form.adjvec)
+            )
     jobs = {network: Job(model.mid, model.tokens, model.adjvec) for network, model in wanted.items()}
     config = SearchSettings.of(preset=FLAGS.preset).child
     subset = load_subset(FLAGS.data_path)
@@ -65,7 +65,7 @@ def train_again(searches: Searches, runs: list[ModelRecord], path: Path) -> list
         if run.num_params != wanted[run.network].num_params:
             raise RecordError(f"--preset={FLAGS.preset} is not the size of these searches")
         runs = [*runs, run]
-        write_whole(path, compress(sorted(runs, key=lambda run: (run.network, run.run))))
+        write_runs(path, runs)
     return runs
 
 
@@ -162,7 +162,7 @@ def main(argv: list[str]) -> None:
             for seed, models in seeds.items():
                 if (count := len(trained(models))) < WINDOW:
                     raise RecordError(f"{agent}-{seed} has {count} trained models, fewer than {WINDOW}")
-        runs = read_compressed(path) if path.exists() else []
+        runs = read_runs(path)
         if FLAGS.data_path:
             runs = train_again(searches, runs, path)
         again = means_of_runs(runs)

@@ -13,6 +13,7 @@ Standard errors are over the finalists, of their means over the runs.
 """
 
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,12 +23,12 @@ from absl import app, flags
 from agents.random_search import random_architectures
 from benchmarks.comparison import mean_and_error
 from benchmarks.further_runs import further_runs
-from benchmarks.histories import RESULTS, compress, read_compressed, read_searches
-from checked_io.files import write_whole
+from benchmarks.histories import RESULTS, read_runs, read_searches, write_runs
 from dataset_maker import DatasetError, load_subset
 from image_data.subset import Subset, load_test_images
-from record.best import FINAL_NAME
-from record.history import ModelRecord, RecordError, mean_of_runs
+from record.best import FINAL_NAME, final_means
+from record.history import ModelRecord, RecordError
+from report_page.statistics import Estimate
 from search_space.cells import OPERATION_NAMES
 from search_space.child import ChildConfig
 from search_space.network_id import network_id
@@ -61,12 +62,8 @@ def finalists(results: Path, count: int, num_stages: int) -> list[Candidate]:
 
 def best_means(runs: list[ModelRecord]) -> list[Job]:
     """The models of these further runs, that of the highest mean first."""
-    by_mid: dict[int, list[ModelRecord]] = {}
-    for run in runs:
-        by_mid.setdefault(run.mid, []).append(run)
-    means = {mid: mean_of_runs([run.accuracy for run in own])[0] for mid, own in by_mid.items()}
-    models = (by_mid[mid][0] for mid in sorted(means, key=lambda mid: -means[mid]))
-    return [Job(model.mid, model.tokens, model.adjvec) for model in models]
+    jobs = {run.mid: Job(run.mid, run.tokens, run.adjvec) for run in runs}
+    return [jobs[mid] for mid, *_ in final_means(runs)]
 
 
 def drawn(count: int, num_stages: int) -> list[Candidate]:
@@ -102,12 +99,16 @@ def print_table(candidates: list[Candidate], runs: list[ModelRecord]) -> None:
             f"{origin:15} {seed:5} {job.mid:6} {sum(job.adjvec):6} {own[0].num_params:11,}  "
             f"{mean:.4f} ({shown})"
         )
-    summaries = {origin: mean_and_error(np.array(means)) for origin, means in by_origin.items()}
-    for origin, (mean, error) in summaries.items():
-        print(f"{origin}: {mean:.4f} +- {error:.4f} over {len(by_origin[origin])}")
-    for other in (origin for origin in summaries if origin != "reinforce" and "reinforce" in summaries):
-        (mean, error), (other_mean, other_error) = summaries["reinforce"], summaries[other]
-        print(f"reinforce less {other}: {mean - other_mean:+.4f} +- {np.hypot(error, other_error):.4f}")
+    estimates = {
+        origin: Estimate(*map(float, mean_and_error(np.array(means))), len(means))
+        for origin, means in by_origin.items()
+    }
+    for origin, estimate in estimates.items():
+        print(f"{origin}: {estimate.mean:.4f} +- {estimate.error:.4f} over {estimate.count}")
+    if reinforce := estimates.pop("reinforce", None):
+        for origin, estimate in estimates.items():
+            difference = reinforce - estimate
+            print(f"reinforce less {origin}: {difference.mean:+.4f} +- {difference.error:.4f}")
 
 
 def main(argv: list[str]) -> None:
@@ -116,16 +117,16 @@ def main(argv: list[str]) -> None:
     config = ChildConfig()
     try:
         candidates = finalists(results, FLAGS.finalists, config.num_stages)
-        count = max(sum(other.origin == one.origin for other in candidates) for one in candidates)
+        count = max(Counter(candidate.origin for candidate in candidates).values())
         candidates += drawn(count, config.num_stages)
-        runs = read_compressed(path) if path.exists() else []
+        runs = read_runs(path)
         if FLAGS.data_path:
             jobs = {candidate.network: candidate.job for candidate in candidates}
             images = on_test_images(FLAGS.data_path)
             devices = find_devices(FLAGS.trainers)
             for run in further_runs(jobs, runs, FLAGS.runs, images, config, devices):
                 runs = [*runs, run]
-                write_whole(path, compress(sorted(runs, key=lambda run: (run.network, run.run))))
+                write_runs(path, runs)
         print_table(candidates, runs)
     except (RecordError, DatasetError, DevicesError, OSError) as error:
         sys.exit(f"benchmarks.full_size: {one_line(error)}")

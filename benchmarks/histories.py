@@ -18,20 +18,20 @@ import sys
 import zipfile
 import zlib
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from absl import app, flags
 
 from checked_io.files import write_whole
 from record.best import FINAL_NAME
-from record.history import ModelRecord, RecordError, from_json, read_history
+from record.history import HISTORY_NAME, ModelRecord, RecordError, from_json, read_history
 from record.search_record import SETTINGS_NAME
 from settings.command import one_line
 
 RESULTS = Path(__file__).parent / "results" / "small"
 ARCHIVE = "searches.zip"
-HISTORY_NAME = "history.jsonl"
 NAMES = (SETTINGS_NAME, HISTORY_NAME, FINAL_NAME)
 SEARCH = r"(?P<agent>.+)-(?P<seed>0|[1-9]\d*)"
 DAMAGED = (OSError, EOFError, zlib.error, zipfile.BadZipFile, TypeError, ValueError, AttributeError)
@@ -47,15 +47,11 @@ def read_searches(results: Path, name: str = HISTORY_NAME) -> Searches:
     Raises RecordError where the archive cannot be read or holds no such file."""
     path = results / ARCHIVE
     searches: Searches = defaultdict(dict)
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for member in sorted(archive.namelist()):
-                if match := re.fullmatch(f"{SEARCH}/{re.escape(name)}", member):
-                    models = _records(archive.read(member).decode())
-                    models.sort(key=lambda model: (model.mid, model.run or 0))
-                    searches[match["agent"]][int(match["seed"])] = models
-    except DAMAGED as error:
-        raise _damaged(path, error) from error
+    with _reading(path):
+        for member, content in sorted(_members(path).items()):
+            if match := re.fullmatch(f"{SEARCH}/{re.escape(name)}", member):
+                models = sorted(_records(content), key=lambda model: (model.mid, model.run or 0))
+                searches[match["agent"]][int(match["seed"])] = models
     if not searches:
         raise RecordError(f"{path} holds no AGENT-SEED/{name}")
     return searches
@@ -64,13 +60,8 @@ def read_searches(results: Path, name: str = HISTORY_NAME) -> Searches:
 def put_in(results: Path, log_dirs: Iterable[Path]) -> None:
     """Put searches into the archive, in the place of their earlier states. Raises RecordError."""
     path = results / ARCHIVE
-    contents: dict[str, bytes] = {}
-    if path.exists():
-        try:
-            with zipfile.ZipFile(path) as archive:
-                contents = {member: archive.read(member) for member in archive.namelist()}
-        except DAMAGED as error:
-            raise _damaged(path, error) from error
+    with _reading(path):
+        contents = _members(path) if path.exists() else {}
     for log_dir in log_dirs:
         if not re.fullmatch(SEARCH, log_dir.name):
             raise RecordError(f"{log_dir} is not named AGENT-SEED")
@@ -81,35 +72,44 @@ def put_in(results: Path, log_dirs: Iterable[Path]) -> None:
             if (log_dir / name).exists()
         }
     results.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(buffer := io.BytesIO(), "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(buffer := io.BytesIO(), "w") as archive:
         for member in sorted(contents):
-            # With a fixed date, so that the same searches make the same file.
-            info = zipfile.ZipInfo(member)
-            info.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(info, contents[member])
+            # ZipInfo has a fixed date, so that the same searches make the same file.
+            archive.writestr(zipfile.ZipInfo(member), contents[member], zipfile.ZIP_DEFLATED)
     write_whole(path, buffer.getvalue())
 
 
-def read_compressed(path: Path) -> list[ModelRecord]:
-    """Raises RecordError, naming the file, where it cannot be read."""
+def read_runs(path: Path) -> list[ModelRecord]:
+    """Further runs of networks, none where there is no file. Raises RecordError, naming the file, where it
+    cannot be read."""
+    with _reading(path):
+        return _records(gzip.decompress(path.read_bytes())) if path.exists() else []
+
+
+def write_runs(path: Path, runs: Iterable[ModelRecord]) -> None:
+    ordered = sorted(runs, key=lambda run: (run.network, run.run))
+    lines = "".join(json.dumps(run.to_json()) + "\n" for run in ordered)
+    write_whole(path, gzip.compress(lines.encode(), mtime=0))
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
     try:
-        return _records(gzip.decompress(path.read_bytes()).decode())
+        yield
     except DAMAGED as error:
-        raise _damaged(path, error) from error
+        message = getattr(error, "strerror", None) or one_line(error)
+        raise RecordError(f"{path} cannot be read: {message}") from error
 
 
-def compress(models: Iterable[ModelRecord]) -> bytes:
-    lines = "".join(json.dumps(model.to_json()) + "\n" for model in models)
-    return gzip.compress(lines.encode(), mtime=0)
+def _members(path: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(path) as archive:
+        return {member: archive.read(member) for member in archive.namelist()}
 
 
-def _damaged(path: Path, error: Exception) -> RecordError:
-    return RecordError(f"{path} cannot be read: {getattr(error, 'strerror', None) or one_line(error)}")
-
-
-def _records(text: str) -> list[ModelRecord]:
+def _records(content: bytes) -> list[ModelRecord]:
     """Without a last line that is torn, as that of a search that runs may be."""
-    return [from_json(json.loads(line)) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+    lines = content.decode().splitlines(keepends=True)
+    return [from_json(json.loads(line)) for line in lines if line.endswith("\n")]
 
 
 def main(argv: list[str]) -> None:

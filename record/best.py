@@ -45,12 +45,16 @@ def read_final_means(log_dir: Path) -> list[tuple[int, float, str]]:
     """Number, mean accuracy and all accuracies, as text, of the models that main.py --final_candidates
     trained again, the best first; empty where it did not. Raises RecordError where the file is damaged."""
     path = log_dir / FINAL_NAME
-    if not path.exists():
-        return []
-    runs = defaultdict(list)
-    for run in read_final_runs(path):
-        runs[run.mid].append(run.accuracy)  # None where the run failed
-    return sorted(((mid, *mean_of_runs(runs[mid])) for mid in runs), key=lambda entry: -entry[1])
+    return final_means(read_final_runs(path)) if path.exists() else []
+
+
+def final_means(runs: Iterable[ModelRecord]) -> list[tuple[int, float, str]]:
+    """What `read_final_means` returns, of these runs."""
+    accuracies = defaultdict(list)
+    for run in runs:
+        accuracies[run.mid].append(run.accuracy)  # None where the run failed
+    means = ((mid, *mean_of_runs(of_model)) for mid, of_model in accuracies.items())
+    return sorted(means, key=lambda entry: -entry[1])
 
 
 def the_best(log_dir: Path, models: Sequence[ModelRecord]) -> Best | None:

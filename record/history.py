@@ -20,6 +20,7 @@ import numpy as np
 from checked_io.files import open_to_grow, read_json_lines, write_to_disk
 from search_space.cells import check_architecture
 
+HISTORY_NAME = "history.jsonl"  # in LOG_DIR
 STATUSES = ("ok", "cached", "failed")
 LARGEST = 2**63 - 1
 LARGEST_REWARD = 1e38  # the agent takes rewards as 32-bit floats

@@ -23,7 +23,7 @@ from checked_io.files import read_json, write_whole
 from checked_io.locks import lock
 from checked_io.regular_files import open_regular
 from record.checkpoints import Checkpoint, checkpoint_paths, read_checkpoint, write_checkpoint
-from record.history import HistoryWriter, ModelRecord, RecordError, read_history
+from record.history import HISTORY_NAME, HistoryWriter, ModelRecord, RecordError, read_history
 
 SETTINGS_NAME = "search.json"
 
@@ -66,7 +66,7 @@ class SearchRecord:
         if not os.fspath(log_dir):
             raise RecordError("--log_dir is empty: name a directory")
         self.directory = Path(log_dir)
-        self.history_path = self.directory / "history.jsonl"
+        self.history_path = self.directory / HISTORY_NAME
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
             with ExitStack() as stack:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from record.best import FINAL_NAME, the_best
-from record.history import read_history
+from record.history import HISTORY_NAME, read_history
 from record.search_record import saved_settings
 
 
@@ -20,7 +20,7 @@ def summary(log_dir: Path, seconds: float) -> Iterator[str]:
 
     Raises RecordError where a file of LOG_DIR is damaged.
     """
-    path = log_dir / "history.jsonl"
+    path = log_dir / HISTORY_NAME
     models = read_history(path) if path.exists() else []
     status = Counter(model.status for model in models)
     yield (

@@ -8,12 +8,12 @@ from typing import Any
 
 from checked_io.files import read_json
 from record import steps
-from record.history import ModelRecord, RecordError, read_history
+from record.history import HISTORY_NAME, ModelRecord, RecordError, read_history
 
 
 def read_models(log_dir: Path) -> list[ModelRecord]:
     """The models of a search by their numbers. Raises RecordError also where none has been trained yet."""
-    path = log_dir / "history.jsonl"
+    path = log_dir / HISTORY_NAME
     models = read_history(path)
     if all(model.status != "ok" for model in models):
         raise RecordError(f"{path}: no model has been trained yet")

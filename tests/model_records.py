@@ -4,9 +4,9 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.histories import HISTORY_NAME, put_in
+from benchmarks.histories import put_in
 from record.best import FINAL_NAME
-from record.history import ModelRecord
+from record.history import HISTORY_NAME, ModelRecord
 from record.steps import FIELDS, StepsWriter
 
 TOKENS, ADJVEC = [1, 8, 3, 0], [1, 0]  # two nodes a cell

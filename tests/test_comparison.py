@@ -9,7 +9,7 @@ from model_records import ADJVEC, CACHED, model, put_search
 
 from benchmarks import full_size, proxy
 from benchmarks.comparison import best_models, curve_of
-from benchmarks.histories import ARCHIVE, compress, read_compressed, read_searches
+from benchmarks.histories import ARCHIVE, read_runs, read_searches, write_runs
 from image_data.errors import DatasetError
 from record.history import RecordError
 from search_space.child import ChildConfig
@@ -89,7 +89,7 @@ def test_compares_agents_over_seeds(tmp_path):
     for name, accuracies in histories.items():
         put_search(tmp_path, name, search(accuracies))
     again = [model._replace(run=run) for model in search([0.25]) for run in (1, 2, 3)]
-    (tmp_path / "retrained.jsonl.gz").write_bytes(compress(again))
+    write_runs(tmp_path / "retrained.jsonl.gz", again)
     picture = tmp_path / "comparison.png"
     flags = [f"--results={tmp_path}", f"--picture={picture}"]
     table = run("-m", "benchmarks.comparison", *flags, check=True).stdout
@@ -114,10 +114,11 @@ def test_the_archive_keeps_what_is_not_replaced(tmp_path):
 
 def test_mistakes_end_in_one_line_and_leave_the_picture(tmp_path):
     path = tmp_path / "retrained.jsonl.gz"
-    for content in (compress(search([0.5]))[:-9], gzip.compress(b"5\n")):
+    write_runs(path, search([0.5]))
+    for content in (path.read_bytes()[:-9], gzip.compress(b"5\n")):
         path.write_bytes(content)
         with pytest.raises(RecordError, match="retrained.jsonl.gz cannot be read"):
-            read_compressed(path)
+            read_runs(path)
     picture = tmp_path / "comparison.png"
     flags = [f"--results={tmp_path}", f"--picture={picture}"]
     for mistake in ("cannot be read", "random-0 has 1 trained models, fewer than 100"):
@@ -147,7 +148,7 @@ def test_the_table_at_full_size(tmp_path):
             again = [found._replace(run=run) for run in (1, 2, 3)]
             put_search(tmp_path, f"{agent}-{seed}", [found], again)
             at_full_size += [run._replace(accuracy=accuracy) for run in again]
-    (tmp_path / full_size.TRAINED).write_bytes(compress(at_full_size))
+    write_runs(tmp_path / full_size.TRAINED, at_full_size)
     table = run("-m", "benchmarks.full_size", f"--results={tmp_path}", check=True).stdout
     assert "reinforce: 0.5100 +- 0.0100 over 2" in table
     assert "reinforce less random: +0.0500 +- 0.0141" in table
