@@ -72,7 +72,12 @@ class AutoDLAgent(parl.Agent):
         """An agent that has learnt nothing yet; its initial weights follow from the seed too."""
         _seed_paddle(seed, 0)
         model = PolicyModel(
-            config.num_nodes, config.num_tokens, config.hidden_size, config.num_layers, config.input_size
+            config.num_nodes,
+            config.num_tokens,
+            config.hidden_size,
+            config.num_layers,
+            config.input_size,
+            config.edge_probability,
         )
         algorithm = ReinforcePolicyGradient(
             model, config.learning_rate, config.bl_decay, config.advantage_power, config.entropy_weight

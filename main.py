@@ -217,10 +217,15 @@ def trainers_of(settings: SearchSettings, subset: dataset_maker.Subset) -> Calla
 def make_agent(settings: SearchSettings) -> autodl.Agent:
     policy, evolution, seed = settings.policy, settings.evolution, settings.run.seed
     if settings.search.agent == "random":
-        return RandomAgent(policy.num_nodes, policy.num_tokens, seed)
+        return RandomAgent(policy.num_nodes, policy.num_tokens, seed, policy.edge_probability)
     if settings.search.agent == "evolution":
         return EvolutionAgent(
-            policy.num_nodes, policy.num_tokens, evolution.population_size, evolution.tournament_size, seed
+            policy.num_nodes,
+            policy.num_tokens,
+            evolution.population_size,
+            evolution.tournament_size,
+            seed,
+            policy.edge_probability,
         )
     return autodl.AutoDLAgent.create(policy, seed)
 

@@ -45,7 +45,12 @@ class Score(NamedTuple):
 
 
 class PolicyModel(parl.Model):
-    """input_size is D, by default max(N - 1, K); a smaller one raises ValueError."""
+    """input_size is D, by default max(N - 1, K); a smaller one raises ValueError.
+
+    edge_probability: of each edge before anything is learnt, about. It is the bias that the edges' heads
+        begin with (as in Lin et al. 2017, "Focal loss for dense object detection", section 4.1), and
+        raises ValueError where squashed logits cannot express it.
+    """
 
     def __init__(
         self,
@@ -54,6 +59,7 @@ class PolicyModel(parl.Model):
         hidden_size: int = 64,
         num_layers: int = 2,
         input_size: int | None = None,
+        edge_probability: float = 0.5,
     ):
         super().__init__()
         N, K, H, T = num_nodes, num_tokens, hidden_size, 2 * (2 * num_nodes - 1)
@@ -61,6 +67,9 @@ class PolicyModel(parl.Model):
         if D < max(N - 1, K):
             raise ValueError(f"input_size {D} is less than an action needs, {max(N - 1, K)}")
         self.num_nodes, self.num_tokens = N, K
+        edge_logit = math.log(edge_probability / (1 - edge_probability))
+        if abs(edge_logit) >= 2.5:
+            raise ValueError(f"edge_probability {edge_probability} is outside 0.076 .. 0.924")
 
         # Paddle's LSTM has the four gates in the order i, f, j, o. Its fused form insists on a second bias,
         # and on its gradient: that bias stays at its zeros, since Adam would move the sum of two biases
@@ -98,6 +107,10 @@ class PolicyModel(parl.Model):
         self.one_hot = paddle.eye(K, D, dtype)
         self.token_step_mask = paddle.to_tensor(is_token_step[:, :, None])
         never = np.where(is_token_step, -np.inf, np.inf)
+        edge_bias = 5 * math.atanh(edge_logit / 2.5)  # see `_squash`
+        self.head_bias.set_value(
+            np.broadcast_to(np.where(is_token_step, 0, edge_bias)[:, None], [T, 1, D]).astype(dtype)
+        )
         self.padding_noise = paddle.to_tensor(np.where(is_action, 0, never)[:, None], dtype)
 
     def trainable_parameters(self) -> list[Tensor]:

@@ -22,13 +22,20 @@ class EvolutionAgent:
     """See autodl.Agent for the methods."""
 
     def __init__(
-        self, num_nodes: int, num_tokens: int, population_size: int, tournament_size: int, seed: int
+        self,
+        num_nodes: int,
+        num_tokens: int,
+        population_size: int,
+        tournament_size: int,
+        seed: int,
+        edge_probability: float = 0.5,
     ):
         self.num_nodes = num_nodes
         self.num_tokens = num_tokens
         self.population_size = population_size
         self.tournament_size = tournament_size
         self.seed = seed
+        self.edge_probability = edge_probability
         # The members, the oldest first.
         self.tokens = np.zeros((0, 2 * num_nodes), np.int64)
         self.adjvec = np.zeros((0, num_nodes * (num_nodes - 1)), np.int64)
@@ -39,7 +46,9 @@ class EvolutionAgent:
         rng = np.random.default_rng([self.seed, step])
         members = len(self.rewards)
         if members < self.population_size:
-            return random_architectures(rng, batch_size, self.num_nodes, self.num_tokens)
+            return random_architectures(
+                rng, batch_size, self.num_nodes, self.num_tokens, self.edge_probability
+            )
         tournaments = rng.integers(0, members, (batch_size, self.tournament_size))
         winners = self.rewards[tournaments].argmax(axis=1)
         parents = tournaments[np.arange(batch_size), winners]
@@ -49,7 +58,7 @@ class EvolutionAgent:
         self, rng: np.random.Generator, tokens: np.ndarray, adjvec: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Each row with one change: with probability 1/2 a node takes another operation, else an edge
-        appears or disappears."""
+        appears or disappears, in such shares that rows which are not selected keep their density."""
         changes_token = rng.random(len(tokens)) < 0.5
         if self.num_tokens == 1:
             changes_token[:] = False
@@ -59,7 +68,15 @@ class EvolutionAgent:
         places = rng.integers(0, tokens.shape[1], len(rows))
         shifts = rng.integers(1, self.num_tokens, len(rows))
         tokens[rows, places] = (tokens[rows, places] + shifts) % self.num_tokens
-        adjvec[others, rng.integers(0, adjvec.shape[1], len(others))] ^= 1
+        # An edge that is drawn anew until one changes: of density p, p (1 - p) of all edges appear and
+        # (1 - p) p disappear.
+        p = self.edge_probability
+        while len(others):
+            places = rng.integers(0, adjvec.shape[1], len(others))
+            weights = np.where(adjvec[others, places], 1 - p, p) / max(p, 1 - p)
+            accepted = rng.random(len(others)) < weights
+            adjvec[others[accepted], places[accepted]] ^= 1
+            others = others[~accepted]
         return tokens, adjvec
 
     def learn(self, tokens: np.ndarray, adjvec: np.ndarray, rewards: np.ndarray) -> None:

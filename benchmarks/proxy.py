@@ -75,10 +75,8 @@ def read_architectures(results: Path) -> list[Architecture]:
     damaged."""
     rng = np.random.default_rng(0)
     architectures = []
-    for kind in ("random", "sparse"):
-        tokens, adjvec = random_architectures(rng, DRAWN, NUM_NODES, len(OPERATION_NAMES))
-        if kind == "sparse":
-            adjvec = (rng.random(adjvec.shape) < SPARSE).astype(int)
+    for kind, probability in (("random", 0.5), ("sparse", SPARSE)):
+        tokens, adjvec = random_architectures(rng, DRAWN, NUM_NODES, len(OPERATION_NAMES), probability)
         rows = zip(tokens.tolist(), adjvec.tolist(), strict=True)
         architectures += [Architecture(kind, *row) for row in rows]
     path = results / "found.jsonl"

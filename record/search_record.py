@@ -26,6 +26,8 @@ from record.checkpoints import Checkpoint, checkpoint_paths, read_checkpoint, wr
 from record.history import HISTORY_NAME, HistoryWriter, ModelRecord, RecordError, read_history
 
 SETTINGS_NAME = "search.json"
+# Settings that searches of earlier versions do not name, and their values there.
+EARLIER = {"edge_probability": 0.5}
 
 
 def saved_settings(log_dir: Path) -> dict[str, Any]:
@@ -116,11 +118,12 @@ class SearchRecord:
         saved = saved_settings(self.directory)
         shown = reprlib.Repr()
         shown.maxlist = shown.maxstring = 60
+        before = {name: EARLIER.get(name) for name in settings} | saved
         different = [
-            f"{name if name in settings else shown.repr(name)} was {shown.repr(saved.get(name))} and is "
+            f"{name if name in settings else shown.repr(name)} was {shown.repr(value)} and is "
             f"{shown.repr(settings.get(name))}"
-            for name in {**saved, **settings}
-            if name not in remembered and saved.get(name) != settings.get(name)
+            for name, value in before.items()
+            if name not in remembered and value != settings.get(name)
         ]
         if different:
             raise RecordError(
