@@ -47,9 +47,9 @@ class Score(NamedTuple):
 class PolicyModel(parl.Model):
     """input_size is D, by default max(N - 1, K); a smaller one raises ValueError.
 
-    edge_probability: of each edge before anything is learnt, about. It is the bias that the edges' heads
-        begin with (as in Lin et al. 2017, "Focal loss for dense object detection", section 4.1), and
-        raises ValueError where squashed logits cannot express it.
+    edge_probability: of each edge before anything is learnt, about. Its logit is added to the squashed ones
+        of the edges, so that learning moves either way from it. Raises ValueError unless it is between 0
+        and 1.
     """
 
     def __init__(
@@ -67,9 +67,9 @@ class PolicyModel(parl.Model):
         if D < max(N - 1, K):
             raise ValueError(f"input_size {D} is less than an action needs, {max(N - 1, K)}")
         self.num_nodes, self.num_tokens = N, K
-        edge_logit = math.log(edge_probability / (1 - edge_probability))
-        if abs(edge_logit) >= 2.5:
-            raise ValueError(f"edge_probability {edge_probability} is outside 0.076 .. 0.924")
+        if not 0 < edge_probability < 1:
+            raise ValueError(f"edge_probability {edge_probability} is not between 0 and 1")
+        self.edge_logit = math.log(edge_probability / (1 - edge_probability))
 
         # Paddle's LSTM has the four gates in the order i, f, j, o. Its fused form insists on a second bias,
         # and on its gradient: that bias stays at its zeros, since Adam would move the sum of two biases
@@ -107,10 +107,6 @@ class PolicyModel(parl.Model):
         self.one_hot = paddle.eye(K, D, dtype)
         self.token_step_mask = paddle.to_tensor(is_token_step[:, :, None])
         never = np.where(is_token_step, -np.inf, np.inf)
-        edge_bias = 5 * math.atanh(edge_logit / 2.5)  # see `_squash`
-        self.head_bias.set_value(
-            np.broadcast_to(np.where(is_token_step, 0, edge_bias)[:, None], [T, 1, D]).astype(dtype)
-        )
         self.padding_noise = paddle.to_tensor(np.where(is_action, 0, never)[:, None], dtype)
 
     def trainable_parameters(self) -> list[Tensor]:
@@ -143,6 +139,7 @@ class PolicyModel(parl.Model):
             if is_token:
                 action = one_hot[dist.categorical_sample(logits, step_noise)]
             else:
+                logits += self.edge_logit
                 action = dist.bernoulli_sample(logits, step_noise)
             actions.append(action)
 
@@ -161,6 +158,7 @@ class PolicyModel(parl.Model):
         logits = _squash(outputs @ self.head_weight + self.head_bias)  # [T, B, D]
         token_logits, edge_logits = self._split(logits)
         token_log_prob = dist.categorical_log_prob(token_logits, tokens)
+        edge_logits += self.edge_logit
         edge_log_prob = dist.bernoulli_log_prob(edge_logits, adjvec)
         return Score(
             token_log_prob.sum(axis=1) + _sum_edges(edge_log_prob),

@@ -5,7 +5,7 @@
 
 --results holds searches.zip (see benchmarks/histories.py). The finalists of a search are the models with
 the highest means of the further runs that `main.py --final_candidates` makes. They, and as many random
-architectures (edges with probability 1/2) as an agent has finalists, are trained at the default size on the
+architectures (with --edge_probability) as an agent has finalists, are trained at the default size on the
 training images. Their accuracy is that on the test images, of which --data_path must have some
 (dataset_maker.py --test_per_class). full_size.jsonl.gz holds these trainings.
 
@@ -66,9 +66,11 @@ def best_means(runs: list[ModelRecord]) -> list[Job]:
     return [jobs[mid] for mid, *_ in final_means(runs)]
 
 
-def drawn(count: int, num_stages: int) -> list[Candidate]:
+def drawn(count: int, edge_probability: float, num_stages: int) -> list[Candidate]:
     rng = np.random.default_rng(1)
-    tokens, adjvec = random_architectures(rng, count, NUM_NODES, len(OPERATION_NAMES))
+    tokens, adjvec = random_architectures(
+        rng, count, NUM_NODES, len(OPERATION_NAMES), edge_probability
+    )
     rows = zip(tokens.tolist(), adjvec.tolist(), strict=True)
     return [
         Candidate(DRAWN, number, Job(number, *row), network_id(*row, num_stages))
@@ -118,7 +120,7 @@ def main(argv: list[str]) -> None:
     try:
         candidates = finalists(results, FLAGS.finalists, config.num_stages)
         count = max(Counter(candidate.origin for candidate in candidates).values())
-        candidates += drawn(count, config.num_stages)
+        candidates += drawn(count, FLAGS.edge_probability, config.num_stages)
         runs = read_runs(path)
         if FLAGS.data_path:
             jobs = {candidate.network: candidate.job for candidate in candidates}
@@ -136,6 +138,7 @@ if __name__ == "__main__":
     flags.DEFINE_string("results", str(RESULTS), "Directory of searches.zip.")
     flags.DEFINE_integer("finalists", 1, "Of each search.", lower_bound=1)
     flags.DEFINE_integer("runs", 3, "Trainings of each architecture.", lower_bound=1)
+    flags.DEFINE_float("edge_probability", 0.15, "Of the random architectures.", 0, 1)
     flags.DEFINE_string("data_path", None, "The images; with it what is missing is trained.")
     flags.DEFINE_string("trainers", "auto", "As in main.py.")
     app.run(main)

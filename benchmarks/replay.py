@@ -123,7 +123,8 @@ def main(argv: list[str]) -> None:
         sys.exit(f"benchmarks.replay: --num_models must be at least {WINDOW - 1}")
 
     surrogate = Surrogate(models)
-    expected = surrogate.mean(*random_architectures(np.random.default_rng(2**32), 1000, N, K))
+    rng = np.random.default_rng(2**32)
+    expected = surrogate.mean(*random_architectures(rng, 1000, N, K, policy.edge_probability))
     print(f"a surrogate of {len(models)} models; tau on searches left out: {fit_of_others(searches):.2f}")
     print(f"random architectures: mean {expected.mean():.4f}, sd {expected.std():.4f}")
     replays = [

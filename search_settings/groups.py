@@ -104,9 +104,8 @@ class PolicyConfig(Settings):
     num_tokens: int = setting(
         len(OPERATION_NAMES), "Operations to choose from: the first ones of the list.", low=1, high=1000
     )
-    # A policy's squashed logits hold no probability outside 0.076 .. 0.924.
     edge_probability: float = setting(
-        0.5, "Probability of an edge in a random architecture, where any agent starts.", low=0.08, high=0.92
+        0.5, "Probability of an edge in a random architecture, where any agent starts.", above=0, below=1
     )
     hidden_size: int = setting(64, "Hidden size of the policy's LSTM.", low=1, high=10_000)
     num_layers: int = setting(2, "Layers of the policy's LSTM.", low=1, high=20)

@@ -18,8 +18,8 @@ from settings.fields import SettingsError
 N, K = 3, 5
 
 
-def make_agent(population_size=4, tournament_size=2, num_nodes=N, num_tokens=K, seed=0):
-    return EvolutionAgent(num_nodes, num_tokens, population_size, tournament_size, seed)
+def make_agent(population_size=4, tournament_size=2, num_nodes=N, num_tokens=K, seed=0, **more):
+    return EvolutionAgent(num_nodes, num_tokens, population_size, tournament_size, seed, **more)
 
 
 def after(agent, *batches_of_rewards):
@@ -77,6 +77,17 @@ def test_a_child_is_one_change_of_the_winner_of_a_tournament():
     new_tokens = tokens[changed[:, : 2 * N].any(axis=1)]
     assert tokens.min() == 0 and tokens.max() == K - 1 and len(new_tokens) > 9000
     assert set(np.unique(adjvec)) == {0, 1}
+
+
+@pytest.mark.parametrize("probability", [0.1, 0.5, 0.9])
+def test_mutations_keep_the_density_that_random_architectures_have(probability):
+    agent = make_agent(5000, 1, num_nodes=10, edge_probability=probability)
+    for step in range(40):  # a tournament of one selects nothing
+        tokens, adjvec = agent.sample(step, 5000)
+        if step == 0:
+            assert adjvec.mean() == pytest.approx(probability, abs=0.005)
+        agent.learn(tokens, adjvec, np.zeros(5000))
+    assert adjvec.mean() == pytest.approx(probability, abs=0.02)
 
 
 @pytest.mark.parametrize("sizes, changes", [((1, 5), "tokens"), ((3, 1), "edges")])

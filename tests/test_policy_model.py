@@ -15,6 +15,7 @@ SIZES = [
     {"num_nodes": 2, "num_tokens": 2, "hidden_size": 5, "num_layers": 2},
     {"num_nodes": 6, "num_tokens": 2, "hidden_size": 8, "num_layers": 3},
     {"num_nodes": 3, "num_tokens": 4, "hidden_size": 7, "num_layers": 2, "input_size": 9},
+    {"num_nodes": 4, "num_tokens": 3, "hidden_size": 6, "edge_probability": 0.15},
 ]
 
 
@@ -70,7 +71,7 @@ def log_prob_by_the_specification(model: PolicyModel, tokens, adjvec) -> float:
         for node in range(num_nodes):
             if node > 0:
                 taken = cell_edges[node * (node - 1) // 2 : node * (node - 1) // 2 + node]
-                p = sigmoid(decide(x, node))
+                p = sigmoid(decide(x, node) + model.edge_logit)
                 total += np.log(np.where(taken, p, 1 - p)).sum()
                 x = padded(taken)
             total += token_log_prob(decide(x, num_tokens), cell_tokens[node])
@@ -220,6 +221,28 @@ def test_initial_weights():
         else:
             assert 0.099 < abs(parameter.numpy()).max() <= 0.1
             assert parameter.numpy().std() == pytest.approx(0.1 / math.sqrt(3), rel=0.05)
+
+
+@pytest.mark.parametrize("probability", [0.15, 0.5, 0.8])
+def test_edges_begin_with_their_probability(probability):
+    paddle.seed(0)
+    model = PolicyModel(edge_probability=probability)
+    sample = model.sample(2000)
+    of_edges = sample.adjvec.numpy().mean(axis=0)
+    np.testing.assert_allclose(of_edges, probability, atol=0.06)
+    assert of_edges.mean() == pytest.approx(probability, abs=0.01)
+    of_tokens = [(sample.tokens.numpy() == token).mean() for token in range(10)]
+    np.testing.assert_allclose(of_tokens, 0.1, atol=0.02)
+    # An edge's entropy, in nats, at that probability.
+    entropy = -sum(p * math.log(p) for p in (probability, 1 - probability))
+    score = model.score(*sample)
+    assert float(score.edge_entropy.mean()) / 90 == pytest.approx(entropy, abs=0.01)
+
+
+@pytest.mark.parametrize("probability", [0, 1, math.nan])
+def test_what_is_no_probability_of_an_edge_is_refused(probability):
+    with pytest.raises(ValueError, match=f"edge_probability {probability} is not between 0 and 1"):
+        PolicyModel(edge_probability=probability)
 
 
 def test_an_input_size_too_small_is_refused():

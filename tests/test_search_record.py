@@ -323,6 +323,13 @@ def test_other_settings(tmp_path):
     assert "seed was 0 and is 1" in refusal(tmp_path, settings={"seed": 1})
 
 
+def test_a_search_from_before_a_setting_goes_on_with_what_it_did(tmp_path):
+    search(tmp_path, 1)  # whose settings name no edge_probability
+    text = refusal(tmp_path, settings={**SETTINGS, "edge_probability": 0.15})
+    assert "edge_probability was 0.5 and is 0.15" in text
+    SearchRecord(tmp_path, {**SETTINGS, "edge_probability": 0.5}, resume=True)
+
+
 def test_unusable_directory(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(RecordError, match="--log_dir"):
