@@ -111,14 +111,19 @@ def main(argv: list[str]) -> None:
     try:
         run, policy, evolution = map(from_flags, (RunConfig, PolicyConfig, EvolutionConfig))
         settings = SearchSettings(SearchConfig(agent=FLAGS.agent), run, policy=policy, evolution=evolution)
-        by_agent = read_searches(Path(FLAGS.histories))
+        archives = [read_searches(Path(directory)) for directory in FLAGS.histories]
     except (RecordError, SettingsError) as error:
         sys.exit(f"benchmarks.replay: {one_line(error)}")
-    searches = [trained(models) for seeds in by_agent.values() for models in seeds.values()]
+    searches = [
+        trained(models)
+        for by_agent in archives
+        for seeds in by_agent.values()
+        for models in seeds.values()
+    ]
     models = [model for search in searches for model in search]
     N, K = policy.num_nodes, policy.num_tokens
     if any(len(model.tokens) != 2 * N for model in models):
-        sys.exit(f"benchmarks.replay: --num_nodes={N}, but --histories={FLAGS.histories} has other cells")
+        sys.exit(f"benchmarks.replay: --num_nodes={N}, but --histories={','.join(FLAGS.histories)} has other cells")
     if run.num_models + 1 < WINDOW:
         sys.exit(f"benchmarks.replay: --num_models must be at least {WINDOW - 1}")
 
@@ -142,7 +147,9 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    define_flags(ReplayConfig, RunConfig, PolicyConfig, EvolutionConfig, num_models=499)
+    define_flags(
+        ReplayConfig, RunConfig, PolicyConfig, EvolutionConfig, num_models=499, edge_probability=0.15
+    )
     flags.DEFINE_enum("agent", "reinforce", ["reinforce", "evolution", "random"], "Who proposes.")
-    flags.DEFINE_string("histories", str(RESULTS), "Directory of searches.zip.")
+    flags.DEFINE_list("histories", [str(RESULTS)], "Directories of searches.zip.")
     app.run(main)
