@@ -123,7 +123,8 @@ def main(argv: list[str]) -> None:
     models = [model for search in searches for model in search]
     N, K = policy.num_nodes, policy.num_tokens
     if any(len(model.tokens) != 2 * N for model in models):
-        sys.exit(f"benchmarks.replay: --num_nodes={N}, but --histories={','.join(FLAGS.histories)} has other cells")
+        where = ",".join(FLAGS.histories)
+        sys.exit(f"benchmarks.replay: --num_nodes={N}, but --histories={where} has other cells")
     if run.num_models + 1 < WINDOW:
         sys.exit(f"benchmarks.replay: --num_models must be at least {WINDOW - 1}")
 
