@@ -149,7 +149,8 @@ def draw(curves: dict[str, Curve]) -> bytes:
             panel.fill_between(ends, mean - error, mean + error, color=line.get_color(), alpha=0.2)
             panel.set(title=title, xlabel="trained models", ylabel="accuracy on validation images")
             panel.grid(alpha=0.3)
-    axes[0].legend()
+    lines, labels = axes[0].get_legend_handles_labels()
+    figure.legend(lines, labels, loc="outside lower center", ncols=len(curves))
     return png(figure)
 
 
