@@ -78,6 +78,7 @@ class AutoDLAgent(parl.Agent):
             config.num_layers,
             config.input_size,
             config.edge_probability,
+            config.shared_heads,
         )
         algorithm = ReinforcePolicyGradient(
             model, config.learning_rate, config.bl_decay, config.advantage_power, config.entropy_weight

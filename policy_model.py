@@ -7,8 +7,9 @@ For the normal cell and then, with the LSTM's state carried over, for the reduct
         the last token --------------> i edges: which earlier nodes feed node i
         the edges just taken --------> token of node i
 
-An arrow is one LSTM step followed by that decision's own fully connected head. So every step's input
-is the action of the step before it: a token as one-hot, edges as 0/1, and zeros before the first step.
+An arrow is one LSTM step followed by a fully connected head: that step's own, or with `shared_heads` one
+for all tokens and one for all edges. So every step's input is the action of the step before it: a token as
+one-hot, edges as 0/1, and zeros before the first step.
 
 `sample` goes step by step, in NumPy on the host: a step is a few products of matrices so small that Paddle
 would spend most of its time on calling them, more so on a GPU. `score` knows all actions, so it knows the
@@ -50,6 +51,8 @@ class PolicyModel(parl.Model):
     edge_probability: of each edge before anything is learnt, about. Its logit is added to the squashed ones
         of the edges, so that learning moves either way from it. Raises ValueError unless it is between 0
         and 1.
+    shared_heads: one head for all tokens and one for all edges, of both cells, as in ENAS (Pham et al.
+        2018), where a reward teaches about all nodes at once; the steps then differ by the LSTM's state.
     """
 
     def __init__(
@@ -60,6 +63,7 @@ class PolicyModel(parl.Model):
         num_layers: int = 2,
         input_size: int | None = None,
         edge_probability: float = 0.5,
+        shared_heads: bool = False,
     ):
         super().__init__()
         N, K, H, T = num_nodes, num_tokens, hidden_size, 2 * (2 * num_nodes - 1)
@@ -83,9 +87,11 @@ class PolicyModel(parl.Model):
         )  # fmt: skip
         # Scaled by hand: Paddle 3 truncates at -2 and 2 whatever the std, Paddle 2 at two of them.
         normal = paddle.ParamAttr(initializer=initializer.TruncatedNormal(std=1.0))
-        self.head_weight = self.create_parameter([T, H, D], normal)
+        self.shared_heads = shared_heads
+        num_heads = 2 if shared_heads else T
+        self.head_weight = self.create_parameter([num_heads, H, D], normal)
         self.head_weight.set_value(self.head_weight * math.sqrt(2 / H))
-        self.head_bias = self.create_parameter([T, 1, D], zero)
+        self.head_bias = self.create_parameter([num_heads, 1, D], zero)
 
         # In either cell node i takes its i edges in step 2i - 1 and its token in step 2i.
         step = np.arange(2 * N - 1)
@@ -116,20 +122,20 @@ class PolicyModel(parl.Model):
     @paddle.no_grad()
     def sample(self, batch_size: int) -> Sample:
         """Draws architectures; the randomness is that of Paddle's global generator."""
-        T, _, D = self.head_weight.shape
+        weights, biases = (heads.numpy() for heads in self._heads())
+        T, _, D = weights.shape
         shape = [T, batch_size, D]
         noise = paddle.where(
             self.token_step_mask, dist.gumbel_noise(shape), dist.logistic_noise(shape)
         )
         noise += self.padding_noise  # padding is never chosen
-        one_hot = self.one_hot.numpy()
-        head_weight, head_bias, noise = self.head_weight.numpy(), self.head_bias.numpy(), noise.numpy()
+        one_hot, noise = self.one_hot.numpy(), noise.numpy()
 
         step = _LSTMStep(self.lstm, batch_size)
         actions = []
         action = np.zeros([batch_size, D], one_hot.dtype)
         for is_token, weight, bias, step_noise in zip(
-            self.is_token_step, head_weight, head_bias, noise, strict=True
+            self.is_token_step, weights, biases, noise, strict=True
         ):
             logits = step(action) @ weight  # [B, D]
             logits += bias
@@ -155,7 +161,8 @@ class PolicyModel(parl.Model):
         assert tokens.shape == [len(tokens), 2 * self.num_nodes], tokens.shape
         assert adjvec.shape == [len(tokens), len(self.edge_positions)], adjvec.shape
         outputs, _ = self.lstm(self._inputs(tokens, adjvec))  # [T, B, H]
-        logits = _squash(outputs @ self.head_weight + self.head_bias)  # [T, B, D]
+        weights, biases = self._heads()
+        logits = _squash(outputs @ weights + biases)  # [T, B, D]
         token_logits, edge_logits = self._split(logits)
         token_log_prob = dist.categorical_log_prob(token_logits, tokens)
         edge_logits += self.edge_logit
@@ -164,6 +171,14 @@ class PolicyModel(parl.Model):
             token_log_prob.sum(axis=1) + _sum_edges(edge_log_prob),
             dist.categorical_entropy(token_logits).sum(axis=1),
             _sum_edges(dist.bernoulli_entropy(edge_logits)),
+        )
+
+    def _heads(self) -> tuple[Tensor, Tensor]:
+        """Each step's weights [T, H, D] and biases [T, 1, D]."""
+        if not self.shared_heads:
+            return self.head_weight, self.head_bias
+        return tuple(
+            paddle.where(self.token_step_mask, *heads) for heads in (self.head_weight, self.head_bias)
         )
 
     def _split(self, steps: Tensor) -> tuple[Tensor, Tensor]:
@@ -176,7 +191,7 @@ class PolicyModel(parl.Model):
 
     def _inputs(self, tokens: Tensor, adjvec: Tensor) -> Tensor:
         """tokens [B, 2N], adjvec [B, E] -> each step's input, the action before it, [T, B, D]."""
-        T, _, D = self.head_weight.shape
+        T, D = len(self.is_token_step), self.one_hot.shape[1]
         one_hots = F.embedding(tokens, self.one_hot)[:, :, : self.num_tokens].flatten(1)
         zero = paddle.zeros([len(tokens), 1], one_hots.dtype)
         packed = paddle.concat([one_hots, adjvec.astype(one_hots.dtype), zero], axis=1)

@@ -27,7 +27,7 @@ from record.history import HISTORY_NAME, HistoryWriter, ModelRecord, RecordError
 
 SETTINGS_NAME = "search.json"
 # Settings that searches of earlier versions do not name, and their values there.
-EARLIER = {"edge_probability": 0.5}
+EARLIER = {"edge_probability": 0.5, "shared_heads": False}
 
 
 def saved_settings(log_dir: Path) -> dict[str, Any]:

@@ -26,6 +26,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "train_batch_size": 8,
         "num_models": 499,
         "edge_probability": 0.15,
+        "shared_heads": True,
         "learning_rate": 0.03,
         "advantage_power": 1,
     },
@@ -110,6 +111,9 @@ class PolicyConfig(Settings):
     edge_probability: float = setting(
         0.5, "Probability of an edge in a random architecture, where any agent starts.", above=0, below=1
     )
+    shared_heads: bool = setting(
+        False, "Whether all nodes of both cells share the policy's two heads, of tokens and of edges."
+    )
     hidden_size: int = setting(64, "Hidden size of the policy's LSTM.", low=1, high=10_000)
     num_layers: int = setting(2, "Layers of the policy's LSTM.", low=1, high=20)
     input_size: int | None = setting(
@@ -131,7 +135,7 @@ class PolicyConfig(Settings):
                 f"input_size {self.input_size} must be at least num_nodes - 1 and num_tokens"
             )
         D = self.input_size or max(N - 1, K)
-        heads = 2 * (2 * N - 1) * (H + 1) * D
+        heads = (2 if self.shared_heads else 2 * (2 * N - 1)) * (H + 1) * D
         lstm = 4 * H * (D + H + 2 + (self.num_layers - 1) * (2 * H + 2))
         if heads + lstm > MOST_POLICY_PARAMETERS:
             raise SettingsError(

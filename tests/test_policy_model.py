@@ -16,6 +16,7 @@ SIZES = [
     {"num_nodes": 6, "num_tokens": 2, "hidden_size": 8, "num_layers": 3},
     {"num_nodes": 3, "num_tokens": 4, "hidden_size": 7, "num_layers": 2, "input_size": 9},
     {"num_nodes": 4, "num_tokens": 3, "hidden_size": 6, "edge_probability": 0.15},
+    {"num_nodes": 4, "num_tokens": 3, "hidden_size": 6, "shared_heads": True},
 ]
 
 
@@ -37,13 +38,15 @@ def log_prob_by_the_specification(model: PolicyModel, tokens, adjvec) -> float:
     depth = weights["head_weight"].shape[2]
     num_nodes, num_tokens = len(tokens) // 2, model.num_tokens
     h, c = np.zeros([layers, hidden]), np.zeros([layers, hidden])
-    heads = iter(zip(weights["head_weight"], weights["head_bias"], strict=True))
+    heads = list(zip(weights["head_weight"], weights["head_bias"], strict=True))
+    of_tokens, of_edges = heads[:2]
+    heads = iter(heads)
 
     def sigmoid(x):
         return 1 / (1 + np.exp(-x))
 
-    def decide(x, outputs):
-        """An LSTM step and the logits of the next head."""
+    def decide(x, outputs, shared_head):
+        """An LSTM step and the logits of the next head, or of the one for all decisions of this kind."""
         for layer in range(layers):
             gates = (
                 weights[f"lstm.weight_ih_l{layer}"] @ x
@@ -54,7 +57,7 @@ def log_prob_by_the_specification(model: PolicyModel, tokens, adjvec) -> float:
             c[layer] = c[layer] * sigmoid(f) + sigmoid(i) * np.tanh(j)
             h[layer] = np.tanh(c[layer]) * sigmoid(o)
             x = h[layer]
-        weight, bias = next(heads)
+        weight, bias = shared_head if model.shared_heads else next(heads)
         return 2.5 * np.tanh((x @ weight + bias[0])[:outputs] / 5)
 
     def padded(values):
@@ -71,12 +74,12 @@ def log_prob_by_the_specification(model: PolicyModel, tokens, adjvec) -> float:
         for node in range(num_nodes):
             if node > 0:
                 taken = cell_edges[node * (node - 1) // 2 : node * (node - 1) // 2 + node]
-                p = sigmoid(decide(x, node) + model.edge_logit)
+                p = sigmoid(decide(x, node, of_edges) + model.edge_logit)
                 total += np.log(np.where(taken, p, 1 - p)).sum()
                 x = padded(taken)
-            total += token_log_prob(decide(x, num_tokens), cell_tokens[node])
+            total += token_log_prob(decide(x, num_tokens, of_tokens), cell_tokens[node])
             x = padded(np.eye(num_tokens)[cell_tokens[node]])
-    assert next(heads, None) is None
+    assert model.shared_heads or next(heads, None) is None
     return total
 
 
@@ -206,6 +209,22 @@ def test_only_padding_gets_no_gradient():
     is_action = np.arange(3) < np.array(widths)[:, None]  # [T, D]
     assert ((model.head_bias.grad.numpy()[:, 0] != 0) == is_action).all()
     assert ((model.head_weight.grad.numpy() != 0).any(axis=1) == is_action).all()
+
+
+def test_shared_heads_learn_from_every_node():
+    model = make_policy(num_nodes=4, num_tokens=3, hidden_size=6, shared_heads=True)
+    assert list(model.head_weight.shape) == [2, 6, 3]
+    own = make_policy(num_nodes=4, num_tokens=3, hidden_size=6)
+    for name, parameter in own.named_parameters():  # the same policy, with heads of its own for each step
+        shared = dict(model.named_parameters())[name]
+        of_steps = np.where(np.array(own.is_token_step), 0, 1)
+        parameter.set_value(shared[of_steps] if "head" in name else shared)
+    tokens, adjvec = model.sample(20)
+    for policy in (model, own):
+        policy.score(tokens, adjvec).log_prob.sum().backward()
+    of_steps = own.head_weight.grad.numpy()
+    expected = [of_steps[own.is_token_step].sum(0), of_steps[np.logical_not(own.is_token_step)].sum(0)]
+    np.testing.assert_allclose(model.head_weight.grad.numpy(), expected, rtol=1e-4, atol=1e-4)
 
 
 def test_initial_weights():

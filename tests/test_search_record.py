@@ -324,10 +324,12 @@ def test_other_settings(tmp_path):
 
 
 def test_a_search_from_before_a_setting_goes_on_with_what_it_did(tmp_path):
-    search(tmp_path, 1)  # whose settings name no edge_probability
+    search(tmp_path, 1)  # whose settings name neither of the two
     text = refusal(tmp_path, settings={**SETTINGS, "edge_probability": 0.15})
     assert "edge_probability was 0.5 and is 0.15" in text
-    SearchRecord(tmp_path, {**SETTINGS, "edge_probability": 0.5}, resume=True)
+    text = refusal(tmp_path, settings={**SETTINGS, "shared_heads": True})
+    assert "shared_heads was False and is True" in text
+    SearchRecord(tmp_path, {**SETTINGS, "edge_probability": 0.5, "shared_heads": False}, resume=True)
 
 
 def test_unusable_directory(tmp_path):
