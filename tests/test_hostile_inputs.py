@@ -36,7 +36,8 @@ def test_all():
 def test_what_is_not_as_promised_is_found(tmp_path, monkeypatch, code, complaint):
     script = tmp_path / "script.py"
     script.write_text(f"import sys\n{code}\n")
-    monkeypatch.setattr(case, "MOST_SECONDS", 5)
+    if "while True" in code:  # the others end, later on a busy machine
+        monkeypatch.setattr(case, "MOST_SECONDS", 5)
     monkeypatch.setattr(case, "MOST_MEMORY", 2 * 10**9)  # a child counts what this process holds
 
     def prepare(here):
