@@ -66,11 +66,11 @@ def put_in(results: Path, log_dirs: Iterable[Path]) -> None:
         if not re.fullmatch(SEARCH, log_dir.name):
             raise RecordError(f"{log_dir} is not named AGENT-SEED")
         read_history(log_dir / HISTORY_NAME)  # which checks it
-        contents |= {
-            f"{log_dir.name}/{name}": (log_dir / name).read_bytes()
-            for name in NAMES
-            if (log_dir / name).exists()
-        }
+        for name in NAMES:
+            member, path_there = f"{log_dir.name}/{name}", log_dir / name
+            contents.pop(member, None)  # another search of this name may have had final candidates
+            if path_there.exists():
+                contents[member] = path_there.read_bytes()
     results.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(buffer := io.BytesIO(), "w") as archive:
         for member in sorted(contents):

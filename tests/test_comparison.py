@@ -11,6 +11,7 @@ from benchmarks import full_size, proxy
 from benchmarks.comparison import best_models, curve_of
 from benchmarks.histories import ARCHIVE, read_runs, read_searches, write_runs
 from image_data.errors import DatasetError
+from record.best import FINAL_NAME
 from record.history import RecordError
 from search_space.child import ChildConfig
 from search_space.network_id import network_id
@@ -106,6 +107,10 @@ def test_the_archive_keeps_what_is_not_replaced(tmp_path):
     put_search(tmp_path, "random-0", search([0.5]))
     assert (tmp_path / ARCHIVE).read_bytes() == before
     assert read_searches(tmp_path) == {"random": {0: search([0.5]), 10: search([0.25, 0.5])}}
+    put_search(tmp_path, "random-0", search([0.5]), search([0.5]))
+    assert read_searches(tmp_path, FINAL_NAME) == {"random": {0: search([0.5])}}
+    (tmp_path / "logs" / "random-0" / FINAL_NAME).unlink()  # as in another search of this name
+    put_search(tmp_path, "random-0", search([0.5]))
     with pytest.raises(RecordError, match="holds no AGENT-SEED/final_candidates.jsonl"):
         read_searches(tmp_path, "final_candidates.jsonl")
     with pytest.raises(RecordError, match="is not named AGENT-SEED"):
