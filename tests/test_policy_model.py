@@ -215,15 +215,15 @@ def test_shared_heads_learn_from_every_node():
     model = make_policy(num_nodes=4, num_tokens=3, hidden_size=6, shared_heads=True)
     assert list(model.head_weight.shape) == [2, 6, 3]
     own = make_policy(num_nodes=4, num_tokens=3, hidden_size=6)
+    is_token = np.array(own.is_token_step)
+    shared = dict(model.named_parameters())
     for name, parameter in own.named_parameters():  # the same policy, with heads of its own for each step
-        shared = dict(model.named_parameters())[name]
-        of_steps = np.where(np.array(own.is_token_step), 0, 1)
-        parameter.set_value(shared[of_steps] if "head" in name else shared)
+        parameter.set_value(shared[name][np.where(is_token, 0, 1)] if "head" in name else shared[name])
     tokens, adjvec = model.sample(20)
     for policy in (model, own):
         policy.score(tokens, adjvec).log_prob.sum().backward()
     of_steps = own.head_weight.grad.numpy()
-    expected = [of_steps[own.is_token_step].sum(0), of_steps[np.logical_not(own.is_token_step)].sum(0)]
+    expected = [of_steps[is_token].sum(axis=0), of_steps[~is_token].sum(axis=0)]
     np.testing.assert_allclose(model.head_weight.grad.numpy(), expected, rtol=1e-4, atol=1e-4)
 
 
