@@ -2,10 +2,10 @@
 
     python -m benchmarks.replay --agent=reinforce --learning_rate=0.005 --num_models=499 --seeds=10
 
-Takes main.py's flags of the agents. After every hundred models it prints two means over the seeds, with
-their standard errors: the accuracy of what the agent proposed among them, and that of the model that
-looked best so far. Both are without noise; the agent sees accuracies with noise. "sd" counts in standard
-deviations of random architectures from their mean.
+Takes main.py's flags of the agents; --agent=tpe is that of benchmarks/tpe_agent.py. After every hundred
+models it prints two means over the seeds, with their standard errors: the accuracy of what the agent
+proposed among them, and that of the model that looked best so far. Both are without noise; the agent sees
+accuracies with noise. "sd" counts in standard deviations of random architectures from their mean.
 
 The first line says how good the surrogate is: Kendall's tau between recorded accuracies of each search and
 what a surrogate of the other searches predicts. An agent that is tuned here has to be confirmed by real
@@ -35,6 +35,7 @@ from search_settings.groups import (
     SearchConfig,
     SearchSettings,
 )
+from search_space.child import ChildConfig
 from search_space.network_id import network_id
 from settings.command import one_line
 from settings.fields import Settings, SettingsError, setting
@@ -77,12 +78,19 @@ class SurrogateReward:
         return np.array(rewards)
 
 
-def replay(settings: SearchSettings, surrogate: Surrogate, noise: float, seed: int) -> SurrogateReward:
+def make_any_agent(name: str, policy: PolicyConfig, evolution: EvolutionConfig, seed: int) -> autodl.Agent:
+    """One of main.py's, or TPE."""
+    if name == "tpe":
+        from benchmarks.tpe_agent import TpeAgent  # Optuna, which nobody needs for the others
+
+        return TpeAgent(policy.num_nodes, policy.num_tokens, seed, policy.edge_probability)
+    search, run = SearchConfig(agent=name), RunConfig(seed=seed)
+    return make_agent(SearchSettings(search, run, policy=policy, evolution=evolution))
+
+
+def replay(agent: autodl.Agent, reward: SurrogateReward, run: RunConfig) -> SurrogateReward:
     """A whole search; what it proposed and saw."""
-    settings = dataclasses.replace(settings, run=dataclasses.replace(settings.run, seed=seed))
-    reward = SurrogateReward(surrogate, noise, settings.child.num_stages, seed)
-    num_steps = settings.run.num_models // settings.run.batch_size + 1
-    for _ in autodl.search(make_agent(settings), reward, settings.run.batch_size, num_steps):
+    for _ in autodl.search(agent, reward, run.batch_size, run.num_models // run.batch_size + 1):
         pass
     return reward
 
@@ -110,7 +118,6 @@ def fit_of_others(searches: list[list[ModelRecord]]) -> float:
 def main(argv: list[str]) -> None:
     try:
         run, policy, evolution = map(from_flags, (RunConfig, PolicyConfig, EvolutionConfig))
-        settings = SearchSettings(SearchConfig(agent=FLAGS.agent), run, policy=policy, evolution=evolution)
         archives = [read_searches(Path(directory)) for directory in FLAGS.histories]
     except (RecordError, SettingsError) as error:
         sys.exit(f"benchmarks.replay: {one_line(error)}")
@@ -133,9 +140,11 @@ def main(argv: list[str]) -> None:
     expected = surrogate.mean(*random_architectures(rng, 1000, N, K, policy.edge_probability))
     print(f"a surrogate of {len(models)} models; tau on searches left out: {fit_of_others(searches):.2f}")
     print(f"random architectures: mean {expected.mean():.4f}, sd {expected.std():.4f}")
-    replays = [
-        curves(replay(settings, surrogate, FLAGS.noise, run.seed + number)) for number in range(FLAGS.seeds)
-    ]
+    replays = []
+    for seed in range(run.seed, run.seed + FLAGS.seeds):
+        agent = make_any_agent(FLAGS.agent, policy, evolution, seed)
+        reward = SurrogateReward(surrogate, FLAGS.noise, ChildConfig().num_stages, seed)
+        replays.append(curves(replay(agent, reward, run)))
     mean, error = mean_and_error(np.array(replays))  # [2, windows] each
     print("models  proposed  +-        sd    best    +-")
     for index in range(mean.shape[1]):
@@ -151,6 +160,6 @@ if __name__ == "__main__":
     define_flags(
         ReplayConfig, RunConfig, PolicyConfig, EvolutionConfig, num_models=499, edge_probability=0.15
     )
-    flags.DEFINE_enum("agent", "reinforce", ["reinforce", "evolution", "random"], "Who proposes.")
+    flags.DEFINE_enum("agent", "reinforce", ["reinforce", "evolution", "random", "tpe"], "Who proposes.")
     flags.DEFINE_list("histories", [str(RESULTS)], "Directories of searches.zip.")
     app.run(main)

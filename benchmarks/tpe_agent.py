@@ -9,9 +9,10 @@
     settings = SearchSettings.of(preset="quick", log_dir="log-tpe")
     main.search(settings, agent=TpeAgent(num_nodes=4, num_tokens=10, seed=0))
 
-Bergstra, Bardenet, Bengio and Kegl 2011, "Algorithms for hyper-parameter optimization": each token and each
-edge is a categorical parameter. Optuna's default settings, except for constant_liar: a batch is proposed
-before any of its rewards is known, and with it the members of the batch avoid each other.
+Bergstra, Bardenet, Bengio and Kegl 2011, "Algorithms for hyper-parameter optimization": each token and
+each edge is a categorical parameter. Optuna's default settings, except for two. With constant_liar the
+members of a batch, which is proposed before any of its rewards is known, avoid each other. And the random
+architectures that TPE begins with are those of random search, so that edge_probability holds for them.
 """
 
 from typing import Any
@@ -20,14 +21,18 @@ import numpy as np
 import optuna
 from optuna.distributions import CategoricalDistribution
 
+from agents.random_search import RandomAgent
 from checked_io.files import check_arrays
+
+NUM_RANDOM = 10  # Optuna's default
 
 
 class TpeAgent:
     """See autodl.Agent for the methods. Its state is all architectures so far with their rewards."""
 
-    def __init__(self, num_nodes: int, num_tokens: int, seed: int):
+    def __init__(self, num_nodes: int, num_tokens: int, seed: int, edge_probability: float = 0.5):
         self.seed = seed
+        self.random = RandomAgent(num_nodes, num_tokens, seed, edge_probability)
         self.num_tokens = 2 * num_nodes  # of an architecture
         num_edges = num_nodes * (num_nodes - 1)
         choices = [range(num_tokens)] * self.num_tokens + [range(2)] * num_edges
@@ -37,9 +42,11 @@ class TpeAgent:
 
     def sample(self, step: int, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
         """From a new study each time, so that it depends on seed, step and state alone."""
+        if len(self.rewards) < NUM_RANDOM:
+            return self.random.sample(step, batch_size)
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         seed = int(np.random.SeedSequence([self.seed, step]).generate_state(1)[0])
-        sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)
+        sampler = optuna.samplers.TPESampler(n_startup_trials=NUM_RANDOM, constant_liar=True, seed=seed)
         study = optuna.create_study(sampler=sampler, direction="maximize")
         for row, reward in zip(self.decisions.tolist(), self.rewards.tolist(), strict=True):
             params = dict(zip(self.space, row, strict=True))

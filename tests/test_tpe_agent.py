@@ -6,6 +6,7 @@ import pytest
 pytest.importorskip("optuna", reason="Optuna is for the benchmarks alone")
 
 import main  # noqa: E402
+from agents.random_search import RandomAgent  # noqa: E402
 from benchmarks.pseudo_trainers import PseudoTrainers  # noqa: E402
 from benchmarks.tpe_agent import TpeAgent  # noqa: E402
 from search_settings.groups import SearchSettings  # noqa: E402
@@ -17,6 +18,13 @@ def search(log_dir, num_models):
     )
     models = main.search(settings, agent=TpeAgent(3, 4, seed=0), trainers=PseudoTrainers())
     return [(model.tokens, model.adjvec, model.accuracy) for model in models]
+
+
+def test_begins_as_random_search_does():
+    for mine, that_of_random in zip(
+        TpeAgent(3, 4, 5, 0.15).sample(0, 10), RandomAgent(3, 4, 5, 0.15).sample(0, 10), strict=True
+    ):
+        assert np.array_equal(mine, that_of_random)
 
 
 def test_learns_and_goes_on_after_a_stop(tmp_path):
