@@ -14,6 +14,7 @@ training on other seeds.
 
 import dataclasses
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +36,6 @@ from search_settings.groups import (
     SearchConfig,
     SearchSettings,
 )
-from search_space.child import ChildConfig
 from search_space.network_id import network_id
 from settings.command import one_line
 from settings.fields import Settings, SettingsError, setting
@@ -78,19 +78,34 @@ class SurrogateReward:
         return np.array(rewards)
 
 
-def make_any_agent(name: str, policy: PolicyConfig, evolution: EvolutionConfig, seed: int) -> autodl.Agent:
-    """One of main.py's, or TPE."""
-    if name == "tpe":
-        from benchmarks.tpe_agent import TpeAgent  # Optuna, which nobody needs for the others
+def tpe_maker() -> Callable[[SearchSettings], autodl.Agent]:
+    """Raises SettingsError without Optuna, which no other agent needs."""
+    try:
+        from benchmarks.tpe_agent import TpeAgent
+    except ImportError as error:
+        raise SettingsError(
+            f"--agent=tpe needs `pip install -r requirements/bench.txt` ({error})"
+        ) from error
 
-        return TpeAgent(policy.num_nodes, policy.num_tokens, seed, policy.edge_probability)
-    search, run = SearchConfig(agent=name), RunConfig(seed=seed)
-    return make_agent(SearchSettings(search, run, policy=policy, evolution=evolution))
+    def make(settings: SearchSettings) -> TpeAgent:
+        policy = settings.policy
+        return TpeAgent(policy.num_nodes, policy.num_tokens, settings.run.seed, policy.edge_probability)
+
+    return make
 
 
-def replay(agent: autodl.Agent, reward: SurrogateReward, run: RunConfig) -> SurrogateReward:
+def replay(
+    make: Callable[[SearchSettings], autodl.Agent],
+    settings: SearchSettings,
+    surrogate: Surrogate,
+    noise: float,
+    seed: int,
+) -> SurrogateReward:
     """A whole search; what it proposed and saw."""
-    for _ in autodl.search(agent, reward, run.batch_size, run.num_models // run.batch_size + 1):
+    settings = dataclasses.replace(settings, run=dataclasses.replace(settings.run, seed=seed))
+    reward = SurrogateReward(surrogate, noise, settings.child.num_stages, seed)
+    num_steps = settings.run.num_models // settings.run.batch_size + 1
+    for _ in autodl.search(make(settings), reward, settings.run.batch_size, num_steps):
         pass
     return reward
 
@@ -118,6 +133,10 @@ def fit_of_others(searches: list[list[ModelRecord]]) -> float:
 def main(argv: list[str]) -> None:
     try:
         run, policy, evolution = map(from_flags, (RunConfig, PolicyConfig, EvolutionConfig))
+        is_tpe = FLAGS.agent == "tpe"  # which main.py does not have
+        search = SearchConfig(agent="random" if is_tpe else FLAGS.agent)
+        settings = SearchSettings(search, run, policy=policy, evolution=evolution)
+        make = tpe_maker() if is_tpe else make_agent
         archives = [read_searches(Path(directory)) for directory in FLAGS.histories]
     except (RecordError, SettingsError) as error:
         sys.exit(f"benchmarks.replay: {one_line(error)}")
@@ -140,11 +159,10 @@ def main(argv: list[str]) -> None:
     expected = surrogate.mean(*random_architectures(rng, 1000, N, K, policy.edge_probability))
     print(f"a surrogate of {len(models)} models; tau on searches left out: {fit_of_others(searches):.2f}")
     print(f"random architectures: mean {expected.mean():.4f}, sd {expected.std():.4f}")
-    replays = []
-    for seed in range(run.seed, run.seed + FLAGS.seeds):
-        agent = make_any_agent(FLAGS.agent, policy, evolution, seed)
-        reward = SurrogateReward(surrogate, FLAGS.noise, ChildConfig().num_stages, seed)
-        replays.append(curves(replay(agent, reward, run)))
+    replays = [
+        curves(replay(make, settings, surrogate, FLAGS.noise, run.seed + number))
+        for number in range(FLAGS.seeds)
+    ]
     mean, error = mean_and_error(np.array(replays))  # [2, windows] each
     print("models  proposed  +-        sd    best    +-")
     for index in range(mean.shape[1]):

@@ -62,6 +62,7 @@ def test_an_agent_that_is_replayed_learns(replay):
     [
         ("--num_nodes=10", "--num_nodes=10, but --histories="),
         ("--histories=/nowhere", "/nowhere/searches.zip cannot be read: No such file"),
+        ("--num_tokens=11", "num_tokens 11: there are 10 operations"),
         ("--num_models=98", "--num_models must be at least 99"),
     ],
 )
