@@ -163,3 +163,29 @@ def test_the_table_at_full_size(tmp_path):
 def test_full_size_needs_test_images(digits_path):
     with pytest.raises(DatasetError, match="has no test.pkl"):
         full_size.on_test_images(str(digits_path))
+
+
+def test_how_cheap_sizes_rank_the_networks_of_full_size(tmp_path):
+    def with_edges(count):  # six nodes a cell
+        return {"tokens": 12 * [0], "adjvec": count * [1] + (30 - count) * [0]}
+
+    networks = [
+        model(mid, accuracy, network=f"{mid:016x}", run=1, **with_edges(edges))
+        for mid, (accuracy, edges) in enumerate([(0.4, 2), (0.5, 1), (0.6, 0), (0.3, 13)])
+    ]
+    write_runs(tmp_path / full_size.TRAINED, networks)
+    cheap = [run._replace(accuracy=0.2 + run.mid / 100) for run in networks]
+    (tmp_path / "sizes").mkdir()
+    write_runs(tmp_path / "sizes" / "w8_c1_e1.jsonl.gz", cheap)
+    write_runs(tmp_path / "sizes" / "w8_c1_e2.jsonl.gz", cheap[1:])
+    flags = [f"--full_size={tmp_path}", f"--results={tmp_path / 'sizes'}"]
+    table = run("-m", "benchmarks.cheap_sizes", *flags, check=True).stdout.splitlines()
+    assert table[0] == "4 networks, 3 of them with at most 12 edges"
+    size, runs, tau, _, few, _, seconds, mean, _ = next(filter(None, map(str.split, table[4:])))
+    # Of 6 pairs those of the fourth network are in the wrong order.
+    assert (size, runs, tau, few, seconds, mean) == ("w8_c1_e1", "1", "0.00", "1.00", "1.0", "0.215")
+    assert table[-1] == "w8_c1_e2 has no complete run yet"
+    done = run("-m", "benchmarks.cheap_sizes", *flags, "--sizes=w8", "--data_path=/nowhere")
+    assert done.returncode == 1 and done.stderr.endswith("w8 is no size; one is w64_c3_e20\n")
+    done = run("-m", "benchmarks.cheap_sizes", f"--full_size={tmp_path / 'sizes'}")
+    assert done.returncode == 1 and "0 networks; two are needed" in done.stderr
