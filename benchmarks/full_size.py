@@ -9,6 +9,10 @@ architectures (with --edge_probability) as an agent has finalists, are trained a
 training images. Their accuracy is that on the test images, of which --data_path must have some
 (dataset_maker.py --test_per_class). full_size.jsonl.gz holds these trainings.
 
+With --choose_at=w16_c3_e10 (a size as in benchmarks.proxy) the finalists of a search are those of the same
+models that have the highest accuracies at that size, of one training, on validation images. --choices has
+a file a size with these trainings.
+
 Standard errors are over the finalists, of their means over the runs.
 """
 
@@ -24,6 +28,7 @@ from agents.random_search import random_architectures
 from benchmarks.comparison import mean_and_error
 from benchmarks.further_runs import further_runs
 from benchmarks.histories import RESULTS, read_runs, read_searches, write_runs
+from benchmarks.proxy import config_of
 from dataset_maker import DatasetError, load_subset
 from image_data.subset import Subset, load_test_images
 from record.best import FINAL_NAME, final_means
@@ -33,6 +38,7 @@ from search_space.cells import OPERATION_NAMES
 from search_space.child import ChildConfig
 from search_space.network_id import network_id
 from settings.command import one_line
+from settings.fields import SettingsError
 from trainers.devices import DevicesError, find_devices
 from trainers.job import Job
 
@@ -49,15 +55,37 @@ class Candidate(NamedTuple):
     network: str
 
 
-def finalists(results: Path, count: int, num_stages: int) -> list[Candidate]:
-    """Of each search whose best models were trained again, the best `count`; raises RecordError where there
-    is no such search."""
+def final_candidates(results: Path, num_stages: int) -> list[list[Candidate]]:
+    """Of each search whose best models were trained again, these models, that of the highest mean first.
+    Raises RecordError where there is no such search."""
     return [
-        Candidate(agent, seed, job, network_id(job.tokens, job.adjvec, num_stages))
+        [
+            Candidate(agent, seed, job, network_id(job.tokens, job.adjvec, num_stages))
+            for job in best_means(runs)
+        ]
         for agent, seeds in read_searches(results, FINAL_NAME).items()
         for seed, runs in seeds.items()
-        for job in best_means(runs)[:count]
     ]
+
+
+def best_at(size: str, searches: list[list[Candidate]], choices: Path) -> list[list[Candidate]]:
+    """The candidates of each search, that of the highest accuracy at a size first. With --data_path those
+    that are missing from the size's file are trained. Raises RecordError where some are missing still."""
+    path = choices / f"{size}.jsonl.gz"
+    runs = read_runs(path)
+    config = config_of(size)
+    if FLAGS.data_path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        jobs = {candidate.network: candidate.job for search in searches for candidate in search}
+        images, devices = load_subset(FLAGS.data_path), find_devices(FLAGS.trainers)
+        for run in further_runs(jobs, runs, 1, images, config, devices):
+            runs = [*runs, run]
+            write_runs(path, runs)
+    accuracies = {run.network: run.accuracy for run in runs if run.run == 1}
+    try:
+        return [sorted(search, key=lambda one: -accuracies[one.network]) for search in searches]
+    except KeyError as error:
+        raise RecordError(f"{path} has no network {error}; --data_path trains it") from error
 
 
 def best_means(runs: list[ModelRecord]) -> list[Job]:
@@ -118,7 +146,10 @@ def main(argv: list[str]) -> None:
     path = results / TRAINED
     config = ChildConfig()
     try:
-        candidates = finalists(results, FLAGS.finalists, config.num_stages)
+        searches = final_candidates(results, config.num_stages)
+        if FLAGS.choose_at:
+            searches = best_at(FLAGS.choose_at, searches, Path(FLAGS.choices))
+        candidates = [candidate for search in searches for candidate in search[: FLAGS.finalists]]
         count = max(Counter(candidate.origin for candidate in candidates).values())
         candidates += drawn(count, FLAGS.edge_probability, config.num_stages)
         runs = read_runs(path)
@@ -130,12 +161,14 @@ def main(argv: list[str]) -> None:
                 runs = [*runs, run]
                 write_runs(path, runs)
         print_table(candidates, runs)
-    except (RecordError, DatasetError, DevicesError, OSError) as error:
+    except (RecordError, DatasetError, DevicesError, SettingsError, OSError) as error:
         sys.exit(f"benchmarks.full_size: {one_line(error)}")
 
 
 if __name__ == "__main__":
     flags.DEFINE_string("results", str(RESULTS), "Directory of searches.zip.")
+    flags.DEFINE_string("choose_at", None, "Size at which the finalists of a search are chosen.")
+    flags.DEFINE_string("choices", str(RESULTS.parent / "cheap_sizes"), "Directory of its trainings.")
     flags.DEFINE_integer("finalists", 1, "Of each search.", lower_bound=1)
     flags.DEFINE_integer("runs", 3, "Trainings of each architecture.", lower_bound=1)
     flags.DEFINE_float("edge_probability", 0.15, "Of the random architectures.", 0, 1)

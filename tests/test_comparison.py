@@ -160,6 +160,23 @@ def test_the_table_at_full_size(tmp_path):
     assert "reinforce           1      1" in table and "0.5200 (0.520, 0.520, 0.520)" in table
 
 
+def test_finalists_chosen_at_a_further_size(tmp_path):
+    found = [
+        model(mid, accuracy, tokens=[mid, 0, 0, 0], network=network_id([mid, 0, 0, 0], ADJVEC, 3))
+        for mid, accuracy in enumerate((0.5, 0.4, 0.3))
+    ]
+    again = [one._replace(run=1) for one in found]
+    put_search(tmp_path, "reinforce-0", found, again)
+    write_runs(tmp_path / full_size.TRAINED, again)
+    flags = [f"--results={tmp_path}", f"--choices={tmp_path}", "--choose_at=w8_c3_e5"]
+    done = run("-m", "benchmarks.full_size", *flags)
+    assert done.returncode == 1 and "w8_c3_e5.jsonl.gz has no network" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    write_runs(tmp_path / "w8_c3_e5.jsonl.gz", [run._replace(accuracy=0.1 * run.mid) for run in again])
+    table = run("-m", "benchmarks.full_size", *flags, check=True).stdout
+    assert "reinforce           0      2" in table and "0.3000 (0.300)" in table
+
+
 def test_full_size_needs_test_images(digits_path):
     with pytest.raises(DatasetError, match="has no test.pkl"):
         full_size.on_test_images(str(digits_path))
