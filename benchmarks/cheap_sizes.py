@@ -7,10 +7,11 @@ benchmarks.proxy asks this of dense and sparse architectures together, before th
 it of the networks of --full_size, which are finalists of searches and random sparse architectures, so most
 of them have few edges. Sizes are named as in benchmarks.proxy. --results has a file a size.
 
-The table has a row a size, after the rows of two rules that need no training. tau: Kendall's tau-b between
-the accuracies of one run and those at the default size, on test images, as a mean over the runs; +-: its
-standard error, by bootstrap over the networks. few: the same over the networks of at most 12 edges.
-mean, sd: of the accuracies between networks. seconds: the median time of a training on one core.
+The table has a row a size. tau: Kendall's tau-b between the accuracies of one run and those at the default
+size, on test images, as a mean over the runs; +-: its standard error, by bootstrap over the networks. few:
+the same over the networks of at most 12 edges. edges, parameters: the correlation of a network's accuracy,
+a mean over the runs, with how many of these it has. seconds: the median time of a training on one core.
+mean, sd: of the accuracies of a run. The last row is the default size itself.
 """
 
 import sys
@@ -22,7 +23,7 @@ from absl import app, flags
 from benchmarks.full_size import TRAINED
 from benchmarks.further_runs import further_runs
 from benchmarks.histories import RESULTS, read_runs, write_runs
-from benchmarks.proxy import config_of, tau_and_error
+from benchmarks.proxy import DEFAULT, config_of, tau_and_error
 from dataset_maker import DatasetError, load_subset
 from record.history import ModelRecord, RecordError
 from settings.command import one_line
@@ -72,31 +73,35 @@ def print_table(networks: dict[str, list[ModelRecord]], results: Path) -> None:
     firsts = [runs[0] for runs in networks.values()]
     at_default = np.array([np.mean([run.accuracy for run in runs]) for runs in networks.values()])
     edges = np.array([sum(first.adjvec) for first in firsts])
+    parameters = np.array([first.num_params for first in firsts])
     few = edges <= FEW
 
-    def taus(values: np.ndarray) -> str:
-        pairs = [
-            tau_and_error(values[:, some], at_default[some], np.ones((some.sum(), some.sum()), bool))
-            for some in (np.ones_like(few), few)
-        ]
-        return "  ".join(f"{tau:5.2f} {error:5.2f}" for tau, error in pairs)
+    def tau_of(accuracies: np.ndarray, some: np.ndarray) -> str:
+        if some.sum() < 2:
+            return "  nan   nan"
+        pairs = np.ones((some.sum(), some.sum()), bool)
+        tau, error = tau_and_error(accuracies[:, some], at_default[some], pairs)
+        return f"{tau:5.2f} {error:5.2f}"
+
+    def row(name: str, accuracies: np.ndarray, seconds: float) -> None:
+        mean = accuracies.mean(axis=0)
+        print(
+            f"{name:22} {len(accuracies):4} {tau_of(accuracies, few >= 0)} {tau_of(accuracies, few)} "
+            f"{np.corrcoef(mean, edges)[0, 1]:6.2f} {np.corrcoef(mean, parameters)[0, 1]:11.2f} "
+            f"{seconds:8.1f} {mean.mean():6.3f} {accuracies.std(axis=1, ddof=1).mean():6.3f}"
+        )
 
     print(f"{len(networks)} networks, {few.sum()} of them with at most {FEW} edges")
-    print(f"{'size':22} runs    tau    +-    few    +-  seconds  mean     sd")
-    for rule, values in {"few edges": -edges, "parameters": [first.num_params for first in firsts]}.items():
-        print(f"{rule:22} {'':4}  {taus(np.array(values, float)[None])}")
+    print(f"{'size':22} runs   tau   +-    few   +-   edges  parameters  seconds   mean     sd")
     for path in sorted(results.glob(f"*{SUFFIX}")):
         size, runs = path.name.removesuffix(SUFFIX), read_runs(path)
         accuracies = accuracies_of(runs, list(networks))
-        if not len(accuracies):
+        if len(accuracies):
+            row(size, accuracies, np.median([run.seconds for run in runs if run.network in networks]))
+        else:
             print(f"{size} has no complete run yet")
-            continue
-        seconds = np.median([run.seconds for run in runs])
-        sd = accuracies.std(axis=1, ddof=1).mean()
-        print(
-            f"{size:22} {len(accuracies):4}  {taus(accuracies)} {seconds:8.1f} "
-            f"{accuracies.mean():5.3f}  {sd:5.3f}"
-        )
+    seconds = np.median([run.seconds for runs in networks.values() for run in runs])
+    row(DEFAULT, at_default[None], seconds)
 
 
 def main(argv: list[str]) -> None:

@@ -187,7 +187,7 @@ def test_how_cheap_sizes_rank_the_networks_of_full_size(tmp_path):
         return {"tokens": 12 * [0], "adjvec": count * [1] + (30 - count) * [0]}
 
     networks = [
-        model(mid, accuracy, network=f"{mid:016x}", run=1, **with_edges(edges))
+        model(mid, accuracy, network=f"{mid:016x}", run=1, num_params=mid, **with_edges(edges))
         for mid, (accuracy, edges) in enumerate([(0.4, 2), (0.5, 1), (0.6, 0), (0.3, 13)])
     ]
     write_runs(tmp_path / full_size.TRAINED, networks)
@@ -198,10 +198,12 @@ def test_how_cheap_sizes_rank_the_networks_of_full_size(tmp_path):
     flags = [f"--full_size={tmp_path}", f"--results={tmp_path / 'sizes'}"]
     table = run("-m", "benchmarks.cheap_sizes", *flags, check=True).stdout.splitlines()
     assert table[0] == "4 networks, 3 of them with at most 12 edges"
-    size, runs, tau, _, few, _, seconds, mean, _ = next(filter(None, map(str.split, table[4:])))
     # Of 6 pairs those of the fourth network are in the wrong order.
+    size, runs, tau, _, few, _, edges, parameters, seconds, mean, _ = table[2].split()
     assert (size, runs, tau, few, seconds, mean) == ("w8_c1_e1", "1", "0.00", "1.00", "1.0", "0.215")
-    assert table[-1] == "w8_c1_e2 has no complete run yet"
+    assert (edges, parameters) == ("0.68", "1.00")
+    assert table[3] == "w8_c1_e2 has no complete run yet"
+    assert table[4].startswith("w64_c3_e20") and table[4].endswith("0.450  0.129")
     done = run("-m", "benchmarks.cheap_sizes", *flags, "--sizes=w8", "--data_path=/nowhere")
     assert done.returncode == 1 and done.stderr.endswith("w8 is no size; one is w64_c3_e20\n")
     done = run("-m", "benchmarks.cheap_sizes", f"--full_size={tmp_path / 'sizes'}")
