@@ -7,11 +7,12 @@ benchmarks.proxy asks this of dense and sparse architectures together, before th
 it of the networks of --full_size, which are finalists of searches and random sparse architectures, so most
 of them have few edges. Sizes are named as in benchmarks.proxy. --results has a file a size.
 
-The table has a row a size. tau: Kendall's tau-b between the accuracies of one run and those at the default
-size, on test images, as a mean over the runs; +-: its standard error, by bootstrap over the networks. few:
-the same over the networks of at most 12 edges. edges, parameters: the correlation of a network's accuracy,
-a mean over the runs, with how many of these it has. seconds: the median time of a training on one core.
-mean, sd: of the accuracies of a run. The last row is the default size itself.
+The table has a row a size, over the networks that were trained at it. tau: Kendall's tau-b between the
+accuracies of one run and those at the default size, on test images, as a mean over the runs; +-: its
+standard error, by bootstrap over the networks. few: the same over the networks of at most 12 edges. edges,
+parameters: the correlation of a network's accuracy, a mean over the runs, with how many of these it has.
+seconds: the median time of a training on one core. mean, sd: of the accuracies of a run. The last row is
+the default size itself.
 """
 
 import sys
@@ -69,39 +70,42 @@ def accuracies_of(runs: list[ModelRecord], networks: list[str]) -> np.ndarray:
     return values[np.isfinite(values).all(axis=1)]
 
 
-def print_table(networks: dict[str, list[ModelRecord]], results: Path) -> None:
-    firsts = [runs[0] for runs in networks.values()]
-    at_default = np.array([np.mean([run.accuracy for run in runs]) for runs in networks.values()])
+def print_row(size: str, runs: list[ModelRecord], networks: dict[str, list[ModelRecord]]) -> None:
+    """Of the trainings at a size, over the networks that have some."""
+    trained = {run.network for run in runs}
+    names = [name for name in networks if name in trained]
+    accuracies = accuracies_of(runs, names)
+    if len(names) < 2 or not len(accuracies):
+        print(f"{size} has no complete run yet")
+        return
+    firsts = [networks[name][0] for name in names]
+    at_default = np.array([np.mean([run.accuracy for run in networks[name]]) for name in names])
     edges = np.array([sum(first.adjvec) for first in firsts])
-    parameters = np.array([first.num_params for first in firsts])
-    few = edges <= FEW
+    parameters = [first.num_params for first in firsts]
+    seconds = np.median([run.seconds for run in runs if run.network in networks])
 
-    def tau_of(accuracies: np.ndarray, some: np.ndarray) -> str:
+    def tau_of(some: np.ndarray) -> str:
         if some.sum() < 2:
             return "  nan   nan"
         pairs = np.ones((some.sum(), some.sum()), bool)
         tau, error = tau_and_error(accuracies[:, some], at_default[some], pairs)
         return f"{tau:5.2f} {error:5.2f}"
 
-    def row(name: str, accuracies: np.ndarray, seconds: float) -> None:
-        mean = accuracies.mean(axis=0)
-        print(
-            f"{name:22} {len(accuracies):4} {tau_of(accuracies, few >= 0)} {tau_of(accuracies, few)} "
-            f"{np.corrcoef(mean, edges)[0, 1]:6.2f} {np.corrcoef(mean, parameters)[0, 1]:11.2f} "
-            f"{seconds:8.1f} {mean.mean():6.3f} {accuracies.std(axis=1, ddof=1).mean():6.3f}"
-        )
+    mean = accuracies.mean(axis=0)
+    print(
+        f"{size:22} {len(names):8} {len(accuracies):4} {tau_of(edges >= 0)} {tau_of(edges <= FEW)} "
+        f"{np.corrcoef(mean, edges)[0, 1]:6.2f} {np.corrcoef(mean, parameters)[0, 1]:11.2f} "
+        f"{seconds:8.1f} {mean.mean():6.3f} {accuracies.std(axis=1, ddof=1).mean():6.3f}"
+    )
 
-    print(f"{len(networks)} networks, {few.sum()} of them with at most {FEW} edges")
-    print(f"{'size':22} runs   tau   +-    few   +-   edges  parameters  seconds   mean     sd")
+
+def print_table(networks: dict[str, list[ModelRecord]], results: Path) -> None:
+    few = sum(sum(runs[0].adjvec) <= FEW for runs in networks.values())
+    print(f"{len(networks)} networks, {few} of them with at most {FEW} edges")
+    print(f"{'size':22} networks runs   tau   +-    few   +-   edges  parameters  seconds   mean     sd")
     for path in sorted(results.glob(f"*{SUFFIX}")):
-        size, runs = path.name.removesuffix(SUFFIX), read_runs(path)
-        accuracies = accuracies_of(runs, list(networks))
-        if len(accuracies):
-            row(size, accuracies, np.median([run.seconds for run in runs if run.network in networks]))
-        else:
-            print(f"{size} has no complete run yet")
-    seconds = np.median([run.seconds for runs in networks.values() for run in runs])
-    row(DEFAULT, at_default[None], seconds)
+        print_row(path.name.removesuffix(SUFFIX), read_runs(path), networks)
+    print_row(DEFAULT, [run for runs in networks.values() for run in runs], networks)
 
 
 def main(argv: list[str]) -> None:

@@ -194,16 +194,18 @@ def test_how_cheap_sizes_rank_the_networks_of_full_size(tmp_path):
     cheap = [run._replace(accuracy=0.2 + run.mid / 100) for run in networks]
     (tmp_path / "sizes").mkdir()
     write_runs(tmp_path / "sizes" / "w8_c1_e1.jsonl.gz", cheap)
-    write_runs(tmp_path / "sizes" / "w8_c1_e2.jsonl.gz", cheap[1:])
+    write_runs(tmp_path / "sizes" / "w8_c1_e2.jsonl.gz", cheap[1:3])
+    write_runs(tmp_path / "sizes" / "w8_c1_e3.jsonl.gz", cheap[:1])
     flags = [f"--full_size={tmp_path}", f"--results={tmp_path / 'sizes'}"]
     table = run("-m", "benchmarks.cheap_sizes", *flags, check=True).stdout.splitlines()
     assert table[0] == "4 networks, 3 of them with at most 12 edges"
     # Of 6 pairs those of the fourth network are in the wrong order.
-    size, runs, tau, _, few, _, edges, parameters, seconds, mean, _ = table[2].split()
-    assert (size, runs, tau, few, seconds, mean) == ("w8_c1_e1", "1", "0.00", "1.00", "1.0", "0.215")
-    assert (edges, parameters) == ("0.68", "1.00")
-    assert table[3] == "w8_c1_e2 has no complete run yet"
-    assert table[4].startswith("w64_c3_e20") and table[4].endswith("0.450  0.129")
+    size, count, runs, tau, _, few, _, edges, parameters, seconds, mean, _ = table[2].split()
+    assert (size, count, runs, tau, few) == ("w8_c1_e1", "4", "1", "0.00", "1.00")
+    assert (edges, parameters, seconds, mean) == ("0.68", "1.00", "1.0", "0.215")
+    assert table[3].split()[:4] == ["w8_c1_e2", "2", "1", "1.00"]
+    assert table[4] == "w8_c1_e3 has no complete run yet"
+    assert table[5].startswith("w64_c3_e20") and table[5].endswith("0.450  0.129")
     done = run("-m", "benchmarks.cheap_sizes", *flags, "--sizes=w8", "--data_path=/nowhere")
     assert done.returncode == 1 and done.stderr.endswith("w8 is no size; one is w64_c3_e20\n")
     done = run("-m", "benchmarks.cheap_sizes", f"--full_size={tmp_path / 'sizes'}")
