@@ -21,10 +21,10 @@ from pathlib import Path
 import numpy as np
 from absl import app, flags
 
+from benchmarks import proxy
 from benchmarks.full_size import TRAINED
-from benchmarks.further_runs import further_runs
-from benchmarks.histories import RESULTS, read_runs, write_runs
-from benchmarks.proxy import DEFAULT, config_of, tau_and_error
+from benchmarks.further_runs import train_missing
+from benchmarks.histories import RESULTS, read_runs
 from dataset_maker import DatasetError, load_subset
 from record.history import ModelRecord, RecordError
 from settings.command import one_line
@@ -49,25 +49,11 @@ def read_networks(directories: list[str]) -> dict[str, list[ModelRecord]]:
     return dict(sorted(networks.items()))
 
 
-def train(size: str, networks: dict[str, list[ModelRecord]], path: Path) -> None:
-    """Train the networks at a size --runs times, where that is missing from `path`."""
-    jobs = {name: Job(runs[0].mid, runs[0].tokens, runs[0].adjvec) for name, runs in networks.items()}
-    runs = read_runs(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    print(f"{size}:")
-    images, devices = load_subset(FLAGS.data_path), find_devices(FLAGS.trainers)
-    for run in further_runs(jobs, runs, FLAGS.runs, images, config_of(size), devices):
-        runs = [*runs, run]
-        write_runs(path, runs)
-
-
 def accuracies_of(runs: list[ModelRecord], networks: list[str]) -> np.ndarray:
     """[runs, networks]: of the runs that have all of these networks."""
-    values = np.full((max((run.run for run in runs), default=0), len(networks)), np.nan)
-    for run in runs:
-        if run.network in networks:
-            values[run.run - 1, networks.index(run.network)] = run.accuracy
-    return values[np.isfinite(values).all(axis=1)]
+    places = {name: place for place, name in enumerate(networks)}
+    own = [run._replace(mid=places[run.network]) for run in runs if run.network in places]
+    return proxy.accuracies_of(own, len(networks))
 
 
 def print_row(size: str, runs: list[ModelRecord], networks: dict[str, list[ModelRecord]]) -> None:
@@ -88,12 +74,13 @@ def print_row(size: str, runs: list[ModelRecord], networks: dict[str, list[Model
         if some.sum() < 2:
             return "  nan   nan"
         pairs = np.ones((some.sum(), some.sum()), bool)
-        tau, error = tau_and_error(accuracies[:, some], at_default[some], pairs)
+        tau, error = proxy.tau_and_error(accuracies[:, some], at_default[some], pairs)
         return f"{tau:5.2f} {error:5.2f}"
 
     mean = accuracies.mean(axis=0)
+    overall, of_few = tau_of(np.ones_like(edges, bool)), tau_of(edges <= FEW)
     print(
-        f"{size:22} {len(names):8} {len(accuracies):4} {tau_of(edges >= 0)} {tau_of(edges <= FEW)} "
+        f"{size:22} {len(names):8} {len(accuracies):4} {overall} {of_few} "
         f"{np.corrcoef(mean, edges)[0, 1]:6.2f} {np.corrcoef(mean, parameters)[0, 1]:11.2f} "
         f"{seconds:8.1f} {mean.mean():6.3f} {accuracies.std(axis=1, ddof=1).mean():6.3f}"
     )
@@ -105,19 +92,23 @@ def print_table(networks: dict[str, list[ModelRecord]], results: Path) -> None:
     print(f"{'size':22} networks runs   tau   +-    few   +-   edges  parameters  seconds   mean     sd")
     for path in sorted(results.glob(f"*{SUFFIX}")):
         print_row(path.name.removesuffix(SUFFIX), read_runs(path), networks)
-    print_row(DEFAULT, [run for runs in networks.values() for run in runs], networks)
+    print_row(proxy.DEFAULT, [run for runs in networks.values() for run in runs], networks)
 
 
 def main(argv: list[str]) -> None:
     results = Path(FLAGS.results)
     try:
         networks = read_networks(FLAGS.full_size)
-        for size in FLAGS.sizes:
-            config_of(size)
-        for size in FLAGS.sizes:
-            train(size, networks, results / f"{size}{SUFFIX}")
-        if not FLAGS.sizes:
+        configs = {size: proxy.config_of(size) for size in FLAGS.sizes}
+        if not configs:
             print_table(networks, results)
+            return
+        firsts = {name: runs[0] for name, runs in networks.items()}
+        jobs = {name: Job(first.mid, first.tokens, first.adjvec) for name, first in firsts.items()}
+        images, devices = load_subset(FLAGS.data_path), find_devices(FLAGS.trainers)
+        for size, config in configs.items():
+            print(f"{size}:", flush=True)
+            train_missing(results / f"{size}{SUFFIX}", jobs, FLAGS.runs, images, config, devices)
     except (RecordError, DatasetError, DevicesError, SettingsError, OSError) as error:
         sys.exit(f"benchmarks.cheap_sizes: {one_line(error)}")
 

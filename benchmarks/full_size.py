@@ -26,8 +26,8 @@ from absl import app, flags
 
 from agents.random_search import random_architectures
 from benchmarks.comparison import mean_and_error
-from benchmarks.further_runs import further_runs
-from benchmarks.histories import RESULTS, read_runs, read_searches, write_runs
+from benchmarks.further_runs import train_missing
+from benchmarks.histories import RESULTS, read_runs, read_searches
 from benchmarks.proxy import config_of
 from dataset_maker import DatasetError, load_subset
 from image_data.subset import Subset, load_test_images
@@ -72,15 +72,13 @@ def best_at(size: str, searches: list[list[Candidate]], choices: Path) -> list[l
     """The candidates of each search, that of the highest accuracy at a size first. With --data_path those
     that are missing from the size's file are trained. Raises RecordError where some are missing still."""
     path = choices / f"{size}.jsonl.gz"
-    runs = read_runs(path)
     config = config_of(size)
     if FLAGS.data_path:
-        path.parent.mkdir(parents=True, exist_ok=True)
         jobs = {candidate.network: candidate.job for search in searches for candidate in search}
         images, devices = load_subset(FLAGS.data_path), find_devices(FLAGS.trainers)
-        for run in further_runs(jobs, runs, 1, images, config, devices):
-            runs = [*runs, run]
-            write_runs(path, runs)
+        runs = train_missing(path, jobs, 1, images, config, devices)
+    else:
+        runs = read_runs(path)
     accuracies = {run.network: run.accuracy for run in runs if run.run == 1}
     try:
         return [sorted(search, key=lambda one: -accuracies[one.network]) for search in searches]
@@ -152,14 +150,12 @@ def main(argv: list[str]) -> None:
         candidates = [candidate for search in searches for candidate in search[: FLAGS.finalists]]
         count = max(Counter(candidate.origin for candidate in candidates).values())
         candidates += drawn(count, FLAGS.edge_probability, config.num_stages)
-        runs = read_runs(path)
         if FLAGS.data_path:
             jobs = {candidate.network: candidate.job for candidate in candidates}
-            images = on_test_images(FLAGS.data_path)
-            devices = find_devices(FLAGS.trainers)
-            for run in further_runs(jobs, runs, FLAGS.runs, images, config, devices):
-                runs = [*runs, run]
-                write_runs(path, runs)
+            images, devices = on_test_images(FLAGS.data_path), find_devices(FLAGS.trainers)
+            runs = train_missing(path, jobs, FLAGS.runs, images, config, devices)
+        else:
+            runs = read_runs(path)
         print_table(candidates, runs)
     except (RecordError, DatasetError, DevicesError, SettingsError, OSError) as error:
         sys.exit(f"benchmarks.full_size: {one_line(error)}")

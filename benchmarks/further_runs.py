@@ -3,10 +3,14 @@
     jobs = {model.network: Job(model.mid, model.tokens, model.adjvec)}
     for run in further_runs(jobs, [], 3, load_subset("cifar/study"), ChildConfig(), ["cpu"]):
         print(run.accuracy)
+
+train_missing does so for a file of such runs.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 
+from benchmarks.histories import read_runs, write_runs
 from image_data.subset import Subset
 from record.history import ModelRecord, RecordError
 from rewards.training_reward import accuracy_less_parameters, model_record
@@ -46,3 +50,21 @@ def further_runs(
                 raise RecordError(f"model {run.mid} could not be trained again: {run.reason}")
             print(f"{count} of {len(jobs)}: {run.accuracy:.3f}", flush=True)
             yield run._replace(network=network, run=job.run)
+
+
+def train_missing(
+    path: Path,
+    networks: Mapping[str, Job],
+    num_runs: int,
+    subset: Subset,
+    config: ChildConfig,
+    devices: list[str],
+) -> list[ModelRecord]:
+    """As further_runs, for the runs that are missing from a file, which gets each as soon as it is done.
+    Returns all runs of the file."""
+    runs = read_runs(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for run in further_runs(networks, runs, num_runs, subset, config, devices):
+        runs = [*runs, run]
+        write_runs(path, runs)
+    return runs

@@ -191,7 +191,7 @@ def test_how_cheap_sizes_rank_the_networks_of_full_size(tmp_path):
         for mid, (accuracy, edges) in enumerate([(0.4, 2), (0.5, 1), (0.6, 0), (0.3, 13)])
     ]
     write_runs(tmp_path / full_size.TRAINED, networks)
-    cheap = [run._replace(accuracy=0.2 + run.mid / 100) for run in networks]
+    cheap = [run._replace(accuracy=0.2 + run.mid / 100, reward=0.2 + run.mid / 100) for run in networks]
     (tmp_path / "sizes").mkdir()
     write_runs(tmp_path / "sizes" / "w8_c1_e1.jsonl.gz", cheap)
     write_runs(tmp_path / "sizes" / "w8_c1_e2.jsonl.gz", cheap[1:3])
