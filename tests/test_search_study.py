@@ -1,0 +1,27 @@
+"""The pages of the study of what a search finds: their tables are what their commands print."""
+
+import pytest
+from helpers import run
+
+from benchmarks.histories import RESULTS
+
+DENSE = "--results=benchmarks/results/small_dense"
+
+
+@pytest.mark.parametrize(
+    ("page", "command"),
+    [
+        ("search_study.md", "benchmarks.proxy"),
+        ("search_study.md", "benchmarks.comparison"),
+        ("search_study.md", "benchmarks.full_size"),
+        ("search_study.md", "benchmarks.full_size --choose_at=w16_c3_e10"),
+        ("search_study.md", "benchmarks.cheap_sizes"),
+        pytest.param("search_study.md", "benchmarks.study", marks=pytest.mark.slow),
+        ("dense_cells.md", f"benchmarks.comparison {DENSE}"),
+        ("dense_cells.md", f"benchmarks.full_size {DENSE} --edge_probability=0.5 --finalists=3"),
+    ],
+)
+def test_a_table_of_a_page_is_what_its_command_prints(page, command, tmp_path):
+    picture = [f"--picture={tmp_path / 'picture.png'}"] if "comparison" in command else []
+    printed = run("-m", *command.split(), *picture, check=True).stdout
+    assert f"```\n{printed}```\n" in (RESULTS.parent / page).read_text()
