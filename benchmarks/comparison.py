@@ -23,12 +23,12 @@ from absl import app, flags
 
 from benchmarks.further_runs import further_runs
 from benchmarks.histories import RESULTS, Searches, read_runs, read_searches, write_runs
+from benchmarks.proxy import config_of
 from checked_io.files import write_whole
 from dataset_maker import DatasetError, load_subset
 from record.history import ModelRecord, RecordError
 from report_page.pictures import png
 from report_page.statistics import trained
-from search_settings.groups import PRESETS, SearchSettings
 from search_space.network_picture import plt
 from settings.command import one_line
 from settings.fields import SettingsError
@@ -59,11 +59,11 @@ def train_again(searches: Searches, runs: list[ModelRecord], path: Path) -> list
                 wanted.get(model.network, model), model, key=lambda form: (form.tokens, form.adjvec)
             )
     jobs = {network: Job(model.mid, model.tokens, model.adjvec) for network, model in wanted.items()}
-    config = SearchSettings.of(preset=FLAGS.preset).child
+    config = config_of(FLAGS.size)
     subset = load_subset(FLAGS.data_path)
     for run in further_runs(jobs, runs, RUNS, subset, config, find_devices(FLAGS.trainers)):
         if run.num_params != wanted[run.network].num_params:
-            raise RecordError(f"--preset={FLAGS.preset} is not the size of these searches")
+            raise RecordError(f"--size={FLAGS.size} is not the size of these searches")
         runs = [*runs, run]
         write_runs(path, runs)
     return runs
@@ -177,7 +177,7 @@ def main(argv: list[str]) -> None:
 if __name__ == "__main__":
     flags.DEFINE_string("results", str(RESULTS), "Directory of searches.zip.")
     flags.DEFINE_string("data_path", None, "The images; with it the best models are trained again.")
-    flags.DEFINE_enum("preset", "small", list(PRESETS), "Of which size the searches are.")
+    flags.DEFINE_string("size", "w16_c1_e2_b8", "Of the searches, named as in benchmarks.proxy.")
     flags.DEFINE_string("trainers", "auto", "As in main.py.")
     flags.DEFINE_string("picture", "img/comparison.png", "Where the picture goes.")
     app.run(main)
