@@ -1,4 +1,4 @@
-"""The pages of the study of what a search finds: their tables are what their commands print."""
+"""The pages of the study of what a search finds: their printed tables are what the commands print."""
 
 import pytest
 from helpers import run
@@ -16,7 +16,8 @@ DENSE = "--results=benchmarks/results/small_dense"
         ("search_study.md", "benchmarks.full_size"),
         ("search_study.md", "benchmarks.full_size --choose_at=w16_c3_e10"),
         ("search_study.md", "benchmarks.cheap_sizes"),
-        pytest.param("search_study.md", "benchmarks.study", marks=pytest.mark.slow),
+        ("search_study.md", "benchmarks.study_sizes"),
+        pytest.param("search_study.md", "benchmarks.study_searches", marks=pytest.mark.slow),
         ("dense_cells.md", f"benchmarks.comparison {DENSE}"),
         ("dense_cells.md", f"benchmarks.full_size {DENSE} --edge_probability=0.5 --finalists=3"),
     ],
