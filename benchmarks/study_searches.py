@@ -33,6 +33,7 @@ from record.history import ModelRecord
 from search_space.cells import OPERATION_NAMES
 
 DENSE = RESULTS.parent / "small_dense"
+THREE_CELLS = RESULTS.parent / "small_three_cells"
 
 
 def show(name: str, values: ArrayLike) -> None:
@@ -110,6 +111,22 @@ def show_searches() -> None:
                 show_over_searches([(models, further[agent][seed]) for seed, models in seeds.items()])
 
 
+def show_begun_searches() -> None:
+    """Those at three cells a stage, by fifties; so far they have no final candidates."""
+    for agent, seeds in read_searches(THREE_CELLS).items():
+        for seed, models in seeds.items():
+            print(f"{THREE_CELLS.name}, {agent}-{seed}")
+            for start in range(0, len(models), 50):
+                some = models[start : start + 50]
+                edges = np.mean([sum(model.adjvec) for model in some])
+                max_pooling = np.isin([model.tokens for model in some], MAX_POOLING).mean()
+                print(
+                    f"  models {start + 1} to {start + len(some)}: mean accuracy "
+                    f"{np.mean([model.accuracy for model in some]):.3f}, edges {edges:.1f}, "
+                    f"max pooling {max_pooling:.2f} of the operations"
+                )
+
+
 def hours(runs: Iterable[ModelRecord]) -> float:
     return sum(run.seconds for run in runs if run.status == "ok") / 3600
 
@@ -122,6 +139,8 @@ def show_budget() -> None:
     for path in sorted((RESULTS.parent / "cheap_sizes").glob("*.gz")):
         runs = read_runs(path)
         print(f"cheap_sizes/{path.name}: {len(runs)} trainings, {hours(runs):.2f} core-hours")
+    begun = [models for seeds in read_searches(THREE_CELLS).values() for models in seeds.values()]
+    print(f"{THREE_CELLS.name}: searches {sum(map(hours, begun)):.2f} core-hours")
     for directory in (DENSE, OWN_HEADS, RESULTS):
         further = read_searches(directory, FINAL_NAME).values()
         print(
@@ -134,4 +153,5 @@ def show_budget() -> None:
 
 if __name__ == "__main__":
     show_searches()
+    show_begun_searches()
     show_budget()
