@@ -249,6 +249,7 @@ def test_flags_of_absl_are_unknown(flag):
 ELSEWHERE = """
 import runpy, sys
 from backend import parl_backend  # as if Paddle and PARL were there
+import matplotlib.pyplot  # where it has no list of fonts yet, it asks Windows' registry for them
 import os
 del os.sched_getaffinity
 sys.modules["fcntl"] = None
