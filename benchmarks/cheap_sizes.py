@@ -22,7 +22,7 @@ import numpy as np
 from absl import app, flags
 
 from benchmarks import proxy
-from benchmarks.full_size import TRAINED
+from benchmarks.full_size import CHEAP_SIZES, TRAINED
 from benchmarks.further_runs import train_missing
 from benchmarks.histories import RESULTS, read_runs
 from dataset_maker import DatasetError, load_subset
@@ -33,6 +33,7 @@ from trainers.devices import DevicesError, find_devices
 from trainers.job import Job
 
 SUFFIX = ".jsonl.gz"
+OWN_HEADS = RESULTS.parent / "small_own_heads"
 FEW = 12  # edges
 FLAGS = flags.FLAGS
 
@@ -118,10 +119,10 @@ if __name__ == "__main__":
     flags.DEFINE_integer("runs", 1, "Trainings of each network at a size.", lower_bound=1)
     flags.DEFINE_list(
         "full_size",
-        [str(RESULTS), str(RESULTS.parent / "small_own_heads")],
+        [str(RESULTS), str(OWN_HEADS)],
         f"Directories of {TRAINED}, the trainings at the default size.",
     )
-    flags.DEFINE_string("results", str(RESULTS.parent / "cheap_sizes"), "Directory of the trainings.")
+    flags.DEFINE_string("results", str(CHEAP_SIZES), "Directory of the trainings.")
     flags.DEFINE_string("data_path", "cifar/study", "Where dataset_maker.py wrote the images.")
     flags.DEFINE_string("trainers", "auto", "As in main.py.")
     app.run(main)

@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 from absl import app, flags
+from numpy.typing import ArrayLike
 
 from benchmarks.further_runs import further_runs
 from benchmarks.histories import RESULTS, Searches, read_runs, read_searches, write_runs
@@ -28,7 +29,7 @@ from checked_io.files import write_whole
 from dataset_maker import DatasetError, load_subset
 from record.history import ModelRecord, RecordError
 from report_page.pictures import png
-from report_page.statistics import trained
+from report_page.statistics import Estimate, trained
 from search_space.network_picture import plt
 from settings.command import one_line
 from settings.fields import SettingsError
@@ -108,6 +109,11 @@ def mean_and_error(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if len(values) < 2:
         return values.mean(axis=0), np.full(values.shape[1:], np.nan)
     return values.mean(axis=0), values.std(axis=0, ddof=1) / len(values) ** 0.5
+
+
+def estimate_of(values: ArrayLike) -> Estimate:
+    mean, error = mean_and_error(np.array(values))
+    return Estimate(float(mean), float(error), len(values))
 
 
 def less_random(curve: Curve, random: Curve | None) -> np.ndarray:

@@ -25,7 +25,7 @@ import numpy as np
 from absl import app, flags
 
 from agents.random_search import random_architectures
-from benchmarks.comparison import mean_and_error
+from benchmarks.comparison import estimate_of
 from benchmarks.further_runs import train_missing
 from benchmarks.histories import RESULTS, read_runs, read_searches
 from benchmarks.proxy import config_of
@@ -33,7 +33,6 @@ from dataset_maker import DatasetError, load_subset
 from image_data.subset import Subset, load_test_images
 from record.best import FINAL_NAME, final_means
 from record.history import ModelRecord, RecordError
-from report_page.statistics import Estimate
 from search_space.cells import OPERATION_NAMES
 from search_space.child import ChildConfig
 from search_space.network_id import network_id
@@ -43,6 +42,7 @@ from trainers.devices import DevicesError, find_devices
 from trainers.job import Job
 
 TRAINED = "full_size.jsonl.gz"
+CHEAP_SIZES = RESULTS.parent / "cheap_sizes"
 NUM_NODES = 10
 DRAWN = "drawn at random"
 FLAGS = flags.FLAGS
@@ -127,10 +127,7 @@ def print_table(candidates: list[Candidate], runs: list[ModelRecord]) -> None:
             f"{origin:15} {seed:5} {job.mid:6} {sum(job.adjvec):6} {own[0].num_params:11,}  "
             f"{mean:.4f} ({shown})"
         )
-    estimates = {
-        origin: Estimate(*map(float, mean_and_error(np.array(means))), len(means))
-        for origin, means in by_origin.items()
-    }
+    estimates = {origin: estimate_of(means) for origin, means in by_origin.items()}
     for origin, estimate in estimates.items():
         print(f"{origin}: {estimate.mean:.4f} +- {estimate.error:.4f} over {estimate.count}")
     if reinforce := estimates.pop("reinforce", None):
@@ -164,7 +161,7 @@ def main(argv: list[str]) -> None:
 if __name__ == "__main__":
     flags.DEFINE_string("results", str(RESULTS), "Directory of searches.zip.")
     flags.DEFINE_string("choose_at", None, "Size at which the finalists of a search are chosen.")
-    flags.DEFINE_string("choices", str(RESULTS.parent / "cheap_sizes"), "Directory of its trainings.")
+    flags.DEFINE_string("choices", str(CHEAP_SIZES), "Directory of its trainings.")
     flags.DEFINE_integer("finalists", 1, "Of each search.", lower_bound=1)
     flags.DEFINE_integer("runs", 3, "Trainings of each architecture.", lower_bound=1)
     flags.DEFINE_float("edge_probability", 0.15, "Of the random architectures.", 0, 1)

@@ -100,6 +100,11 @@ def read_runs(path: Path, architectures: list[Architecture]) -> list[ModelRecord
     return runs
 
 
+def read_all_runs(results: Path, architectures: list[Architecture]) -> dict[str, list[ModelRecord]]:
+    """The trainings of all sizes. Raises as read_runs."""
+    return {path.stem: read_runs(path, architectures) for path in sorted(results.glob("w*.jsonl"))}
+
+
 def train(size: str, config: ChildConfig, results: Path) -> None:
     """Train what is missing at a size, a line and a record each."""
     results.mkdir(parents=True, exist_ok=True)
@@ -191,7 +196,7 @@ def row_of(size: str, runs: list[ModelRecord], reference: np.ndarray, kinds: np.
 def print_table(results: Path) -> None:
     architectures = read_architectures(results)
     kinds = np.array([architecture.kind for architecture in architectures])
-    runs = {path.stem: read_runs(path, architectures) for path in sorted(results.glob("w*.jsonl"))}
+    runs = read_all_runs(results, architectures)
     reference = accuracies_of(runs.get(DEFAULT, []), len(kinds))
     if not len(reference):
         raise RecordError(f"--results={results} has no complete run of the default size, {DEFAULT}")

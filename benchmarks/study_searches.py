@@ -19,17 +19,18 @@ from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import kendalltau
 from sklearn.linear_model import RidgeCV
 from sklearn.model_selection import KFold, cross_val_predict
 
 from benchmarks import proxy
-from benchmarks.comparison import RETRAINED, mean_and_error
-from benchmarks.full_size import TRAINED
+from benchmarks.cheap_sizes import OWN_HEADS, SUFFIX
+from benchmarks.comparison import RETRAINED, estimate_of
+from benchmarks.full_size import CHEAP_SIZES, TRAINED
 from benchmarks.histories import RESULTS, read_runs, read_searches
-from benchmarks.study_sizes import MAX_POOLING, OWN_HEADS
+from benchmarks.study_sizes import MAX_POOLING, shown, tau_of
 from record.best import FINAL_NAME
 from record.history import ModelRecord
+from report_page.statistics import trained
 from search_space.cells import OPERATION_NAMES
 
 DENSE = RESULTS.parent / "small_dense"
@@ -37,12 +38,11 @@ THREE_CELLS = RESULTS.parent / "small_three_cells"
 
 
 def show(name: str, values: ArrayLike) -> None:
-    mean, error = mean_and_error(np.array(values))
-    print(f"{name}: {mean:.3f} +- {error:.3f}")
+    print(f"{name}: {shown(estimate_of(values))}")
 
 
-def tau_of(x: ArrayLike, y: ArrayLike) -> float:
-    return kendalltau(x, y).statistic
+def hours(runs: Iterable[ModelRecord]) -> float:
+    return sum(run.seconds for run in trained(runs)) / 3600
 
 
 def ten_best(models: list[ModelRecord], again: list[ModelRecord]) -> tuple[np.ndarray, np.ndarray]:
@@ -68,8 +68,8 @@ def show_search(models: list[ModelRecord], again: list[ModelRecord]) -> None:
         print(f"  {name}: {first:.1f} -> {last:.1f}, correlation {correlation:.2f}")
     max_pooling = np.isin([model.tokens for model in models[-100:]], MAX_POOLING).mean()
     print(f"  max pooling: {max_pooling:.2f} of the operations of the last hundred")
-    seconds = [model.seconds for model in models if model.status == "ok"]
-    print(f"  {sum(seconds) / 3600:.2f} core-hours, median {np.median(seconds):.1f} s")
+    median = np.median([model.seconds for model in trained(models)])
+    print(f"  {hours(models):.2f} core-hours, median {median:.1f} s")
 
 
 def show_predicted(models: list[ModelRecord]) -> None:
@@ -127,16 +127,11 @@ def show_begun_searches() -> None:
                 )
 
 
-def hours(runs: Iterable[ModelRecord]) -> float:
-    return sum(run.seconds for run in runs if run.status == "ok") / 3600
-
-
 def show_budget() -> None:
     """Not of the searches, which show their own."""
-    architectures = proxy.read_architectures(proxy.RESULTS)
-    of_proxy = [proxy.read_runs(path, architectures) for path in proxy.RESULTS.glob("w*.jsonl")]
-    print(f"proxy study: {sum(map(hours, of_proxy)):.2f} core-hours")
-    for path in sorted((RESULTS.parent / "cheap_sizes").glob("*.gz")):
+    of_proxy = proxy.read_all_runs(proxy.RESULTS, proxy.read_architectures(proxy.RESULTS))
+    print(f"proxy study: {sum(map(hours, of_proxy.values())):.2f} core-hours")
+    for path in sorted(CHEAP_SIZES.glob(f"*{SUFFIX}")):
         runs = read_runs(path)
         print(f"cheap_sizes/{path.name}: {len(runs)} trainings, {hours(runs):.2f} core-hours")
     begun = [models for seeds in read_searches(THREE_CELLS).values() for models in seeds.values()]

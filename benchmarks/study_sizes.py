@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from benchmarks import cheap_sizes, proxy
-from benchmarks.comparison import mean_and_error
-from benchmarks.full_size import drawn, final_candidates
+from benchmarks.cheap_sizes import OWN_HEADS, SUFFIX
+from benchmarks.comparison import estimate_of
+from benchmarks.full_size import CHEAP_SIZES, drawn, final_candidates
 from benchmarks.histories import RESULTS, read_runs
 from record.history import ModelRecord
 from report_page.statistics import Estimate
@@ -25,16 +26,11 @@ from search_space.cells import OPERATION_NAMES
 from search_space.child import ChildConfig
 
 NUM_STAGES = ChildConfig().num_stages
-OWN_HEADS = RESULTS.parent / "small_own_heads"
 SMALL = "w16_c1_e2_b8"  # the size of the searches
 THREE_CELLS = "w16_c3_e10"
 SIZES = (SMALL, "w16_c1_e10", THREE_CELLS)
 AT_DEFAULT = "default size"
 MAX_POOLING = [place for place, name in enumerate(OPERATION_NAMES) if name.startswith("maxpool")]
-
-
-def estimate(values: ArrayLike) -> Estimate:
-    return Estimate(*mean_and_error(np.array(values)), len(values))
 
 
 def shown(some: Estimate) -> str:
@@ -49,9 +45,7 @@ def tau_of(x: ArrayLike, y: ArrayLike) -> float:
 def show_proxy_study() -> None:
     architectures = proxy.read_architectures(proxy.RESULTS)
     kinds = np.array([architecture.kind for architecture in architectures])
-    runs = {
-        path.stem: proxy.read_runs(path, architectures) for path in sorted(proxy.RESULTS.glob("w*.jsonl"))
-    }
+    runs = proxy.read_all_runs(proxy.RESULTS, architectures)
     accuracies = {size: proxy.accuracies_of(some, len(kinds)).mean(axis=0) for size, some in runs.items()}
     default = accuracies.pop(proxy.DEFAULT)
     print(f"The {len(kinds)} architectures of the proxy study")
@@ -60,7 +54,7 @@ def show_proxy_study() -> None:
         taus = {size: tau_of(values[own], default[own]) for size, values in accuracies.items()}
         lowest, highest = min(taus.values()), max(taus.values())
         print(
-            f"  {kind}: {shown(estimate(default[own]))} at the {AT_DEFAULT}, sd "
+            f"  {kind}: {shown(estimate_of(default[own]))} at the {AT_DEFAULT}, sd "
             f"{default[own].std(ddof=1):.3f}; tau of {SMALL} {taus[SMALL]:.2f}, of all cheap sizes "
             f"{lowest:.2f} to {highest:.2f}"
         )
@@ -80,9 +74,7 @@ class SparseNetworks:
 
     def __init__(self) -> None:
         self.trainings = cheap_sizes.read_networks([str(RESULTS), str(OWN_HEADS)])
-        self.runs = {
-            size: read_runs(RESULTS.parent / "cheap_sizes" / f"{size}.jsonl.gz") for size in SIZES
-        }
+        self.runs = {size: read_runs(CHEAP_SIZES / f"{size}{SUFFIX}") for size in SIZES}
         searches = final_candidates(RESULTS, NUM_STAGES)
         self.candidates: dict[str, list[list[str]]] = defaultdict(list)  # agent -> searches -> networks
         for search in searches:
@@ -94,12 +86,13 @@ class SparseNetworks:
             if search[0].origin != "random"
         ]
         self.of_random_search = [search[0] for search in self.candidates["random"]]
-        own_random = {candidate.network for count in (1, 3) for candidate in drawn(count, 0.15, NUM_STAGES)}
-        # The same operations with another probability of an edge: the generator draws operations first.
-        tokens = [candidate.job.tokens for candidate in drawn(3, 0.15, NUM_STAGES)]
+        sparse = [*drawn(3, 0.15, NUM_STAGES), *drawn(1, 0.15, NUM_STAGES)]
+        # Operations are drawn before edges, so that those with fewer edges have the same ones.
+        tokens = [candidate.job.tokens for candidate in sparse]
         drawn_ones = [name for name, runs in self.trainings.items() if runs[0].tokens in tokens]
-        self.drawn_sparse = [name for name in drawn_ones if name in own_random]
-        self.drawn_with_fewer_edges = [name for name in drawn_ones if name not in own_random]
+        sparse_ones = {candidate.network for candidate in sparse}
+        self.drawn_sparse = [name for name in drawn_ones if name in sparse_ones]
+        self.drawn_with_fewer_edges = [name for name in drawn_ones if name not in sparse_ones]
 
     def firsts(self, names: Iterable[str]) -> list[ModelRecord]:
         return [self.trainings[name][0] for name in names]
@@ -123,8 +116,7 @@ def show_taus(networks: SparseNetworks, names: list[str]) -> None:
     for size in SIZES:
         tau, error = proxy.tau_and_error(networks.at_cheap(size, names), default, np.ones((n, n), bool))
         print(f"  {size}: tau {tau:.2f} +- {error:.2f}")
-    accuracies = networks.at_all(names)
-    one, three = accuracies["w16_c1_e10"], accuracies[THREE_CELLS]
+    one, three = (networks.at_cheap(size, names).mean(axis=0) for size in ("w16_c1_e10", THREE_CELLS))
 
     def difference(places: np.ndarray) -> float:
         some = default[places]
@@ -166,7 +158,7 @@ def show_sparse_networks(networks: SparseNetworks) -> None:
             "max pooling": [np.isin(first.tokens, MAX_POOLING).sum() for first in firsts],
         }
         for size, accuracies in networks.at_all(own).items():
-            line = f"  {size}: {shown(estimate(accuracies))}"
+            line = f"  {size}: {shown(estimate_of(accuracies))}"
             if len(own) > 5:
                 for name, count in counts.items():
                     line += f", {name} {np.corrcoef(count, accuracies)[0, 1]:.2f}"
@@ -183,13 +175,13 @@ def show_candidates(networks: SparseNetworks) -> None:
         chosen = [max(search, key=at_three_cells.get) for search in searches]
         gain = networks.at_default(chosen) - networks.at_default(search[0] for search in searches)
         print(
-            f"  {agent}: mean {shown(estimate(means[agent]))}, best of a search "
-            f"{shown(estimate(np.max(accuracies, axis=1)))}; finalists chosen by it gain "
-            f"{shown(estimate(gain))} at the {AT_DEFAULT}"
+            f"  {agent}: mean {shown(estimate_of(means[agent]))}, best of a search "
+            f"{shown(estimate_of(np.max(accuracies, axis=1)))}; finalists chosen by it gain "
+            f"{shown(estimate_of(gain))} at the {AT_DEFAULT}"
         )
     random = means.pop("random")
     agents = [mean for agent in means.values() for mean in agent]
-    print(f"  agents less random search: mean {shown(estimate(agents) - estimate(random))}")
+    print(f"  agents less random search: mean {shown(estimate_of(agents) - estimate_of(random))}")
 
 
 if __name__ == "__main__":
