@@ -12,7 +12,7 @@ accuracies of one run and those at the default size, on test images, as a mean o
 standard error, by bootstrap over the networks. few: the same over the networks of at most 12 edges. edges,
 parameters: the correlation of a network's accuracy, a mean over the runs, with how many of these it has.
 seconds: the median time of a training on one core. mean, sd: of the accuracies of a run. The last row is
-the default size itself.
+the default size itself, the reference of tau.
 """
 
 import sys
@@ -72,7 +72,7 @@ def print_row(size: str, runs: list[ModelRecord], networks: dict[str, list[Model
     seconds = np.median([run.seconds for run in runs if run.network in networks])
 
     def tau_of(some: np.ndarray) -> str:
-        if some.sum() < 2:
+        if some.sum() < 2 or size == proxy.DEFAULT:  # which is the reference
             return "  nan   nan"
         pairs = np.ones((some.sum(), some.sum()), bool)
         tau, error = proxy.tau_and_error(accuracies[:, some], at_default[some], pairs)

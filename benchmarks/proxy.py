@@ -162,6 +162,16 @@ def tau_and_error(
     return tau(np.arange(n)), np.nanstd([tau(places) for places in resampled])
 
 
+def between_and_noise(accuracies: np.ndarray) -> tuple[float, float]:
+    """Standard deviations of [runs, networks] between networks, without what the noise adds, and between
+    the runs of one network, which is the noise; NaN where there is one run."""
+    if len(accuracies) < 2:
+        return np.nan, np.nan
+    noise = accuracies.var(axis=0, ddof=1).mean()
+    between = max(accuracies.mean(axis=0).var(ddof=1) - noise / len(accuracies), 0)
+    return between**0.5, noise**0.5
+
+
 class Row(NamedTuple):
     size: str
     runs: int
@@ -185,12 +195,8 @@ def row_of(size: str, runs: list[ModelRecord], reference: np.ndarray, kinds: np.
         within = kinds[:, None] == kinds
         overall = tau_and_error(accuracies, reference, np.ones_like(within))
         taus = [*overall, *tau_and_error(accuracies, reference, within)]
-    between = noise = np.nan
-    if len(accuracies) > 1:
-        noise = accuracies.var(axis=0, ddof=1).mean()
-        between = max(accuracies.mean(axis=0).var(ddof=1) - noise / len(accuracies), 0) ** 0.5
     seconds = np.median([run.seconds for run in runs if run.seconds is not None])
-    return Row(size, len(accuracies), *taus, seconds, accuracies.mean(), between, noise**0.5)
+    return Row(size, len(accuracies), *taus, seconds, accuracies.mean(), *between_and_noise(accuracies))
 
 
 def print_table(results: Path) -> None:

@@ -111,6 +111,21 @@ class SparseNetworks:
         return {**cheap, AT_DEFAULT: self.at_default(names)}
 
 
+def show_noise(networks: SparseNetworks) -> None:
+    """Of the trainings at the default size."""
+    runs = [run for own in networks.trainings.values() for run in own]
+    names = sorted({run.network for run in runs if run.run > 1})
+    accuracies = cheap_sizes.accuracies_of(runs, names)
+    between, noise = proxy.between_and_noise(accuracies)
+    pairs = np.ones((len(names), len(names)), bool)
+    tau, error = proxy.tau_and_error(accuracies[1:], accuracies[0], pairs)
+    print(
+        f"{len(names)} sparse networks at the {AT_DEFAULT}, trained {len(accuracies)} times each\n"
+        f"  sd between networks {between:.3f}, between trainings of one {noise:.3f}\n"
+        f"  the further trainings with the first: tau {tau:.2f} +- {error:.2f}"
+    )
+
+
 def show_taus(networks: SparseNetworks, names: list[str]) -> None:
     n, default = len(names), networks.at_default(names)
     for size in SIZES:
@@ -187,5 +202,6 @@ def show_candidates(networks: SparseNetworks) -> None:
 if __name__ == "__main__":
     show_proxy_study()
     sparse_networks = SparseNetworks()
+    show_noise(sparse_networks)
     show_sparse_networks(sparse_networks)
     show_candidates(sparse_networks)
