@@ -16,9 +16,10 @@ which inherit it:
 
 import os
 import sys
-import warnings
 from importlib import metadata
 from pathlib import Path
+
+from backend.quiet_import import quiet_import
 
 
 def _processor() -> str:
@@ -50,8 +51,7 @@ try:
 except FileNotFoundError:
     sys.exit("the working directory has been deleted: change to one that is there")
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")
+with quiet_import():
     import paddle
 
 paddle.disable_signal_handler()  # without it Paddle answers a signal with a native stack trace

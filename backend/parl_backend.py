@@ -8,18 +8,17 @@ wanted). It takes more than a second; trainers, which need Paddle alone, do with
 
 import logging
 import os
-import warnings
 
 # Before PARL, whose import forks a process that imports Paddle to see whether it is there, a second
 # saved if it already is.
 import backend.paddle_backend  # noqa: F401
+from backend.quiet_import import quiet_import
 
 os.environ["PARL_BACKEND"] = "paddle"
 
 _disabled = logging.root.manager.disable
 logging.disable(logging.INFO)
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")
+with quiet_import():
     import parl
 logging.disable(_disabled)
 

@@ -1,11 +1,11 @@
-"""What the environment is before Paddle is imported; each in a process of its own."""
+"""What the environment is before Paddle is imported, and Ctrl-C meanwhile; each in a process of its own."""
 
 import os
 import subprocess
 import sys
 
 import pytest
-from helpers import ROOT
+from helpers import ROOT, run
 
 from backend.paddle_backend import paddle
 
@@ -61,3 +61,10 @@ def without_proc(path, *arguments, **options):
 pathlib.Path.read_text = without_proc
 pass"""
     assert "MKL_DEBUG_CPU_TYPE" not in environment_after(script)
+
+
+@pytest.mark.parametrize("library", ["paddle", "parl"])
+def test_ctrl_c_during_an_import_ends_without_a_traceback(library, tmp_path):
+    (tmp_path / f"{library}.py").write_text("import signal\nsignal.raise_signal(signal.SIGINT)\n")
+    done = run("simple_main.py", env=os.environ | {"PYTHONPATH": str(tmp_path)})
+    assert (done.returncode, done.stderr) == (130, "")
