@@ -74,8 +74,7 @@ def print_row(size: str, runs: list[ModelRecord], networks: dict[str, list[Model
     def tau_of(some: np.ndarray) -> str:
         if some.sum() < 2 or size == proxy.DEFAULT:  # which is the reference
             return "  nan   nan"
-        pairs = np.ones((some.sum(), some.sum()), bool)
-        tau, error = proxy.tau_and_error(accuracies[:, some], at_default[some], pairs)
+        tau, error = proxy.tau_and_error(accuracies[:, some], at_default[some])
         return f"{tau:5.2f} {error:5.2f}"
 
     mean = accuracies.mean(axis=0)

@@ -148,16 +148,18 @@ def tau_b(x: np.ndarray, y: np.ndarray, pairs: np.ndarray) -> float:
 
 
 def tau_and_error(
-    accuracies: np.ndarray, reference: np.ndarray, pairs: np.ndarray
+    accuracies: np.ndarray, reference: np.ndarray, pairs: np.ndarray | None = None
 ) -> tuple[float, float]:
     """Mean over the runs [runs, n] of their tau-b with the reference [n], and its standard error by
-    bootstrap."""
+    bootstrap; over the pairs of places that the mask [n, n] names, or all."""
+    n = len(reference)
+    if pairs is None:
+        pairs = np.ones((n, n), bool)
 
     def tau(places: np.ndarray) -> float:
         some = pairs[np.ix_(places, places)]
         return np.mean([tau_b(run[places], reference[places], some) for run in accuracies])
 
-    n = len(reference)
     resampled = np.random.default_rng(0).integers(0, n, (1000, n))
     return tau(np.arange(n)), np.nanstd([tau(places) for places in resampled])
 
@@ -193,7 +195,7 @@ def row_of(size: str, runs: list[ModelRecord], reference: np.ndarray, kinds: np.
     taus = 4 * [np.nan]
     if size != DEFAULT:  # which is the reference
         within = kinds[:, None] == kinds
-        overall = tau_and_error(accuracies, reference, np.ones_like(within))
+        overall = tau_and_error(accuracies, reference)
         taus = [*overall, *tau_and_error(accuracies, reference, within)]
     seconds = np.median([run.seconds for run in runs if run.seconds is not None])
     return Row(size, len(accuracies), *taus, seconds, accuracies.mean(), *between_and_noise(accuracies))

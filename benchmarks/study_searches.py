@@ -45,6 +45,11 @@ def hours(runs: Iterable[ModelRecord]) -> float:
     return sum(run.seconds for run in trained(runs)) / 3600
 
 
+def max_pooling(models: list[ModelRecord]) -> float:
+    """Its share of their operations."""
+    return np.isin([model.tokens for model in models], MAX_POOLING).mean()
+
+
 def ten_best(models: list[ModelRecord], again: list[ModelRecord]) -> tuple[np.ndarray, np.ndarray]:
     """Accuracies of the final candidates in the search [10] and in their further runs [10, 3]."""
     chosen = {run.mid for run in again}
@@ -57,7 +62,8 @@ def show_search(models: list[ModelRecord], again: list[ModelRecord]) -> None:
     show("  ten best", best)
     show("  ten best again", trained_again.mean(axis=1))
     print(f"  the best of them {trained_again.mean(axis=1).max():.3f}")
-    print(f"  noise {trained_again.var(axis=1, ddof=1).mean() ** 0.5:.3f}")
+    _, noise = proxy.between_and_noise(trained_again.T)
+    print(f"  noise {noise:.3f}")
     accuracies = [model.accuracy for model in models]
     print(f"  sd of the first hundred {np.std(accuracies[:100], ddof=1):.3f}")
     edges = np.array([sum(model.adjvec) for model in models])
@@ -66,8 +72,7 @@ def show_search(models: list[ModelRecord], again: list[ModelRecord]) -> None:
         correlation = np.corrcoef(values, accuracies)[0, 1]
         first, last = values[:100].mean(), values[-100:].mean()
         print(f"  {name}: {first:.1f} -> {last:.1f}, correlation {correlation:.2f}")
-    max_pooling = np.isin([model.tokens for model in models[-100:]], MAX_POOLING).mean()
-    print(f"  max pooling: {max_pooling:.2f} of the operations of the last hundred")
+    print(f"  max pooling: {max_pooling(models[-100:]):.2f} of the operations of the last hundred")
     median = np.median([model.seconds for model in trained(models)])
     print(f"  {hours(models):.2f} core-hours, median {median:.1f} s")
 
@@ -119,12 +124,12 @@ def show_begun_searches() -> None:
             for start in range(0, len(models), 50):
                 some = models[start : start + 50]
                 edges = np.mean([sum(model.adjvec) for model in some])
-                max_pooling = np.isin([model.tokens for model in some], MAX_POOLING).mean()
                 print(
                     f"  models {start + 1} to {start + len(some)}: mean accuracy "
                     f"{np.mean([model.accuracy for model in some]):.3f}, edges {edges:.1f}, "
-                    f"max pooling {max_pooling:.2f} of the operations"
+                    f"max pooling {max_pooling(some):.2f} of the operations"
                 )
+            print(f"  {hours(models):.2f} core-hours")
 
 
 def show_budget() -> None:
@@ -134,8 +139,6 @@ def show_budget() -> None:
     for path in sorted(CHEAP_SIZES.glob(f"*{SUFFIX}")):
         runs = read_runs(path)
         print(f"cheap_sizes/{path.name}: {len(runs)} trainings, {hours(runs):.2f} core-hours")
-    begun = [models for seeds in read_searches(THREE_CELLS).values() for models in seeds.values()]
-    print(f"{THREE_CELLS.name}: searches {sum(map(hours, begun)):.2f} core-hours")
     for directory in (DENSE, OWN_HEADS, RESULTS):
         further = read_searches(directory, FINAL_NAME).values()
         print(

@@ -117,8 +117,7 @@ def show_noise(networks: SparseNetworks) -> None:
     names = sorted({run.network for run in runs if run.run > 1})
     accuracies = cheap_sizes.accuracies_of(runs, names)
     between, noise = proxy.between_and_noise(accuracies)
-    pairs = np.ones((len(names), len(names)), bool)
-    tau, error = proxy.tau_and_error(accuracies[1:], accuracies[0], pairs)
+    tau, error = proxy.tau_and_error(accuracies[1:], accuracies[0])
     print(
         f"{len(names)} sparse networks at the {AT_DEFAULT}, trained {len(accuracies)} times each\n"
         f"  sd between networks {between:.3f}, between trainings of one {noise:.3f}\n"
@@ -129,7 +128,7 @@ def show_noise(networks: SparseNetworks) -> None:
 def show_taus(networks: SparseNetworks, names: list[str]) -> None:
     n, default = len(names), networks.at_default(names)
     for size in SIZES:
-        tau, error = proxy.tau_and_error(networks.at_cheap(size, names), default, np.ones((n, n), bool))
+        tau, error = proxy.tau_and_error(networks.at_cheap(size, names), default)
         print(f"  {size}: tau {tau:.2f} +- {error:.2f}")
     one, three = (networks.at_cheap(size, names).mean(axis=0) for size in ("w16_c1_e10", THREE_CELLS))
 
