@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from backend.paddle_backend import paddle
-from backend.program_passes import onednn_pools, speed_up
+from backend.program_passes import speed_up
 from backend.programs import (
     count_parameters,
     get_variable,
@@ -80,7 +80,7 @@ def _max_pool(kernel: int) -> Callable:
     def operation(x: Variable, stride: int, training: bool) -> Variable:
         channels = x.shape[1]
         padding = same_padding(x, (kernel, kernel), (stride, stride))
-        if training and stride == 1 and not onednn_pools(channels):
+        if training and stride == 1:
             # The mask, which Paddle makes for symmetric padding only, spares the backward pass another
             # search for the maxima.
             return F.max_pool2d(x, kernel, stride, padding, return_mask=True)[0]

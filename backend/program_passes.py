@@ -13,18 +13,11 @@ from backend.programs import on_gpu
 Program = paddle.static.Program
 
 
-def onednn_pools(channels: int) -> bool:
-    """Whether max pooling of so many channels runs in oneDNN: on CPUs, where it is two to three times as
-    fast as Paddle's own, from half a vector on."""
-    return channels >= 8 and not on_gpu() and not paddle.__version__.startswith("2.")
-
-
 def speed_up(program: Program) -> None:
     _share_gradients_of_sums(program)
     if not on_gpu():
         _vectorise_gradients_of_relu(program)
     _use_onednn_convolutions(program)
-    _use_onednn_max_pooling(program)
     if not on_gpu():
         _sum_in_place(program)
 
@@ -82,37 +75,6 @@ def _use_onednn_convolutions(program: Program) -> None:
             area = height * width
             if area > 1 and channels >= 8 or area >= 25:
                 op._set_attr("use_mkldnn", True)
-
-
-def _use_onednn_max_pooling(program: Program) -> None:
-    """Let `pool2d` of maxima run in oneDNN, which makes networks of the default size 1.02 times as fast.
-
-    oneDNN's gradient wants the positions of the maxima, and Paddle keeps them in one place for all poolings
-    whose results have the same shape. So the pooling is repeated right before its gradient: on CPUs
-    operators run in the order of the program. That is still much faster than Paddle's own.
-    """
-    block = program.global_block()
-    poolings = {op.output("Out")[0]: op for op in block.ops if op.type == "pool2d"}
-    copied = ("pooling_type", "ksize", "strides", "paddings", "padding_algorithm")
-    for op in list(block.ops):
-        if op.type not in ("pool2d", "pool2d_grad") or op.attr("pooling_type") != "max":
-            continue
-        (image,) = op.input("X")
-        if not onednn_pools(block.var(image).shape[1]):
-            continue
-        op._set_attr("use_mkldnn", True)
-        if op.type == "pool2d_grad":
-            (out,) = op.input("Out")
-            attributes = {name: poolings[out].attr(name) for name in copied}
-            again = block.create_var(name=f"{out}.again", dtype="float32")
-            block._insert_op_without_sync(
-                block.ops.index(op),
-                type="pool2d",
-                inputs={"X": image},
-                outputs={"Out": again},
-                attrs={**attributes, "use_mkldnn": True},
-            )
-            op._rename_input(out, again.name)
 
 
 def _sum_in_place(program: Program) -> None:

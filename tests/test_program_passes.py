@@ -65,18 +65,6 @@ def test_gradients_of_relu_are_the_same_bit_for_bit():
         np.testing.assert_array_equal(after, before)
 
 
-@pytest.mark.skipif(not program_passes.onednn_pools(8), reason="for CPUs and Paddle 3")
-def test_gradients_of_max_pooling_in_onednn_are_its_own_where_several_poolings_have_one_shape():
-    poolings = [6, 6, 7, 6, 7, 6, 6, 7]
-    plain, operators = gradients(no_rewrite, poolings, width=32)
-    faster, more_operators = gradients(program_passes._use_onednn_max_pooling, poolings, width=32)
-    assert operators.count("pool2d") == 8 + 1 and operators.count("max_pool2d_with_index") == 0
-    assert more_operators.count("pool2d") == 2 * 8 + 1
-    largest = max(abs(gradient).max() for gradient in plain)
-    for before, after in zip(plain, faster, strict=True):
-        np.testing.assert_allclose(after, before, rtol=1e-4, atol=1e-6 * largest)
-
-
 @pytest.mark.skipif(programs.on_gpu(), reason="for CPUs")
 def test_sums_in_place_leave_gradients_alone_beside_convolutions_in_onednn():
     def in_place(program: static.Program) -> None:
