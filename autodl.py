@@ -15,13 +15,15 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from agents.random_search import RandomAgent as RandomAgent  # for those who import it from here
-from backend.paddle_backend import paddle
-from backend.parl_backend import parl
-from checked_io.files import check_arrays
+from autodl_design.agents.random_search import (
+    RandomAgent as RandomAgent,  # for those who import it from here
+)
+from autodl_design.backend.paddle_backend import paddle
+from autodl_design.backend.parl_backend import parl
+from autodl_design.checked_io.files import check_arrays
+from autodl_design.search_loop.settings import PolicyConfig
 from policy_model import PolicyModel
 from reinforce_policy_gradient import LearnResult, ReinforcePolicyGradient
-from search_settings.groups import PolicyConfig
 
 # step, tokens int64 [B, 2N], adjvec int64 [B, N(N-1)] -> rewards [B]
 Evaluate = Callable[[int, np.ndarray, np.ndarray], np.ndarray]

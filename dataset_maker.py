@@ -31,15 +31,15 @@ from pathlib import Path
 
 import numpy as np
 
-from checked_io.messages import quoted
-from image_data.batch import MAX_IMAGE_SIZE, MIN_IMAGE_SIZE, load_batch
-from image_data.cifar import load_cifar
-from image_data.cifar_archive import ARCHIVE_FOLDER
-from image_data.class_names import META_NAME, meta
-from image_data.digits import load_digits
-from image_data.errors import CifarUnavailableError, DatasetError
-from image_data.source import Source, digits_source, holds_pictures, open_source
-from image_data.subset import (
+from autodl_design.checked_io.messages import quoted
+from autodl_design.image_data.batch import MAX_IMAGE_SIZE, MIN_IMAGE_SIZE, load_batch
+from autodl_design.image_data.cifar import load_cifar
+from autodl_design.image_data.cifar_archive import ARCHIVE_FOLDER
+from autodl_design.image_data.class_names import META_NAME, meta
+from autodl_design.image_data.digits import load_digits
+from autodl_design.image_data.errors import CifarUnavailableError, DatasetError
+from autodl_design.image_data.source import Source, digits_source, holds_pictures, open_source
+from autodl_design.image_data.subset import (
     CHUNK_NAMES,
     NUM_CHUNKS,
     TEST_NAME,
@@ -48,10 +48,10 @@ from image_data.subset import (
     load_subset,
     load_test_images,
 )
-from image_data.whole_directory import check_replaceable, write_directory
-from settings import command
-from settings.fields import Settings, SettingsError, setting
-from settings.flags import define_flags, from_flags
+from autodl_design.image_data.whole_directory import check_replaceable, write_directory
+from autodl_design.settings import command_line
+from autodl_design.settings.fields import Settings, SettingsError, setting
+from autodl_design.settings.flags import define_flags, from_flags
 
 __all__ = [
     "CifarUnavailableError",
@@ -188,9 +188,7 @@ def make_subset(config: SubsetConfig) -> None:
     _check_sizes(source, chunk_size, *further)
     chunks, *others = draw(source, chunk_size, *further, config.seed)
     batches = dict(zip(CHUNK_NAMES, chunks, strict=True))
-    batches |= {
-        name: indices for name, indices in zip(FURTHER_NAMES, others, strict=True) if len(indices)
-    }
+    batches |= {name: indices for name, indices in zip(FURTHER_NAMES, others, strict=True) if len(indices)}
     contents = {
         name: {
             b"batch_label": f"{name}, drawn from {source.kind} with seed {config.seed}".encode(),
@@ -239,9 +237,7 @@ def _load(config: SubsetConfig) -> Source:
         return digits_source()
 
 
-def _check_sizes(
-    source: Source, chunk_size: int, validation_per_class: int, test_per_class: int
-) -> None:
+def _check_sizes(source: Source, chunk_size: int, validation_per_class: int, test_per_class: int) -> None:
     """Before the pictures are read. Raises DatasetError, which names the class with the fewest images."""
     num_classes = len(source.class_names)
     if chunk_size % num_classes:
@@ -274,7 +270,7 @@ def main(arguments: list[str]) -> None:
 
 def run() -> None:
     define_flags(SubsetConfig)  # not at import: the modules that read the subset have flags of their own
-    command.run(main, (SubsetConfig,), (SettingsError, DatasetError, OSError))
+    command_line.start(main, (SubsetConfig,), (SettingsError, DatasetError, OSError))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ softmax(logits) (the Gumbel-max trick: Maddison et al. 2014, "A* sampling", sect
 exceeds logistic noise, whose distribution function is the sigmoid, with probability sigmoid(logit).
 """
 
-from backend.paddle_backend import paddle
+from autodl_design.backend.paddle_backend import paddle
 
 F = paddle.nn.functional
 Tensor = paddle.Tensor
@@ -46,9 +46,7 @@ def bernoulli_sample(logits: Tensor, noise: Tensor) -> Tensor:
 
 def bernoulli_log_prob(logits: Tensor, actions: Tensor) -> Tensor:
     """logits [...], 0/1 actions [...] of any numeric type -> [...]."""
-    return -F.binary_cross_entropy_with_logits(
-        logits, actions.astype(logits.dtype), reduction="none"
-    )
+    return -F.binary_cross_entropy_with_logits(logits, actions.astype(logits.dtype), reduction="none")
 
 
 def bernoulli_entropy(logits: Tensor) -> Tensor:

@@ -25,30 +25,31 @@ from absl import flags
 
 import autodl
 import dataset_maker
-from agents.evolution import EvolutionAgent
-from agents.random_search import RandomAgent
-from nn_paddle import check_fit
-from record.history import ModelRecord, RecordError
-from record.progress import Progress
-from record.search_record import SETTINGS_NAME, SearchRecord, saved_settings
-from record.step_log import StepLog
-from record.summary import resume_command, summary
-from reinforce_policy_gradient import LearningError
-from rewards.final_candidates import RUNS, missing_runs, train_candidates
-from rewards.training_reward import (
+from autodl_design.agents.evolution import EvolutionAgent
+from autodl_design.agents.random_search import RandomAgent
+from autodl_design.record.history import ModelRecord, RecordError
+from autodl_design.record.search_record import SETTINGS_NAME, SearchRecord, saved_settings
+from autodl_design.record.step_log import StepLog
+from autodl_design.search_loop.final_candidates import RUNS, missing_runs, train_candidates
+from autodl_design.search_loop.progress import Progress
+from autodl_design.search_loop.settings import PRESETS, SearchSettings
+from autodl_design.search_loop.summary import resume_command, summary
+from autodl_design.search_loop.training_reward import (
     RewardOf,
     SearchError,
     Trainers,
     TrainingReward,
     accuracy_less_parameters,
 )
-from search_settings.groups import PRESETS, SearchSettings
-from search_space.cells import OPERATION_NAMES
-from settings import command
-from settings.fields import SettingsError
-from settings.flags import FLAGS, define_flags, from_flags
-from trainers.devices import CPU, DevicesError, check_own_gpu, find_devices
-from trainers.pool import TrainerPool
+from autodl_design.search_space.cells import OPERATION_NAMES
+from autodl_design.search_space.child import check_fit
+from autodl_design.settings import command_line
+from autodl_design.settings.fields import SettingsError
+from autodl_design.settings.flags import FLAGS, define_flags, from_flags
+from autodl_design.trainers.devices import CPU, DevicesError, check_own_gpu, find_devices
+from autodl_design.trainers.pool import TrainerPool
+from nn_paddle import TrainJob
+from reinforce_policy_gradient import LearningError
 
 ERRORS = (
     SearchError, dataset_maker.DatasetError, RecordError, DevicesError, SettingsError, LearningError
@@ -132,7 +133,7 @@ def search(
     remembered = settings.to_remember()
     if trainers is None:
         subset = dataset_maker.load_subset(settings.search.data_path, settings.search.chunk_size)
-        check_fit(settings.child, subset)
+        check_fit(settings.child, len(subset.train_images), subset.image_size)
         decided["images"] = subset.sha256()
         remembered["validation_images"] = len(subset.validation_labels)
         remembered["num_classes"] = subset.num_classes
@@ -192,10 +193,11 @@ def trainers_of(settings: SearchSettings, subset: dataset_maker.Subset) -> Calla
     """Starts the trainers, given what is called after each epoch. Raises DevicesError where the settings
     name none."""
     values = settings.trainers
-    arguments = (subset, settings.child, settings.run.seed, values.retries, values.model_timeout)
+    train = TrainJob(subset, settings.child, settings.run.seed)
+    arguments = (train, values.retries, values.model_timeout)
     check_own_gpu()
     if values.cluster:
-        from trainers.ray_cluster import RayTrainers, connect  # Ray is an optional extra
+        from autodl_design.trainers.ray_cluster import RayTrainers, connect  # Ray is an optional extra
 
         cluster = connect(values.cluster)
         return partial(RayTrainers, cluster, *arguments, deterministic=values.deterministic)
@@ -282,4 +284,4 @@ def step_numbers(done: autodl.SearchStep, models: list[ModelRecord]) -> dict[str
 
 if __name__ == "__main__":
     define_flags(*SearchSettings.classes())
-    command.run(main, SearchSettings.classes(), ERRORS)
+    command_line.start(main, SearchSettings.classes(), ERRORS)

@@ -3,13 +3,14 @@
     result = train_child(tokens, adjvec, subset, ChildConfig(), seed=0)
 
 OPERATIONS says what each operation of the search space is. The network is a static program (see
-backend/programs.py). Whatever is random about a model (initial weights, batch order, crops, flips, dropout)
-is drawn from one NumPy generator on the host and fed to the program, so a model's result depends on its
-seed alone.
+autodl_design/backend/programs.py). Whatever is random about a model (initial weights, batch order, crops,
+flips, dropout) is drawn from one NumPy generator on the host and fed to the program, so a model's result
+depends on its seed alone.
 """
 
 import collections
 import contextlib
+import dataclasses
 import functools
 import itertools
 import math
@@ -19,9 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from backend.paddle_backend import paddle
-from backend.program_passes import speed_up
-from backend.programs import (
+from autodl_design.backend.paddle_backend import paddle
+from autodl_design.backend.program_passes import speed_up
+from autodl_design.backend.programs import (
     count_parameters,
     get_variable,
     new_executor,
@@ -31,18 +32,17 @@ from backend.programs import (
     set_variables,
     static_programs,
 )
-from image_data.batch import image_size
-from image_data.subset import Subset
-from search_space.cells import OPERATION_NAMES, Cell, decode
-from search_space.child import ChildConfig, TrainResult
-from settings.fields import SettingsError
+from autodl_design.image_data.batch import image_size
+from autodl_design.image_data.subset import Subset
+from autodl_design.search_space.cells import OPERATION_NAMES, Cell, decode
+from autodl_design.search_space.child import ChildConfig, TrainResult, check_fit, crop_padding
+from autodl_design.settings.fields import SettingsError
+from autodl_design.trainers.job import Job
 
 F = paddle.nn.functional
 static = paddle.static
 new_name = paddle.utils.unique_name.generate
 
-BYTES_A_PIXEL = 12  # in the pixel table: three floats
-MAX_TABLE_BYTES = 8_000_000_000  # of the pixel table; its rows are counted in 32 bits
 MAX_PARAMETERS = 200_000_000  # a network of the default size has about a million
 EVALUATION_BATCH = 25  # with 100, evaluation takes half as much memory again as a training update
 
@@ -136,7 +136,7 @@ OPERATIONS: dict[str, Callable[[Variable, int, bool], Variable]] = {
     "avgpool_3x3": _avg_pool(3),
     "avgpool_5x5": _avg_pool(5),
 }
-assert tuple(OPERATIONS) == OPERATION_NAMES, "search_space/cells.py names other operations"
+assert tuple(OPERATIONS) == OPERATION_NAMES, "autodl_design/search_space/cells.py names other operations"
 
 
 # --- The network ------------------------------------------------------------------------------------
@@ -213,9 +213,7 @@ def _parameter(name: str, shape: Sequence[int], initial: Initial, trainable: boo
     """Without an operator that initialises it: `draw_parameters` draws its `initial` values, and Paddle's
     own layers look through all initialisers for each new one, half the time of building a network."""
     block = static.default_main_program().global_block()
-    parameter = block.create_parameter(
-        name=name, shape=list(shape), dtype="float32", trainable=trainable
-    )
+    parameter = block.create_parameter(name=name, shape=list(shape), dtype="float32", trainable=trainable)
     parameter.stop_gradient = not trainable
     parameter.initial = initial
     return parameter
@@ -335,35 +333,6 @@ def standardise(images: np.ndarray) -> np.ndarray:
     return x.reshape(-1, 3, *2 * (image_size(x.shape[1]),))
 
 
-def crop_padding(size: int) -> int:
-    """Zeros on every side of an image from which crops are taken: 4 for CIFAR-10's 32 pixels."""
-    return size // 8
-
-
-def check_fit(config: ChildConfig, subset: Subset) -> None:
-    """Raises SettingsError, before any work is done, where the images are too small for the network's
-    stages, where an update takes more training images than there are, or where their pixel table would
-    take too much memory."""
-    size = subset.image_size
-    if config.train_batch_size > len(subset.train_images):
-        raise SettingsError(
-            f"train_batch_size {config.train_batch_size:,} is more than the {len(subset.train_images):,} "
-            "training images"
-        )
-    if size < 2 ** (config.num_stages - 1):
-        raise SettingsError(
-            f"num_stages {config.num_stages} is too large for images of {size} pixels, of which "
-            f"{2 ** (config.num_stages - 1)} or more are needed: each stage after the first halves them"
-        )
-    num_pixels = len(subset.train_images) * (size + 2 * crop_padding(size)) ** 2
-    if num_pixels * BYTES_A_PIXEL > MAX_TABLE_BYTES:
-        raise SettingsError(
-            f"{len(subset.train_images):,} training images of {size} pixels would take "
-            f"{num_pixels * BYTES_A_PIXEL / 1e9:.1f} GB of each trainer's memory, more than "
-            f"{MAX_TABLE_BYTES / 1e9:.0f} GB: take fewer or smaller ones"
-        )
-
-
 def pixel_table(images: np.ndarray) -> np.ndarray:
     """float32 [n, 3, S, S] -> [n * P * P, 3]: the pixels of the images, padded by zeros to P x P pixels,
     one a row, so that a crop or a flip is a choice of rows."""
@@ -438,7 +407,7 @@ class ChildTrainer:
         rng: np.random.Generator,
     ):
         self.cells = decode(tokens, adjvec)
-        check_fit(config, subset)
+        check_fit(config, len(subset.train_images), subset.image_size)
         self.config = config
         self.images, self.labels = subset.train_images, subset.train_labels
         self.size, self.num_classes = subset.image_size, subset.num_classes
@@ -621,3 +590,17 @@ def train_child(
         num_params=trainer.num_params,
         seconds=time.perf_counter() - start,
     )
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainJob:
+    """What a trainer calls for each job. All that is random about a model follows from (seed, mid, run), so
+    its result depends neither on the number of trainers nor on the order in which they finish."""
+
+    subset: Subset
+    config: ChildConfig
+    seed: int
+
+    def __call__(self, job: Job, on_epoch: Callable[[int, float, float], None]) -> TrainResult:
+        seed = [self.seed, job.mid, job.run]
+        return train_child(job.tokens, job.adjvec, self.subset, self.config, seed, on_epoch)

@@ -27,8 +27,8 @@ from typing import NamedTuple
 import numpy as np
 
 import distribute_generator as dist
-from backend.paddle_backend import paddle
-from backend.parl_backend import parl
+from autodl_design.backend.paddle_backend import paddle
+from autodl_design.backend.parl_backend import parl
 
 F = paddle.nn.functional
 Tensor = paddle.Tensor
@@ -125,9 +125,7 @@ class PolicyModel(parl.Model):
         weights, biases = (heads.numpy() for heads in self._heads())
         T, _, D = weights.shape
         shape = [T, batch_size, D]
-        noise = paddle.where(
-            self.token_step_mask, dist.gumbel_noise(shape), dist.logistic_noise(shape)
-        )
+        noise = paddle.where(self.token_step_mask, dist.gumbel_noise(shape), dist.logistic_noise(shape))
         noise += self.padding_noise  # padding is never chosen
         one_hot, noise = self.one_hot.numpy(), noise.numpy()
 

@@ -2,9 +2,9 @@
 
     python predict.py --model=retrained PICTURE ...
 
-Pictures may have any size and any format that Pillow reads (image_data/picture.py says how each is read).
-Prints the three likeliest classes of each. One that cannot be read gets a line on standard error and makes
-the exit code 1; the others are classified all the same.
+Pictures may have any size and any format that Pillow reads (autodl_design/image_data/picture.py says how
+each is read). Prints the three likeliest classes of each. One that cannot be read gets a line on standard
+error and makes the exit code 1; the others are classified all the same.
 """
 
 import dataclasses
@@ -14,12 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
-from checked_io.messages import printable
-from image_data.picture import PictureError, load_picture
-from settings import command
-from settings.fields import Settings, setting
-from settings.flags import define_flags, from_flags
-from trained_model.model_files import ModelError, TrainedModel, read_model
+from autodl_design.checked_io.messages import printable
+from autodl_design.image_data.picture import PictureError, load_picture
+from autodl_design.settings import command_line
+from autodl_design.settings.fields import Settings, setting
+from autodl_design.settings.flags import define_flags, from_flags
+from autodl_design.trained_model.model_files import ModelError, TrainedModel, read_model
 
 Predict = Callable[[np.ndarray], np.ndarray]
 AT_ONCE = 100  # pictures in memory
@@ -71,12 +71,12 @@ def read_pictures(paths: list[str], size: int) -> list[tuple[str, np.ndarray]]:
 def load_predictor(model: TrainedModel) -> Predict:
     """A function from pictures, float32 [B, 3, size, size] in 0 .. 255, to probabilities [B, classes].
     Both raise ModelError where Paddle refuses the model."""
-    from backend.paddle_backend import paddle  # takes seconds, which a wrong command line need not wait for
+    from autodl_design.backend.paddle_backend import (
+        paddle,  # takes seconds, which a wrong command line need not wait for
+    )
 
     config = paddle.inference.Config()
-    config.set_model_buffer(
-        model.program, len(model.program), model.parameters, len(model.parameters)
-    )
+    config.set_model_buffer(model.program, len(model.program), model.parameters, len(model.parameters))
     config.disable_glog_info()
     try:
         predictor = paddle.inference.create_predictor(config)
@@ -112,4 +112,4 @@ def print_classes(
 
 if __name__ == "__main__":
     define_flags(PredictConfig)
-    command.run(main, (PredictConfig,), ERRORS, arguments="PICTURE ...")
+    command_line.start(main, (PredictConfig,), ERRORS, arguments="PICTURE ...")

@@ -7,8 +7,8 @@ learning": the update is that of its equation 11, with Adam in the place of plai
 import math
 from typing import NamedTuple
 
-from backend.paddle_backend import paddle
-from backend.parl_backend import parl
+from autodl_design.backend.paddle_backend import paddle
+from autodl_design.backend.parl_backend import parl
 from policy_model import PolicyModel
 
 Tensor = paddle.Tensor

@@ -16,17 +16,17 @@ import dataclasses
 import os
 from pathlib import Path
 
-from checked_io.files import write_whole
-from record.best import read_final_means, the_best
-from record.history import RecordError
-from report_page import pictures
-from report_page.page import LivePage, render
-from report_page.reading import num_classes, read_models, read_settings
-from report_page.text import final_lines, report_lines
-from search_space.network_picture import draw_network
-from settings import command
-from settings.fields import Settings, SettingsError, setting
-from settings.flags import define_flags, from_flags
+from autodl_design.checked_io.files import write_whole
+from autodl_design.pictures.network_picture import draw_network
+from autodl_design.record.best import read_final_means, the_best
+from autodl_design.record.history import RecordError
+from autodl_design.report_page import pictures
+from autodl_design.report_page.page import LivePage, render
+from autodl_design.report_page.reading import num_classes, read_models, read_settings
+from autodl_design.report_page.text import final_lines, report_lines
+from autodl_design.settings import command_line
+from autodl_design.settings.fields import Settings, SettingsError, setting
+from autodl_design.settings.flags import define_flags, from_flags
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,7 +71,7 @@ def write(path: Path, content: bytes) -> None:
 
 
 def serve(log_dir: Path, baseline_dir: Path | None, port: int) -> None:
-    from report_page.server import bind  # Flask is not needed otherwise
+    from autodl_design.report_page.server import bind  # Flask is not needed otherwise
 
     for directory in filter(None, (log_dir, baseline_dir)):
         if not directory.is_dir():
@@ -99,4 +99,4 @@ def main(arguments: list[str]) -> None:
 
 if __name__ == "__main__":
     define_flags(ReportConfig)
-    command.run(main, (ReportConfig,), (SettingsError, RecordError, ReportError))
+    command_line.start(main, (ReportConfig,), (SettingsError, RecordError, ReportError))

@@ -7,8 +7,9 @@
 The recipe is that of the search, its learning rate stretched to --epochs; --width and --num_cells make the
 network larger. After every epoch --output_dir gets a checkpoint, which holds the settings too. The weights
 that are best on the validation images become the model that predict.py reads (see
-trained_model/model_files.py). Where there are test images, its accuracy on them is measured once, at the
-end: test.pkl in --data_path (dataset_maker.py --test_per_class), CIFAR-10's test_batch in --input_dir.
+autodl_design/trained_model/model_files.py). Where there are test images, its accuracy on them is measured
+once, at the end: test.pkl in --data_path (dataset_maker.py --test_per_class), CIFAR-10's test_batch in
+--input_dir.
 
 From Python: retrain(RetrainConfig(architecture="log/best.json", epochs=20))
 """
@@ -24,23 +25,36 @@ from typing import NamedTuple
 
 import numpy as np
 
-from checked_io.locks import lock
-from checked_io.messages import printable
-from checked_io.regular_files import open_regular
-from image_data.errors import DatasetError
-from image_data.subset import Subset
+from autodl_design.checked_io.locks import lock
+from autodl_design.checked_io.messages import printable
+from autodl_design.checked_io.regular_files import open_regular
+from autodl_design.image_data.errors import DatasetError
+from autodl_design.image_data.subset import Subset
+from autodl_design.retraining.checkpoint import (
+    Checkpoint,
+    checkpoint_path,
+    damaged,
+    find_checkpoint,
+    write_checkpoint,
+)
+from autodl_design.retraining.config import RetrainConfig, RetrainError, options_of, resume_command
+from autodl_design.retraining.images import Images, load_images
+from autodl_design.retraining.plan import (
+    Plan,
+    check_plan,
+    check_possible,
+    check_settings,
+    make_plan,
+    settings_of,
+)
+from autodl_design.search_space.architecture_file import ArchitectureError, read_architecture
+from autodl_design.settings import command_line
+from autodl_design.settings.fields import SettingsError
+from autodl_design.settings.flags import FLAGS, define_flags, from_flags
+from autodl_design.trained_model.model_files import TrainedModel, check_places, write_model
+from autodl_design.trained_model.onnx_export import OnnxError, check_installed, to_onnx
+from autodl_design.trainers.devices import DevicesError, check_own_gpu
 from nn_paddle import ChildTrainer
-from retraining.checkpoint import Checkpoint, checkpoint_path, damaged, find_checkpoint, write_checkpoint
-from retraining.config import RetrainConfig, RetrainError, options_of, resume_command
-from retraining.images import Images, load_images
-from retraining.plan import Plan, check_plan, check_possible, check_settings, make_plan, settings_of
-from search_space.architecture_file import ArchitectureError, read_architecture
-from settings import command
-from settings.fields import SettingsError
-from settings.flags import FLAGS, define_flags, from_flags
-from trained_model.model_files import TrainedModel, check_places, write_model
-from trained_model.onnx_export import OnnxError, check_installed, to_onnx
-from trainers.devices import DevicesError, check_own_gpu
 
 ERRORS = (RetrainError, ArchitectureError, DatasetError, SettingsError, OnnxError, DevicesError)
 
@@ -188,4 +202,4 @@ def export(config: RetrainConfig, trainer: ChildTrainer, images: Images) -> None
 
 if __name__ == "__main__":
     define_flags(RetrainConfig)
-    command.run(main, (RetrainConfig,), ERRORS)
+    command_line.start(main, (RetrainConfig,), ERRORS)

@@ -10,12 +10,12 @@ within 460 updates.
 import numpy as np
 
 import autodl
+from autodl_design.search_loop.settings import PolicyConfig, RunConfig, check_batch_size
+from autodl_design.settings import command_line
+from autodl_design.settings.fields import SettingsError
+from autodl_design.settings.flags import define_flags, from_flags
+from autodl_design.trainers.devices import DevicesError, check_own_gpu
 from reinforce_policy_gradient import LearningError
-from search_settings.groups import PolicyConfig, RunConfig, check_batch_size
-from settings import command
-from settings.fields import SettingsError
-from settings.flags import define_flags, from_flags
-from trainers.devices import DevicesError, check_own_gpu
 
 
 def count_ones(step: int, tokens: np.ndarray, adjvec: np.ndarray) -> np.ndarray:
@@ -38,4 +38,4 @@ def main(arguments: list[str]) -> None:
 
 if __name__ == "__main__":
     define_flags(RunConfig, PolicyConfig, num_models=460, advantage_power=1)
-    command.run(main, (RunConfig, PolicyConfig), (SettingsError, LearningError, DevicesError))
+    command_line.start(main, (RunConfig, PolicyConfig), (SettingsError, LearningError, DevicesError))

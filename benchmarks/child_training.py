@@ -55,14 +55,14 @@ class Network(NamedTuple):
 
     tokens: list[int]
     adjvec: list[int]
-    cells: list[tuple]  # the same architecture, as search_space.cells.decode gives it
+    cells: list[tuple]  # the same architecture, as autodl_design.search_space.cells.decode gives it
     config: dict[str, Any]  # the fields of its ChildConfig
 
 
 def train_ours(network: Network, updates: int) -> tuple[float, float]:
     """Start and end of the measured epoch, in seconds of a clock that all processes share."""
+    from autodl_design.search_space.child import ChildConfig
     from nn_paddle import train_child
-    from search_space.child import ChildConfig
 
     config = ChildConfig(**network.config)
     subset = harness.noise_subset(updates * config.train_batch_size, num_validation=10)
@@ -94,7 +94,7 @@ class Way(NamedTuple):
     train: Callable[[Network, int], tuple[float, float]]
     processes: int
     threads: int  # of each process
-    device: str = "cpu"  # as trainers.devices.find_devices names it
+    device: str = "cpu"  # as autodl_design.trainers.devices.find_devices names it
 
 
 WAYS = {
@@ -128,10 +128,10 @@ def images_per_second(way: Way, network: Network, updates: int) -> float:
 
 def draw_networks(name: str, count: int, **settings: Any) -> list[Network]:
     """name: "default" or one of main.py's presets. settings: fields of ChildConfig."""
-    from benchmarks.recipe import random_architecture
-    from search_settings.groups import PRESETS
-    from search_space.cells import decode
-    from search_space.child import ChildConfig
+    from autodl_design.agents.random_search import random_architecture
+    from autodl_design.search_loop.settings import PRESETS
+    from autodl_design.search_space.cells import decode
+    from autodl_design.search_space.child import ChildConfig
 
     preset = PRESETS[name] if name != "default" else {}
     sizes = {key: preset[key] for key in ("width", "num_stages", "num_cells", "ratio") if key in preset}

@@ -17,7 +17,7 @@ from unittest import mock
 import numpy as np
 from absl import flags
 
-from checked_io.files import write_whole
+from autodl_design.checked_io.files import write_whole
 from dataset_maker import Subset
 
 FLAGS = flags.FLAGS
@@ -66,7 +66,7 @@ def start_processes(
     They import the main module again. So that one side's process does not hold the other's libraries, a
     benchmark with two sides imports either within the functions that need it, as this one does.
     """
-    from trainers.process import environment
+    from autodl_design.trainers.process import environment
 
     context = multiprocessing.get_context("spawn")
     pool = futures.ProcessPoolExecutor(

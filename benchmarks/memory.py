@@ -12,9 +12,9 @@ import resource
 import psutil
 from absl import app, flags
 
+from autodl_design.search_space.child import ChildConfig
 from benchmarks import harness
 from nn_paddle import train_child
-from search_space.child import ChildConfig
 
 FLAGS = flags.FLAGS
 SMALL = ChildConfig(width=16, num_cells=1, epochs=1)
@@ -31,7 +31,7 @@ def train(tokens: list[int], adjvec: list[int], config: ChildConfig, updates: in
 
 def train_all(models: int, config: ChildConfig, updates: int) -> list[tuple[float, float]]:
     """One after the other, in one process."""
-    from benchmarks.recipe import random_architecture  # with PARL, which trainers do without
+    from autodl_design.agents.random_search import random_architecture
 
     architectures = [random_architecture(index, 0) for index in range(models)]
     with harness.start_processes(1, 1) as pool:

@@ -24,9 +24,9 @@ import numpy as np
 from absl import app, flags
 
 import nn_paddle
+from autodl_design.search_space.child import ChildConfig
 from benchmarks import harness
 from nn_paddle import ChildTrainer
-from search_space.child import ChildConfig
 
 FLAGS = flags.FLAGS
 TRAINING_IMAGES, HELD_OUT = 900, 100
@@ -108,8 +108,8 @@ def costs(seconds: dict[str, list[float]], wall: float, config: ChildConfig) -> 
 
 def measure(size: str) -> dict[str, list[dict[str, float]]]:
     """Costs of cold and of warm models."""
-    from benchmarks.recipe import random_architecture  # with PARL, which trainers do without
-    from search_settings.groups import PRESETS
+    from autodl_design.agents.random_search import random_architecture
+    from autodl_design.search_loop.settings import PRESETS
 
     preset = PRESETS.get(size, {})
     fields = {field.name for field in dataclasses.fields(ChildConfig)}

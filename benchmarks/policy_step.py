@@ -4,9 +4,9 @@
     python -m benchmarks.policy_step    # a minute
 
 Both sides run in a process of their own, once with one thread and once with as many threads as cores,
-in turns; each side's better setting is compared. The policies are alike (tests/test_torch_peer.py),
-and so is what an update reports. A sample is the rate over `updates` updates, after as many unmeasured
-ones; the ratio is that of samples of the same round.
+in turns; each side's better setting is compared. The policies are alike
+(tests/benchmarks/test_torch_peer.py), and so is what an update reports. A sample is the rate over `updates`
+updates, after as many unmeasured ones; the ratio is that of samples of the same round.
 """
 
 import time

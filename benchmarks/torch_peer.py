@@ -1,9 +1,10 @@
 """The policy and the child network in PyTorch, as peers to measure ours against.
 
-They compute what ours do (tests/test_torch_peer.py compares them with our policy and with the reference
-numbers of the child network) and are written with the same care: the policy samples with LSTM cells and
-scores with one fused LSTM and batched heads, the child network runs in channels_last, both optimisers are
-fused. This module does without Paddle, so that a process that measures PyTorch holds PyTorch alone.
+They compute what ours do (tests/benchmarks/test_torch_peer.py compares them with our policy and with the
+reference numbers of the child network) and are written with the same care: the policy samples with LSTM
+cells and scores with one fused LSTM and batched heads, the child network runs in channels_last, both
+optimisers are fused. This module does without Paddle, so that a process that measures PyTorch holds PyTorch
+alone.
 """
 
 import functools

@@ -10,12 +10,12 @@ import pytest
 from helpers import run
 from model_records import ADJVEC, TOKENS
 
+from autodl_design.search_space.architecture_file import Architecture, write_architecture
+from autodl_design.search_space.child import ChildConfig
 from dataset_maker import Subset
-from search_space.architecture_file import Architecture, write_architecture
-from search_space.child import ChildConfig
 
 # On a machine without CUDA, builds of Paddle for GPUs warn on standard error that they miss it; see
-# backend/paddle_backend.py. The commands that tests run inherit this.
+# autodl_design/backend/paddle_backend.py. The commands that tests run inherit this.
 os.environ["GLOG_minloglevel"] = "2"
 
 # A shell lets its background jobs, and so all commands that they start, ignore Ctrl-C.

@@ -1,0 +1,25 @@
+"""Imports PARL for every other module: `from autodl_design.backend.parl_backend import parl`.
+
+PARL 2.2.1 looks for Paddle through `paddle.fluid`, gone since Paddle 2.5, unless PARL_BACKEND is set
+before its first import. That import prints two lines and some deprecation warnings of no use to a
+user, and makes fork the default start method of multiprocessing (so ask for a spawn context where one is
+wanted). It takes more than a second; trainers, which need Paddle alone, do without.
+"""
+
+import logging
+import os
+
+# Before PARL, whose import forks a process that imports Paddle to see whether it is there, a second
+# saved if it already is.
+import autodl_design.backend.paddle_backend  # noqa: F401
+from autodl_design.backend.quiet_import import quiet_import
+
+os.environ["PARL_BACKEND"] = "paddle"
+
+_disabled = logging.root.manager.disable
+logging.disable(logging.INFO)
+with quiet_import():
+    import parl
+logging.disable(_disabled)
+
+__all__ = ["parl"]

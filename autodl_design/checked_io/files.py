@@ -1,0 +1,176 @@
+"""Files that a crash cannot spoil: written whole or not at all, or grown line by line.
+
+A crash can tear the last line of the latter; it is left out when a file is read and cut off when it is
+opened to grow. Only regular files are opened, and a file costs no more memory than about twice its size,
+whatever it says of itself.
+"""
+
+import io
+import json
+import os
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from autodl_design.checked_io.regular_files import check_regular, open_regular
+
+MAX_TEXT = 2**24  # bytes of a JSON file or of a line, far more than a search ever writes
+BLOCK = 2**16
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Raises OSError, which names a file, and leaves what was there, where not all of it could be written
+    or `path` is something else than a file."""
+    if path.exists():
+        check_regular(path)
+    aside = path.with_name(f".{path.name}")
+    aside.unlink(missing_ok=True)  # of a process that died
+    try:
+        with open(aside, "xb") as file:
+            write_to_disk(file, content)
+    except OSError as error:
+        error.filename = error.filename or os.fspath(path)  # which a full disk does not name
+        raise
+    aside.replace(path)
+
+
+def write_to_disk(file: BinaryIO, content: bytes) -> None:
+    """Returns when it is there. Raises OSError on a full disk."""
+    file.write(content)
+    file.flush()
+    os.fsync(file.fileno())
+
+
+# --- JSON -----------------------------------------------------------------------------------------
+
+
+def read_json(path: Path) -> Any:
+    """Raises ValueError where the file is not JSON, OSError where it cannot be read."""
+    with open_regular(path) as file:
+        return _parse(file.read(MAX_TEXT + 1))
+
+
+def _parse(text: bytes) -> Any:
+    """JSON; raises ValueError for anything that it cannot be, also for what is nested too deeply."""
+    if len(text) > MAX_TEXT:
+        raise ValueError("too long")
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
+def read_json_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The objects of the whole lines. Raises ValueError, naming the line, where one is not an object."""
+    for number, line in enumerate(whole_lines(path), 1):
+        try:
+            content = _parse(line)
+        except ValueError:
+            content = None
+        if not isinstance(content, dict):
+            raise ValueError(f"{path}: line {number} is damaged; mend or remove it")
+        yield content
+
+
+def whole_lines(path: Path) -> Iterator[bytes]:
+    """Without a last one that has no end. Parts of one that is too long come as lines of their own, too
+    long as well."""
+    with open_regular(path) as file:
+        while line := file.readline(MAX_TEXT + 1):
+            if line.endswith(b"\n") or len(line) > MAX_TEXT:
+                yield line
+
+
+def open_to_grow(path: Path) -> io.BufferedWriter:
+    """To append lines to; a torn last one is cut off. The file is made where there is none."""
+    file = open_regular(path, "ab")
+    try:
+        file.truncate(_end_of_whole_lines(path))
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def _end_of_whole_lines(path: Path) -> int:
+    with open_regular(path) as file:
+        end = file.seek(0, os.SEEK_END)
+        while end:
+            start = max(0, end - BLOCK)
+            file.seek(start)
+            newline = file.read(end - start).rfind(b"\n")
+            if newline >= 0:
+                return start + newline + 1
+            end = start
+    return 0
+
+
+# --- Arrays ---------------------------------------------------------------------------------------
+
+
+def write_arrays(path: Path, numbers: Any, arrays: dict[str, np.ndarray]) -> None:
+    """An .npz file of arrays, and of numbers or whatever else JSON holds."""
+    buffer = io.BytesIO()
+    np.savez(buffer, numbers=json.dumps(numbers), names=sorted(arrays), **arrays)
+    write_whole(path, buffer.getvalue())
+
+
+def read_arrays(path: Path, like: dict[str, np.ndarray] | None = None) -> tuple[Any, dict[str, np.ndarray]]:
+    """What `write_arrays` wrote: the numbers, and arrays of integers, floats or truth values.
+
+    like: the arrays have to be those of these names, with these shapes and dtypes.
+
+    Raises ValueError, naming the file, where it is damaged or has other arrays, and OSError where it cannot
+    be read.
+    """
+    with open_regular(path) as file:
+        try:
+            arrays = _read_members(file)
+            numbers, names = _parse(str(arrays.pop("numbers")).encode()), arrays.pop("names")
+            if sorted(arrays) != names.tolist():  # a damaged table of contents may leave some out
+                raise ValueError("arrays are missing")
+            for name, array in arrays.items():
+                if array.dtype.kind not in "biuf":
+                    raise ValueError(f"{name} holds no numbers")
+        except Exception as error:  # what a damaged file may raise is up to NumPy and zipfile
+            raise ValueError(f"{path} is damaged") from error
+    if like is not None:
+        try:
+            check_arrays(arrays, like)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+    return numbers, arrays
+
+
+def _read_members(file: io.BufferedReader) -> dict[str, np.ndarray]:
+    """The arrays of an uncompressed .npz file. A pickled one is refused."""
+    size = file.seek(0, os.SEEK_END)
+    arrays = {}
+    with zipfile.ZipFile(file) as members:
+        infos = members.infolist()
+        # A small file can unpack to any size where its members are compressed or share their bytes.
+        if any(info.compress_type != zipfile.ZIP_STORED for info in infos):
+            raise ValueError("compressed")
+        if sum(info.file_size for info in infos) > size:
+            raise ValueError("larger than the file")
+        for info in infos:
+            content = io.BytesIO(members.read(info))  # compares the checksum
+            arrays[info.filename.removesuffix(".npy")] = np.lib.format.read_array(content)
+    return arrays
+
+
+def check_arrays(arrays: dict[str, np.ndarray], like: dict[str, np.ndarray]) -> None:
+    """Raises ValueError where `arrays` has not the names, the shapes and the dtypes of `like`."""
+    if arrays.keys() != like.keys():
+        missing, others = sorted(like.keys() - arrays.keys()), sorted(arrays.keys() - like.keys())
+        raise ValueError(f"array {missing[0]} is missing" if missing else f"unknown array {others[0]!r}")
+    for name, expected in like.items():
+        array = arrays[name]
+        if array.shape != expected.shape or array.dtype != expected.dtype:
+            raise ValueError(
+                f"array {name} is {array.dtype} {list(array.shape)}, not "
+                f"{expected.dtype} {list(expected.shape)}"
+            )

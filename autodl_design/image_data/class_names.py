@@ -1,0 +1,63 @@
+"""The names of the classes, which stand beside the batches: in batches.meta, or in CIFAR-100's meta.
+
+names = load_class_names("cifar/cifar-10-batches-py")    # ("airplane", "automobile", ...)
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from autodl_design.checked_io.messages import quoted
+from autodl_design.image_data.batch import MAX_CLASSES, MIN_CLASSES, load_pickle
+from autodl_design.image_data.errors import DatasetError
+
+META_NAME = "batches.meta"
+KEYS = {META_NAME: b"label_names", "meta": b"fine_label_names"}
+
+
+def load_class_names(directory: str | os.PathLike) -> tuple[str, ...] | None:
+    """The names in the order of the labels, None where the directory has no file of them. Raises
+    DatasetError where that file cannot be used."""
+    for file_name, key in KEYS.items():
+        path = Path(directory, file_name)
+        if os.path.lexists(path):
+            content = load_pickle(path)
+            names = content.get(key) if type(content) is dict else None
+            if type(names) is not list:
+                raise DatasetError(f"{path} has no list {key!r} of the names of the classes")
+            names = [name.decode(errors="replace") if type(name) is bytes else name for name in names]
+            return check_class_names(names, len(names), path)
+    return None
+
+
+def numbered_classes(labels: Sequence[int], origin: str | os.PathLike) -> tuple[str, ...]:
+    """Names for the classes from 0 to the largest label."""
+    num_classes = int(max(labels)) + 1
+    return check_class_names(tuple(map(str, range(num_classes))), num_classes, origin)
+
+
+def check_class_names(names: Sequence[Any], num_classes: int, origin: str | os.PathLike) -> tuple[str, ...]:
+    """The names as a tuple. Raises DatasetError where they cannot be the classes'; `origin` says whose they
+    are."""
+    if not MIN_CLASSES <= num_classes <= MAX_CLASSES:
+        raise DatasetError(
+            f"{origin}: there must be {MIN_CLASSES} to {MAX_CLASSES:,} classes, not {num_classes:,}"
+        )
+    if len(names) != num_classes:
+        raise DatasetError(f"{origin} has {len(names)} names, and there are {num_classes} classes")
+    for name in names:
+        if type(name) is not str or not name.isprintable() or not name.strip():
+            raise DatasetError(f"{origin}: {quoted(repr(name))} cannot be the name of a class")
+    if len(set(names)) < len(names):
+        raise DatasetError(f"{origin} names two classes alike")
+    return tuple(names)
+
+
+def meta(names: Sequence[str], chunk_size: int, row_length: int) -> dict[bytes, Any]:
+    """What batches.meta holds, in CIFAR-10's form."""
+    return {
+        b"num_cases_per_batch": chunk_size,
+        b"label_names": [name.encode() for name in names],
+        b"num_vis": row_length,
+    }

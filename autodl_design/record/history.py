@@ -1,0 +1,196 @@
+"""The history of a search: one typed record a model, and the only place that reads, checks and writes them.
+
+    models = read_history(Path("log/history.jsonl"))
+    best = max((model for model in models if model.status == "ok"), key=lambda model: model.reward)
+
+A history is a file of lines, each the JSON object of one model (LOG_DIR/history.jsonl), added when that is
+done. The further runs of the best ones (LOG_DIR/final_candidates.jsonl) are such records with the number of
+their run. Needs neither Paddle nor PARL.
+"""
+
+import json
+import reprlib
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from autodl_design.checked_io.files import open_to_grow, read_json_lines, write_to_disk
+from autodl_design.search_space.cells import check_architecture
+
+HISTORY_NAME = "history.jsonl"  # in LOG_DIR
+STATUSES = ("ok", "cached", "failed")
+LARGEST = 2**63 - 1
+LARGEST_REWARD = 1e38  # the agent takes rewards as 32-bit floats
+
+
+class RecordError(Exception):
+    """A file of LOG_DIR, or LOG_DIR itself, that cannot be used; the text is for the user."""
+
+
+class ModelRecord(NamedTuple):
+    """What is known of one model."""
+
+    mid: int  # its number in the search, from 0 on
+    step: int  # of the search, from 0 on
+    tokens: list[int]  # [2N], see autodl_design.search_space.cells.decode
+    adjvec: list[int]  # [N(N-1)]
+    accuracy: float | None  # on the validation images, 0 .. 1; None where training failed
+    reward: float | None  # None where an early version did not write it for a model that failed
+    status: str  # "ok": trained; "cached": has the result of an equal network; "failed"
+    reason: str | None  # why it failed, or whose result it has
+    seconds: float | None  # of training; None where it failed
+    num_params: int | None  # trainable ones; None where it failed
+    network: str | None = None  # autodl_design.search_space.network_id; early versions did not write it
+    run: int | None = None  # 1, 2, ... of the further runs of the best models, else None
+
+    def to_json(self) -> dict[str, Any]:
+        content = self._asdict()
+        for name in OPTIONAL:
+            if content[name] is None:
+                del content[name]
+        return content
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value <= LARGEST
+
+
+def _is_number(value: Any, low: float = -LARGEST_REWARD, high: float = LARGEST_REWARD) -> bool:
+    return type(value) in (int, float) and low <= value <= high  # not so for NaN
+
+
+def _is_text(value: Any) -> bool:
+    return type(value) is str
+
+
+def _or_null(check: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: value is None or check(value)
+
+
+def _are_counts(value: Any) -> bool:
+    return type(value) is list and all(map(_is_count, value))
+
+
+# What each field of a record may hold in a file.
+CHECKS: dict[str, Callable[[Any], bool]] = {
+    "mid": _is_count,
+    "step": _is_count,
+    "tokens": _are_counts,
+    "adjvec": _are_counts,
+    "accuracy": _or_null(lambda value: _is_number(value, 0, 1)),
+    "reward": _is_number,
+    "status": lambda value: value in STATUSES,
+    "reason": _or_null(_is_text),
+    "seconds": _or_null(lambda value: _is_number(value, 0)),
+    "num_params": _or_null(_is_count),
+    "network": _is_text,
+    "run": lambda value: _is_count(value) and value >= 1,
+}
+OPTIONAL = ("reward", "network", "run")
+
+
+def from_json(content: dict[str, Any]) -> ModelRecord:
+    """Raises ValueError where `content` is not what `ModelRecord.to_json` makes. Fields that are unknown
+    are left out."""
+    values = {}
+    for name, check in CHECKS.items():
+        if name in content:
+            values[name] = content[name]
+            if not check(values[name]):
+                raise ValueError(f"{name} cannot be {reprlib.repr(values[name])}")
+        elif name not in OPTIONAL:
+            raise ValueError(f"has no {name}")
+    check_architecture(values["tokens"], values["adjvec"])
+    for name in ("accuracy", "num_params"):
+        if (values[name] is None) != (values["status"] == "failed"):
+            raise ValueError(f"{name} cannot be {values[name]} where status is {values['status']}")
+    if "reward" not in values:
+        if "network" in values:  # both came with the same version
+            raise ValueError("has no reward")
+        values["reward"] = values["accuracy"]
+    return ModelRecord(**values)
+
+
+def read_history(path: Path) -> list[ModelRecord]:
+    """The models of a history, in the order of its lines, which is that in which they were done. A last
+    line that is torn, or still being written, is left out.
+
+    Raises RecordError, naming the file and the line, where the file cannot be read, a line is no record,
+    two are of one model, or they are of different sizes.
+    """
+    models = _read(path)
+    for number, model in enumerate(models, 1):
+        if model.run is not None:
+            raise RecordError(f"{path}: line {number} is a further run of a model, not a model")
+    return models
+
+
+def read_final_runs(path: Path) -> list[ModelRecord]:
+    """The further runs of a search's best models, read and checked as a history is."""
+    models = _read(path)
+    for number, model in enumerate(models, 1):
+        if model.run is None:
+            raise RecordError(f"{path}: line {number} has no run")
+    return models
+
+
+def _read(path: Path) -> list[ModelRecord]:
+    models: list[ModelRecord] = []
+    lines: dict[tuple[int, int | None], int] = {}
+    try:
+        for number, content in enumerate(read_json_lines(path), 1):
+            try:
+                model = from_json(content)
+            except ValueError as error:
+                raise RecordError(f"{path}: line {number}: {error}; mend or remove it") from error
+            if (first := lines.setdefault((model.mid, model.run), number)) != number:
+                raise RecordError(f"{path}: line {number} is of model {model.mid}, as line {first} is")
+            if models and len(model.tokens) != len(models[0].tokens):
+                raise RecordError(
+                    f"{path}: line {number} has {len(model.tokens)} tokens, not {len(models[0].tokens)} as "
+                    "line 1 has"
+                )
+            models.append(model)
+    except OSError as error:
+        raise RecordError(f"{path}: {error.strerror}") from error
+    except ValueError as error:
+        raise RecordError(str(error)) from error
+    return models
+
+
+class HistoryWriter:
+    """Appends to a history, which is made where there is none; a torn last line is cut off.
+
+    Raises RecordError where the file cannot be opened or written, and for a record that `read_history`
+    would refuse, of which it writes nothing.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        try:
+            self.file = open_to_grow(path)
+        except OSError as error:
+            raise RecordError(f"{path}: {error.strerror}") from error
+
+    def append(self, model: ModelRecord) -> None:
+        content = model.to_json()
+        try:
+            from_json(content)
+            write_to_disk(self.file, json.dumps(content).encode() + b"\n")
+        except OSError as error:
+            raise RecordError(f"{self.path}: {error.strerror}") from error
+        except ValueError as error:
+            raise RecordError(f"{self.path}: model {model.mid} is not written: {error}") from error
+
+    def close(self) -> None:
+        with suppress(OSError):  # of what a full disk did not take, which is known already
+            self.file.close()
+
+
+def mean_of_runs(accuracies: Sequence[float | None]) -> tuple[float, str]:
+    """Mean over a model's runs, 0 where all failed, and all of them as text; None is a run that failed."""
+    mean = np.mean([accuracy for accuracy in accuracies if accuracy is not None] or [0.0])
+    return mean, ", ".join("failed" if a is None else f"{a:.3f}" for a in accuracies)

@@ -1,0 +1,192 @@
+"""The record of a search in LOG_DIR, from which it goes on after any kind of stop.
+
+    history.jsonl         one JSON object a model, as soon as it is known
+    search.json           the settings on which results depend
+    checkpoint_N.npz      before the models of step N are trained: the agent's state, and their tokens and
+                          adjvecs; the newest two are kept
+    lock                  held while a process works here, and free as soon as it ends, however it ends
+
+A history's last line may be torn by a crash; it is dropped, and its model trained again. What is damaged in
+any other way, or no file at all, is refused before anything is changed.
+"""
+
+import json
+import os
+import reprlib
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from autodl_design.checked_io.files import read_json, write_whole
+from autodl_design.checked_io.locks import lock
+from autodl_design.checked_io.regular_files import open_regular
+from autodl_design.record.checkpoints import Checkpoint, checkpoint_paths, read_checkpoint, write_checkpoint
+from autodl_design.record.history import HISTORY_NAME, HistoryWriter, ModelRecord, RecordError, read_history
+
+SETTINGS_NAME = "search.json"
+# Settings that searches of earlier versions do not name, and their values there.
+EARLIER = {"edge_probability": 0.5, "shared_heads": False}
+
+
+def saved_settings(log_dir: Path) -> dict[str, Any]:
+    """The settings that the search in LOG_DIR was last started with. Raises RecordError where they cannot
+    be read."""
+    path = log_dir / SETTINGS_NAME
+    try:
+        saved = read_json(path)
+    except (FileNotFoundError, ValueError):
+        saved = None
+    except OSError as error:
+        raise RecordError(f"{path}: {error.strerror}") from error
+    if not isinstance(saved, dict):
+        raise RecordError(f"{path} is missing or damaged: this search cannot be resumed")
+    return saved
+
+
+class SearchRecord:
+    """Opens LOG_DIR for one process.
+
+    settings: what results depend on; a search goes on under the settings it began with.
+    resume: go on with the search that is there, if one is.
+    remembered: what else `saved_settings` is to return from now on.
+
+    `known` holds the models of the history by mid; `checkpoint` is where to go on, None for a new search
+    and for a history without checkpoints, which is gone through from the first step.
+    Raises RecordError where the directory cannot be used so. At the end of its `with` block others can use
+    the directory.
+    """
+
+    def __init__(
+        self,
+        log_dir: str | os.PathLike,
+        settings: dict[str, Any],
+        resume: bool,
+        remembered: dict[str, Any] | None = None,
+    ):
+        if not os.fspath(log_dir):
+            raise RecordError("--log_dir is empty: name a directory")
+        self.directory = Path(log_dir)
+        self.history_path = self.directory / HISTORY_NAME
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            with ExitStack() as stack:
+                self.lock = stack.enter_context(open_regular(self.directory / "lock", "ab"))
+                self._take_lock()
+                self._open(settings, resume, remembered or {})
+                stack.pop_all()  # stays locked
+        except OSError as error:
+            where = Path(error.filename or "").name
+            where = f"{where}: " if where and where != self.directory.name else ""
+            raise RecordError(f"--log_dir={log_dir}: {where}{error.strerror or error}") from error
+
+    def __enter__(self) -> "SearchRecord":
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self.history.close()
+        self.lock.close()
+
+    def _take_lock(self) -> None:
+        try:
+            lock(self.lock)
+        except BlockingIOError:
+            raise RecordError(
+                f"--log_dir={self.directory}: another process is searching here; name another directory"
+            ) from None
+
+    def _open(self, settings: dict[str, Any], resume: bool, remembered: dict[str, Any]) -> None:
+        settings_path = self.directory / SETTINGS_NAME
+        self.known: dict[int, ModelRecord] = {}
+        self.checkpoint: Checkpoint | None = None
+        if settings_path.exists() or self.history_path.exists() or checkpoint_paths(self.directory):
+            if self.history_path.exists():
+                self.known = {model.mid: model for model in read_history(self.history_path)}
+            if not resume:
+                raise RecordError(
+                    f"--log_dir={self.directory} holds a search of {len(self.known)} models: go on with it "
+                    "by --resume, or name another directory"
+                )
+            self._compare(settings, remembered)
+            self._check_version()
+            self.checkpoint = self._newest_checkpoint()
+        write_whole(settings_path, json.dumps({**settings, **remembered}, indent=1).encode())
+        self.history = HistoryWriter(self.history_path)
+
+    def _compare(self, settings: dict[str, Any], remembered: dict[str, Any]) -> None:
+        saved = saved_settings(self.directory)
+        shown = reprlib.Repr()
+        shown.maxlist = shown.maxstring = 60
+        before = {name: EARLIER.get(name) for name in settings} | saved
+        different = [
+            f"{name if name in settings else shown.repr(name)} was {shown.repr(value)} and is "
+            f"{shown.repr(settings.get(name))}"
+            for name, value in before.items()
+            if name not in remembered and value != settings.get(name)
+        ]
+        if different:
+            raise RecordError(
+                f"--resume: the search in {self.directory} has other settings: {'; '.join(different[:10])}"
+            )
+
+    def _check_version(self) -> None:
+        for model in self.known.values():
+            if model.network is None:
+                raise RecordError(
+                    f"{self.history_path}: model {model.mid} has no network, as in early versions: this "
+                    "search cannot be resumed"
+                )
+
+    def _newest_checkpoint(self) -> Checkpoint | None:
+        """The newest that is whole and comes after no model that is missing from the history, so that none
+        is left out; None where there is no checkpoint at all."""
+        paths = checkpoint_paths(self.directory)
+        for step, path in paths:
+            try:
+                checkpoint = read_checkpoint(step, path)
+            except ValueError:
+                continue
+            if all(mid in self.known for mid in range(step * len(checkpoint.tokens))):
+                return checkpoint
+        if paths:
+            raise RecordError(
+                f"{self.directory}: no checkpoint is whole and has all models before it in "
+                f"{self.history_path.name}: this search cannot be resumed"
+            )
+        return None
+
+    def save_step(self, step: int, state: dict[str, Any], tokens: np.ndarray, adjvec: np.ndarray) -> None:
+        """Called before the models of `step` are trained.
+
+        Raises RecordError on a full disk, and where a resumed agent proposes others than before.
+        """
+        self._compare_architectures(step, tokens, adjvec)
+        try:
+            write_checkpoint(self.directory, Checkpoint(step, state, tokens, adjvec))
+        except OSError as error:
+            raise RecordError(f"{error.filename or self.directory}: {error.strerror}") from error
+
+    def _compare_architectures(self, step: int, tokens: np.ndarray, adjvec: np.ndarray) -> None:
+        """What was trained before the stop has to be what the agent samples again after it."""
+        before = self.checkpoint
+        if before and before.step == step:
+            if not (np.array_equal(before.tokens, tokens) and np.array_equal(before.adjvec, adjvec)):
+                raise RecordError(
+                    f"--resume: step {step} of the search in {self.directory} would get other "
+                    "architectures than before the stop; go on with the versions of Paddle and NumPy that "
+                    "it began with"
+                )
+        first_mid = step * len(tokens)
+        for row, architecture in enumerate(zip(tokens.tolist(), adjvec.tolist(), strict=True)):
+            model = self.known.get(first_mid + row)
+            if model and (model.step, model.tokens, model.adjvec) != (step, *architecture):
+                raise RecordError(
+                    f"{self.history_path}: model {model.mid} is not the one that step {step} of this "
+                    "search has under this number; take its line out, and --resume trains it again"
+                )
+
+    def append(self, model: ModelRecord) -> None:
+        """Add one model. Raises RecordError on a full disk."""
+        self.history.append(model)
+        self.known[model.mid] = model

@@ -1,0 +1,53 @@
+"""One row a step of a search, for people who watch it.
+
+LOG_DIR/steps.csv       all steps, also after interruptions
+LOG_DIR/tensorboard/    the same as scalars: `tensorboard --logdir=LOG_DIR/tensorboard`
+"""
+
+import time
+from pathlib import Path
+
+from tensorboardX.event_file_writer import EventsWriter
+from tensorboardX.proto.event_pb2 import Event, SessionLog
+from tensorboardX.summary import scalar
+
+from autodl_design.record.steps import StepsWriter
+
+
+class StepLog:
+    """Goes on at `first_step`: later rows, of steps that are to be repeated, are dropped.
+
+    Raises RecordError as StepsWriter does, OSError where scalars cannot be written.
+    """
+
+    def __init__(self, log_dir: Path, first_step: int):
+        self.steps = StepsWriter(log_dir / "steps.csv", first_step)
+        directory = log_dir / "tensorboard"
+        if not directory.exists():
+            directory.mkdir()
+        # Not tensorboardX's SummaryWriter, whose thread dies with a traceback on a full disk. A file for
+        # each start, all in one directory: TensorBoard shows one curve, in which a file that begins with
+        # the start of a session takes the place of what earlier ones have from its step on. The suffix
+        # keeps apart the files of two starts in one second.
+        self.scalars = EventsWriter(str(directory / "events"), f".from_step_{first_step}")
+        self._write(Event(step=first_step, session_log=SessionLog(status=SessionLog.START)))
+        self.scalars.flush()
+
+    def __enter__(self) -> "StepLog":
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self.steps.close()
+        self.scalars.close()
+
+    def add(self, row: dict[str, float]) -> None:
+        """row: as StepsWriter takes it."""
+        self.steps.add(row)
+        for name, value in row.items():
+            if name != "step":
+                self._write(Event(step=row["step"], summary=scalar(name, value)))
+        self.scalars.flush()
+
+    def _write(self, event: Event) -> None:
+        event.wall_time = time.time()
+        self.scalars.write_event(event)

@@ -1,0 +1,66 @@
+"""The best models of a search, trained again: the accuracy that made them the best of many is partly luck.
+
+LOG_DIR/final_candidates.jsonl gets a record a run, as soon as it is known.
+"""
+
+from pathlib import Path
+
+from autodl_design.record.best import FINAL_NAME, best_of, read_final_means
+from autodl_design.record.history import HistoryWriter, ModelRecord, RecordError, read_final_runs
+from autodl_design.record.search_record import SearchRecord
+from autodl_design.search_loop.training_reward import TrainingReward
+from autodl_design.trainers.job import Job
+
+RUNS = 3  # of each candidate, besides the one in the search
+
+
+def missing_runs(record: SearchRecord, count: int) -> list[Job]:
+    """What is still to be trained of the best `count` models. Raises RecordError where the file that holds
+    the others is not of this search."""
+    done = {(run.mid, run.run) for run in _known_runs(record)}
+    return [
+        Job(model.mid, model.tokens, model.adjvec, run)
+        for model in best_of(record.known.values(), count)
+        for run in range(1, RUNS + 1)
+        if (model.mid, run) not in done
+    ]
+
+
+def train_candidates(reward: TrainingReward, count: int) -> None:
+    """Train the best `count` models of a search RUNS times more, from other random numbers, and rank them
+    by the mean of these runs. best.json gets the first of them."""
+    record, progress = reward.record, reward.progress
+    jobs = missing_runs(record, count)
+    progress.begin_phase(len(jobs))
+    writer = HistoryWriter(_path(record))
+    for job, outcome in reward.trainers.run(jobs):
+        run = reward.model_record(record.known[job.mid].step, job, outcome)._replace(run=job.run)
+        writer.append(run)
+        progress.model_done(run)
+    writer.close()
+
+    candidates = {model.mid: model for model in best_of(record.known.values(), count)}
+    progress.print(f"The {len(candidates)} best, by their mean accuracy over {RUNS} more runs:")
+    ranking = [entry for entry in read_final_means(record.directory) if entry[0] in candidates]
+    for mid, mean, runs in ranking:
+        progress.print(
+            f"  model {mid}: mean {mean:.3f} ({runs}); in the search {candidates[mid].accuracy:.3f}"
+        )
+    mid, mean, _ = ranking[0]
+    best = candidates[mid]._replace(accuracy=mean)
+    reward.write_best(best, accuracy_of=f"the mean of {RUNS} runs after the search")
+    progress.print(f"{record.directory}/best.json is model {mid} now, the first of them")
+
+
+def _known_runs(record: SearchRecord) -> list[ModelRecord]:
+    path = _path(record)
+    runs = read_final_runs(path) if path.exists() else []
+    for run in runs:
+        model = record.known.get(run.mid)
+        if model is None or (run.tokens, run.adjvec) != (model.tokens, model.adjvec):
+            raise RecordError(f"{path} has runs of other models than this search's: remove it")
+    return runs
+
+
+def _path(record: SearchRecord) -> Path:
+    return record.directory / FINAL_NAME

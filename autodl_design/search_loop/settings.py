@@ -1,0 +1,264 @@
+"""All settings of a search. Each group of flags is a class; `SearchSettings` holds one of each.
+
+SearchSettings(run=RunConfig(num_models=19), child=ChildConfig(width=8))
+"""
+
+import dataclasses
+from typing import Any
+
+from autodl_design.search_space.cells import OPERATION_NAMES
+from autodl_design.search_space.child import ChildConfig
+from autodl_design.settings.fields import Settings, SettingsError, setting
+
+# Sizes of a run by name; a flag on the command line wins over them.
+PRESETS: dict[str, dict[str, Any]] = {
+    # A newcomer's run: real training at a size at which ten steps take minutes on two CPU cores.
+    "quick": {"num_nodes": 4, "width": 8, "num_cells": 1, "epochs": 5, "T_0": 5.0, "num_models": 99},
+    # Ten nodes, and the ranking closest to the default size's for its cost; sparse cells, since these are
+    # better at the default size and are ranked best: see study/proxy.py. The policy's settings are for
+    # the 50 updates of 500 models: see study/replay.py.
+    "small": {
+        "width": 16,
+        "num_cells": 1,
+        "epochs": 2,
+        "T_0": 2.0,
+        "warmup": 0.2,
+        "train_batch_size": 8,
+        "num_models": 499,
+        "edge_probability": 0.15,
+        "shared_heads": True,
+        "learning_rate": 0.03,
+        "advantage_power": 1,
+    },
+}
+# Beyond these a policy fits no machine; the default one has 0.9 million parameters.
+MOST_POLICY_PARAMETERS = 200_000_000
+MOST_OUTPUTS = 500_000_000  # of all heads, over all steps and architectures of a batch
+
+
+@dataclasses.dataclass(frozen=True)
+class SearchConfig(Settings):
+    """The search"""
+
+    preset: str | None = setting(
+        None,
+        "Values for several flags at once; flags given win over it. quick: 4 nodes, width 8, 5 epochs; "
+        "small: 10 nodes, sparse cells, width 16, 2 epochs.",
+        choices=tuple(PRESETS),
+        free=True,
+    )
+    log_dir: str = setting("log", "Directory of the search's files.", free=True)
+    resume: bool = setting(False, "Go on with the search in --log_dir, if there is one.", free=True)
+    data_path: str = setting("cifar/pickle-cifar-10", "Where dataset_maker.py wrote the images.", free=True)
+    chunk_size: int | None = setting(
+        None,
+        "Expected number of images in each of the ten files of --data_path; checked if given.",
+        low=1,
+        high=10**9,
+        free=True,
+    )
+    agent: str = setting(
+        "reinforce",
+        "Who proposes architectures; regularised evolution and random search are baselines.",
+        choices=("reinforce", "evolution", "random"),
+    )
+    cache: bool = setting(
+        True, "Whether an architecture that describes a network already trained gets that one's accuracy."
+    )
+    failed_reward: float | None = setting(
+        None,
+        "Reward of a model that could not be trained; by default that of guessing, 1 / number of classes.",
+        low=0,
+        high=1,
+    )
+    params_penalty: float = setting(
+        0.0, "Reward taken off for every million parameters of the network.", low=0, high=1e6
+    )
+    final_candidates: int = setting(
+        0,
+        "At the end, this many of the best networks are trained three times more and ranked by their mean.",
+        low=0,
+        high=10_000,
+        free=True,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class RunConfig(Settings):
+    """Length and seed of a run"""
+
+    num_models: int = setting(
+        10000,
+        "Number of the last model, counted from 0: 99 trains 100; the last step is completed.",
+        low=0,
+        high=10**9,
+        free=True,
+    )
+    batch_size: int = setting(
+        10, "Architectures sampled for one update of the policy.", low=1, high=100_000
+    )
+    seed: int = setting(0, "Decides everything that is random.", low=0, high=2**32 - 1)
+
+
+@dataclasses.dataclass(frozen=True)
+class PolicyConfig(Settings):
+    """The policy and its learning"""
+
+    num_nodes: int = setting(10, "Nodes in a cell.", low=1, high=200)
+    num_tokens: int = setting(
+        len(OPERATION_NAMES), "Operations to choose from: the first ones of the list.", low=1, high=1000
+    )
+    edge_probability: float = setting(
+        0.5, "Probability of an edge in a random architecture, where any agent starts.", above=0, below=1
+    )
+    shared_heads: bool = setting(
+        False, "Whether all nodes of both cells share the policy's two heads, of tokens and of edges."
+    )
+    hidden_size: int = setting(64, "Hidden size of the policy's LSTM.", low=1, high=10_000)
+    num_layers: int = setting(2, "Layers of the policy's LSTM.", low=1, high=20)
+    input_size: int | None = setting(
+        None, "Width of the policy's input; by default as wide as the widest action.", low=1, high=10_000
+    )
+    learning_rate: float = setting(2e-3, "Adam's learning rate for the policy.", above=0, below=1)
+    bl_decay: float = setting(0.9, "Decay of the moving-average baseline.", low=0, below=1)
+    advantage_power: int = setting(
+        3, "The advantage is (reward - baseline) to this odd power.", low=1, high=99, odd=True
+    )
+    entropy_weight: float = setting(
+        0.0, "Weight of the policy's entropy, in nats, in its loss.", low=0, high=1e6
+    )
+
+    def check_together(self) -> None:
+        N, K, H = self.num_nodes, self.num_tokens, self.hidden_size
+        if self.input_size is not None and self.input_size < max(N - 1, K):
+            raise SettingsError(
+                f"input_size {self.input_size} must be at least num_nodes - 1 and num_tokens"
+            )
+        D = self.input_size or max(N - 1, K)
+        heads = (2 if self.shared_heads else 2 * (2 * N - 1)) * (H + 1) * D
+        lstm = 4 * H * (D + H + 2 + (self.num_layers - 1) * (2 * H + 2))
+        if heads + lstm > MOST_POLICY_PARAMETERS:
+            raise SettingsError(
+                f"the policy would have {heads + lstm:,} parameters, more than {MOST_POLICY_PARAMETERS:,}: "
+                "choose a smaller num_nodes, hidden_size, num_layers or input_size"
+            )
+
+
+def check_batch_size(run: RunConfig, policy: PolicyConfig) -> None:
+    """Raises SettingsError where no machine's memory holds what the policy computes for a batch."""
+    N, K = policy.num_nodes, policy.num_tokens
+    if run.batch_size * 2 * (2 * N - 1) * max(N - 1, K) > MOST_OUTPUTS:
+        raise SettingsError(f"batch_size {run.batch_size} is too large for {N} nodes")
+
+
+@dataclasses.dataclass(frozen=True)
+class EvolutionConfig(Settings):
+    """Regularised evolution (--agent=evolution)"""
+
+    # The paper's 100 and 25 are for 20,000 models. Of a search of 500, a fifth would be random, and an
+    # architecture that was only lucky would have children for another fifth.
+    population_size: int = setting(
+        50,
+        "Architectures that live at a time, the newest ones; the first ones are random.",
+        low=1,
+        high=100_000,
+    )
+    tournament_size: int = setting(
+        10,
+        "Members of the population that are drawn for each child; the best of them is its parent.",
+        low=1,
+        high=10_000,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainersConfig(Settings):
+    """Trainers"""
+
+    trainers: str = setting(
+        "auto",
+        "Where models are trained: auto, cpu:2 for two trainers on CPUs, gpu:1,2 for GPUs 1 and 2, gpu:1x3 "
+        "for three trainers on GPU 1.",
+        free=True,
+    )
+    cluster: str | None = setting(
+        None, "Train on a Ray cluster: ray, HOST:6379 or ray://HOST:10001.", free=True
+    )
+    retries: int = setting(
+        2, "How many times a model whose trainer was lost is tried again.", low=0, high=1000, free=True
+    )
+    model_timeout: float = setting(
+        float("inf"),
+        "Seconds after which a model's trainer counts as lost.",
+        above=0,
+        may_be_infinite=True,
+        free=True,
+    )
+    start_timeout: float = setting(
+        300.0,
+        "Seconds after which a trainer on this machine that is not ready to train counts as lost.",
+        above=0,
+        free=True,
+    )
+    deterministic: bool = setting(
+        True, "Whether trainers on GPUs compute the same bits twice; without that they may be faster."
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class SearchSettings:
+    """Raises SettingsError where the groups do not fit each other."""
+
+    search: SearchConfig = SearchConfig()
+    run: RunConfig = RunConfig()
+    trainers: TrainersConfig = TrainersConfig()
+    policy: PolicyConfig = PolicyConfig()
+    evolution: EvolutionConfig = EvolutionConfig()
+    child: ChildConfig = ChildConfig()
+
+    def __post_init__(self) -> None:
+        if self.policy.num_tokens > len(OPERATION_NAMES):
+            raise SettingsError(
+                f"num_tokens {self.policy.num_tokens}: there are {len(OPERATION_NAMES)} operations"
+            )
+        if self.search.agent == "evolution" and self.policy.num_nodes == self.policy.num_tokens == 1:
+            raise SettingsError("--agent=evolution: one node and one operation leave nothing to change")
+        check_batch_size(self.run, self.policy)
+
+    @classmethod
+    def of(cls, preset: str | None = None, **values: Any) -> "SearchSettings":
+        """Settings by the names of their flags: SearchSettings.of(preset="quick", log_dir="log")."""
+        values = {**PRESETS.get(preset, {}), "preset": preset, **values}
+        groups = []
+        for group in cls.classes():
+            names = {field.name for field in dataclasses.fields(group)}
+            groups.append(group(**{name: values.pop(name) for name in names & values.keys()}))
+        if values:
+            raise SettingsError(f"there is no setting {min(values)}")
+        return cls(*groups)
+
+    @classmethod
+    def classes(cls) -> tuple[type[Settings], ...]:
+        return tuple(field.type for field in dataclasses.fields(cls))
+
+    @property
+    def groups(self) -> tuple[Settings, ...]:
+        return tuple(getattr(self, field.name) for field in dataclasses.fields(self))
+
+    def of_results(self) -> dict[str, Any]:
+        """The settings on which results depend, by name."""
+        return {
+            field.name: getattr(group, field.name)
+            for group in self.groups
+            for field in dataclasses.fields(group)
+            if not field.metadata["free"]
+            and (group is not self.evolution or self.search.agent == "evolution")
+        }
+
+    def to_remember(self) -> dict[str, Any]:
+        """Free settings that a resumed search keeps unless the command line changes them."""
+        return {
+            "num_models": self.run.num_models,
+            "data_path": self.search.data_path,
+            "final_candidates": self.search.final_candidates,
+        }

@@ -1,0 +1,179 @@
+"""From architectures to rewards: train what was not trained before, and keep a record of it.
+
+reward = TrainingReward(trainers, record, progress, ChildConfig(), 0, accuracy_less_parameters(0.0))
+rewards = reward(step, tokens, adjvec)
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol
+
+import numpy as np
+
+from autodl_design.record.best import best_of
+from autodl_design.record.history import ModelRecord
+from autodl_design.record.search_record import SearchRecord
+from autodl_design.search_loop.progress import Progress
+from autodl_design.search_space.architecture_file import Architecture, write_architecture
+from autodl_design.search_space.child import ChildConfig
+from autodl_design.search_space.network_id import network_id
+from autodl_design.trainers.job import Job, Outcome
+
+# What the agent is to maximise, as a function of a network's accuracy and its number of parameters. Not of
+# time, which differs from run to run: a resumed search would not be the same search any more.
+RewardOf = Callable[[float, int], float]
+
+
+class SearchError(Exception):
+    """A search that cannot go on; the text is for the user."""
+
+
+class Trainers(Protocol):
+    description: str  # for the user: how many, and where
+
+    def run(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, Outcome]]:
+        """Train all jobs; yields each as soon as it is done."""
+        ...
+
+
+def accuracy_less_parameters(params_penalty: float) -> RewardOf:
+    """params_penalty: what every million parameters costs."""
+
+    def accuracy_less_parameters(accuracy: float, num_params: int) -> float:
+        return accuracy - params_penalty * num_params / 1e6
+
+    return accuracy_less_parameters
+
+
+class TrainingReward:
+    """The reward of an architecture is that of the network it describes, once trained.
+
+    LOG_DIR/best.json holds the architecture of the highest reward so far, with `config` and `seed`.
+
+    Models that the record knows, from before a search was interrupted, are not trained again. If `cache`,
+    an architecture that describes a network already trained is not trained either; it gets that network's
+    accuracy. A model that could not be trained has the reward `failed_reward`.
+    """
+
+    def __init__(
+        self,
+        trainers: Trainers,
+        record: SearchRecord,
+        progress: Progress,
+        config: ChildConfig,
+        seed: int,
+        reward_of: RewardOf,
+        failed_reward: float = 0.1,
+        cache: bool = True,
+    ):
+        self.trainers = trainers
+        self.record = record
+        self.progress = progress
+        self.config = config
+        self.seed = seed
+        self.reward_of = reward_of
+        self.failed_reward = failed_reward
+        self.cache = cache
+        self.trained: dict[str, int] = {}  # mids of the networks that were trained, by network_id
+        for model in record.known.values():
+            self._remember(model)
+        self.best: ModelRecord | None = None
+        for model in best_of(record.known.values(), 1):
+            self._keep_best(model)
+
+    def __call__(self, step: int, tokens: np.ndarray, adjvec: np.ndarray) -> np.ndarray:
+        """Rewards [B] of a step's architectures, row by row; raises SearchError where all failed."""
+        first_mid = step * len(tokens)
+        jobs = [
+            Job(first_mid + row, tokens[row].tolist(), adjvec[row].tolist()) for row in range(len(tokens))
+        ]
+        networks = {job.mid: network_id(job.tokens, job.adjvec, self.config.num_stages) for job in jobs}
+        while waiting := [job for job in jobs if job.mid not in self.record.known]:
+            for job, outcome in self.trainers.run(self._to_train(step, waiting, networks)):
+                self._done(self.model_record(step, job, outcome)._replace(network=networks[job.mid]))
+        models = [self.record.known[job.mid] for job in jobs]
+        if all(model.status == "failed" for model in models):
+            raise SearchError(
+                f"every model of step {step} failed; the last one: {models[-1].reason}. To try "
+                f"them again take their lines out of {self.record.history_path} and --resume"
+            )
+        return np.array([model.reward for model in models])
+
+    def _to_train(self, step: int, waiting: list[Job], networks: dict[int, str]) -> list[Job]:
+        """The first job of each network that nobody has trained yet. The others are done where the network
+        is known; else they wait until the first one of theirs is trained, or failed."""
+        if not self.cache:
+            return waiting
+        first: dict[str, Job] = {}
+        for job in waiting:
+            network = networks[job.mid]
+            if network in self.trained:
+                self._done(_cached_record(step, job, self.record.known[self.trained[network]]))
+            else:
+                first.setdefault(network, job)
+        return list(first.values())
+
+    def _done(self, model: ModelRecord) -> None:
+        self.record.append(model)
+        self._remember(model)
+        if model.status == "ok" and (self.best is None or model.reward > self.best.reward):
+            self._keep_best(model)
+        self.progress.model_done(model)
+
+    def _remember(self, model: ModelRecord) -> None:
+        if model.status == "ok":
+            self.trained[model.network] = model.mid
+
+    def _keep_best(self, model: ModelRecord) -> None:
+        self.best = model
+        self.write_best(model)
+
+    def write_best(self, model: ModelRecord, accuracy_of: str = "one run") -> None:
+        """LOG_DIR/best.json; accuracy_of: see `write_architecture`."""
+        architecture = Architecture(
+            model.tokens, model.adjvec, model.mid, self.seed, model.accuracy, self.config
+        )
+        path = self.record.directory / "best.json"
+        write_architecture(path, architecture, model.num_params, accuracy_of)
+
+    def model_record(self, step: int, job: Job, outcome: Outcome) -> ModelRecord:
+        return model_record(step, job, outcome, self.reward_of, self.failed_reward)
+
+
+def model_record(
+    step: int, job: Job, outcome: Outcome, reward_of: RewardOf, failed_reward: float
+) -> ModelRecord:
+    """Of a model that was trained or could not be trained."""
+    failed = ModelRecord(
+        mid=job.mid,
+        step=step,
+        tokens=job.tokens,
+        adjvec=job.adjvec,
+        accuracy=None,
+        reward=failed_reward,
+        status="failed",
+        reason=outcome.error,
+        seconds=None,
+        num_params=None,
+    )
+    if (result := outcome.result) is None:
+        return failed
+    return failed._replace(
+        accuracy=result.accuracy,
+        reward=float(reward_of(result.accuracy, result.num_params)),
+        status="ok",
+        reason=None,
+        seconds=round(result.seconds, 3),
+        num_params=result.num_params,
+    )
+
+
+def _cached_record(step: int, job: Job, trained: ModelRecord) -> ModelRecord:
+    return trained._replace(
+        mid=job.mid,
+        step=step,
+        tokens=job.tokens,
+        adjvec=job.adjvec,
+        status="cached",
+        reason=f"the network of model {trained.mid}",
+        seconds=0.0,
+    )

@@ -1,0 +1,1 @@
+"""What the README promises, run: the original's numbers, GPUs, faults, hostile inputs."""

@@ -1,0 +1,1 @@
+"""Hostile inputs of every kind, for checks.hostile and for tests."""

@@ -1,0 +1,148 @@
+"""predict.py and retrain.py: damaged models, architectures, checkpoints, and pictures that are none."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from PIL import Image
+
+from checks.hostile.case import Case
+from checks.hostile.flags import RETRAIN
+from checks.hostile.searches import NOT_JSON, device, made, replaced
+
+PREDICT = ["predict.py", "--model={here}/model", "{base}/picture.png"]
+GO_ON = ["retrain.py", "--resume", "--output_dir={here}/model", "--epochs=2"]
+
+
+def changed(name: str, place: int) -> Callable[[Path], None]:
+    def damage(directory: Path) -> None:
+        content = bytearray((directory / name).read_bytes())
+        content[place % len(content)] ^= 1
+        (directory / name).write_bytes(content)
+
+    return damage
+
+
+def architectures() -> dict[str, bytes]:
+    return {
+        **NOT_JSON,
+        **{
+            f"{name} {str(value)[:12]}": (name, value)
+            for name, value in (
+                ("tokens", [99] * 4),
+                ("tokens", "x"),
+                ("tokens", []),
+                ("adjvec", [9, 9]),
+                ("adjvec", None),
+                ("seed", -1),
+                ("accuracy", "x"),
+                ("recipe", []),
+                ("recipe", {"T_0": 10**400}),
+                ("recipe", {"width": 10**12}),
+                ("recipe", None),
+            )
+        },
+    }
+
+
+def cases(base: Path) -> list[Case]:
+    def model(damage):
+        def prepare(here):
+            damage(Path(shutil.copytree(base / "model", here / "model")))
+
+        return prepare
+
+    def architecture(value):
+        def prepare(here):
+            content = value
+            if isinstance(value, tuple):
+                best = json.loads((base / "log/best.json").read_text())
+                content = json.dumps({**best, value[0]: value[1]}).encode()
+            (here / "best.json").write_bytes(content)
+
+        return prepare
+
+    found = []
+    for name in ("model.pdmodel", "model.pdiparams", "classes.txt", "model.json"):
+        for kind, content in (("empty", b""), ("binary", bytes(range(256)) * 80), ("deep", b"[" * 200_000)):
+            found.append(Case("models", f"{name}: {kind}", PREDICT, model(replaced(name, content))))
+        for make in (os.mkfifo, os.mkdir, device):
+            found.append(Case("models", f"{name}: {make.__name__}", PREDICT, model(made(name, make))))
+        found.append(Case("models", f"{name}: a bit", PREDICT, model(changed(name, 30)), (0, 1)))
+    for kind, value in architectures().items():
+        command = [part if "best" not in part else "--architecture={here}/best.json" for part in RETRAIN]
+        found.append(Case("models", f"architecture: {kind}", command, architecture(value), (1,)))
+    checkpoint = next(path.name for path in (base / "model").iterdir() if path.suffix == ".npz")
+    for kind, damage in {
+        "empty": replaced(checkpoint, b""),
+        "binary": replaced(checkpoint, bytes(3000)),
+        "a bit": changed(checkpoint, 5000),
+        "fifo": made(checkpoint, os.mkfifo),
+        "directory": made(checkpoint, os.mkdir),
+        "device": made(checkpoint, device),
+        "lock is a fifo": made("lock", os.mkfifo),
+        "lock is a directory": made("lock", os.mkdir),
+    }.items():
+        found.append(Case("models", f"checkpoint: {kind}", GO_ON, model(damage), (0, 1)))
+    pictures = [
+        "p/1.png",
+        "p/2.png",
+        "p/3.jpg",
+        "p/4.tif",
+        "p/5.png",
+        "p/6.png",
+        "p/none.png",
+        "p/7\x1b[2J\n.png",
+    ]
+    command = [
+        "predict.py",
+        "--model={base}/model",
+        *(f"{{here}}/{name}" for name in pictures),
+        "--",
+        "-x.png",
+    ]
+    found.append(Case("models", "nine pictures that are none", command, no_pictures, lines=9))
+    found.append(
+        Case(
+            "models",
+            "pictures of odd kinds",
+            ["predict.py", "--model={base}/model", *(f"{{here}}/{mode}" for mode in MODES)],
+            odd_pictures,
+            (0,),
+        )
+    )
+    return found
+
+
+def no_pictures(here: Path) -> None:
+    directory = here / "p"
+    directory.mkdir()
+    for name, content in {
+        "1.png": b"",
+        "2.png": b"\x89PNG\r\n\x1a\n" + bytes(99),
+        "3.jpg": b"\xff\xd8\xff" + bytes(99),
+    }.items():
+        (directory / name).write_bytes(content)
+    (directory / "4.tif").write_bytes(b"II*\0\x08\0\0\0" + b"\xff" * 99)
+    os.mkfifo(directory / "5.png")
+    device(directory / "6.png")
+    (directory / "7\x1b[2J\n.png").write_bytes(b"x")
+
+
+MODES = (
+    "1.png",
+    "L.png",
+    "LA.png",
+    "P.png",
+    "RGB.png",
+    "RGBA.png",
+    "I;16.png",
+    "CMYK.jpg",
+)
+
+
+def odd_pictures(here: Path) -> None:
+    for name in MODES:
+        Image.new(name.split(".")[0], (7, 300)).save(here / name)

@@ -1,1 +1,0 @@
-"""What a search leaves behind: history, checkpoints, a row a step, display."""

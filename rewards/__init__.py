@@ -1,1 +1,0 @@
-"""From architectures to rewards."""

@@ -1,1 +1,0 @@
-"""All settings of a search, in groups, and the tables that show them in the README."""

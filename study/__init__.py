@@ -1,0 +1,1 @@
+"""What a search finds: code, records and page of the study."""

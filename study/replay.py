@@ -1,0 +1,180 @@
+"""Agents on a surrogate of child training: a search of 500 models in seconds.
+
+    python -m study.replay --agent=reinforce --learning_rate=0.005 --num_models=499 --seeds=10
+
+Takes main.py's flags of the agents; --agent=tpe is that of study/tpe_agent.py. After every hundred
+models it prints two means over the seeds, with their standard errors: the accuracy of what the agent
+proposed among them, and that of the model that looked best so far. Both are without noise; the agent sees
+accuracies with noise. "sd" counts in standard deviations of random architectures from their mean.
+
+The first line says how good the surrogate is: Kendall's tau between recorded accuracies of each search and
+what a surrogate of the other searches predicts. An agent that is tuned here has to be confirmed by real
+training on other seeds.
+"""
+
+import dataclasses
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from absl import app, flags
+from scipy.stats import kendalltau
+
+import autodl
+from autodl_design.agents.random_search import random_architectures
+from autodl_design.record.history import ModelRecord, RecordError
+from autodl_design.report_page.statistics import trained
+from autodl_design.search_loop.settings import (
+    EvolutionConfig,
+    PolicyConfig,
+    RunConfig,
+    SearchConfig,
+    SearchSettings,
+)
+from autodl_design.search_space.network_id import network_id
+from autodl_design.settings.command_line import one_line
+from autodl_design.settings.fields import Settings, SettingsError, setting
+from autodl_design.settings.flags import define_flags, from_flags
+from main import make_agent
+from study.comparison import WINDOW, mean_and_error
+from study.histories import RESULTS, read_searches
+from study.surrogate import Surrogate
+
+FLAGS = flags.FLAGS
+
+
+@dataclasses.dataclass(frozen=True)
+class ReplayConfig(Settings):
+    """The replays"""
+
+    seeds: int = setting(5, "Searches, from --seed on.", low=2, high=1000)
+    noise: float = setting(
+        0.02, "Standard deviation of the accuracy between trainings of one network.", low=0, high=1
+    )
+
+
+class SurrogateReward:
+    """As rewards.TrainingReward: a network that was evaluated before has the same accuracy again."""
+
+    def __init__(self, surrogate: Surrogate, noise: float, num_stages: int, seed: int):
+        self.surrogate = surrogate
+        self.noise = noise
+        self.num_stages = num_stages
+        self.rng = np.random.default_rng([seed, 1])
+        self.known: dict[str, float] = {}
+        self.expected: list[float] = []  # of all proposals, without noise
+        self.seen: list[float] = []
+
+    def __call__(self, step: int, tokens: np.ndarray, adjvec: np.ndarray) -> np.ndarray:
+        expected = self.surrogate.mean(tokens, adjvec)
+        runs = expected + self.rng.normal(0, self.noise, len(expected))
+        rewards = [
+            self.known.setdefault(network_id(row_tokens, row_adjvec, self.num_stages), run)
+            for row_tokens, row_adjvec, run in zip(tokens, adjvec, runs, strict=True)
+        ]
+        self.expected += expected.tolist()
+        self.seen += rewards
+        return np.array(rewards)
+
+
+def tpe_maker() -> Callable[[SearchSettings], autodl.Agent]:
+    """Raises SettingsError without Optuna, which no other agent needs."""
+    try:
+        from study.tpe_agent import TpeAgent
+    except ImportError as error:
+        raise SettingsError(
+            f"--agent=tpe needs `pip install -r requirements/bench.txt` ({error})"
+        ) from error
+
+    def make(settings: SearchSettings) -> TpeAgent:
+        policy = settings.policy
+        return TpeAgent(policy.num_nodes, policy.num_tokens, settings.run.seed, policy.edge_probability)
+
+    return make
+
+
+def replay(
+    make: Callable[[SearchSettings], autodl.Agent],
+    settings: SearchSettings,
+    surrogate: Surrogate,
+    noise: float,
+    seed: int,
+) -> SurrogateReward:
+    """A whole search; what it proposed and saw."""
+    settings = dataclasses.replace(settings, run=dataclasses.replace(settings.run, seed=seed))
+    reward = SurrogateReward(surrogate, noise, settings.child.num_stages, seed)
+    num_steps = settings.run.num_models // settings.run.batch_size + 1
+    for _ in autodl.search(make(settings), reward, settings.run.batch_size, num_steps):
+        pass
+    return reward
+
+
+def curves(reward: SurrogateReward) -> tuple[np.ndarray, np.ndarray]:
+    """After every WINDOW models: the mean of what was proposed in them; the expected accuracy of the model
+    that looked best so far."""
+    expected, seen = np.array(reward.expected), np.array(reward.seen)
+    ends = range(WINDOW, len(expected) + 1, WINDOW)
+    means = [expected[end - WINDOW : end].mean() for end in ends]
+    return np.array(means), np.array([expected[seen[:end].argmax()] for end in ends])
+
+
+def fit_of_others(searches: list[list[ModelRecord]]) -> float:
+    """Mean over the searches of the tau that the top of the file describes; NaN for a single one."""
+    taus = []
+    for left_out in searches if len(searches) > 1 else []:
+        others = [model for search in searches if search is not left_out for model in search]
+        columns = zip(*((model.tokens, model.adjvec, model.accuracy) for model in left_out), strict=True)
+        tokens, adjvec, accuracy = map(np.array, columns)
+        taus.append(kendalltau(Surrogate(others).mean(tokens, adjvec), accuracy)[0])
+    return float(np.mean(taus)) if taus else float("nan")
+
+
+def main(argv: list[str]) -> None:
+    try:
+        run, policy, evolution = map(from_flags, (RunConfig, PolicyConfig, EvolutionConfig))
+        is_tpe = FLAGS.agent == "tpe"  # which main.py does not have
+        search = SearchConfig(agent="random" if is_tpe else FLAGS.agent)
+        settings = SearchSettings(search, run, policy=policy, evolution=evolution)
+        make = tpe_maker() if is_tpe else make_agent
+        archives = [read_searches(Path(directory)) for directory in FLAGS.histories]
+    except (RecordError, SettingsError) as error:
+        sys.exit(f"study.replay: {one_line(error)}")
+    searches = [
+        trained(models) for by_agent in archives for seeds in by_agent.values() for models in seeds.values()
+    ]
+    models = [model for search in searches for model in search]
+    N, K = policy.num_nodes, policy.num_tokens
+    if any(len(model.tokens) != 2 * N for model in models):
+        where = ",".join(FLAGS.histories)
+        sys.exit(f"study.replay: --num_nodes={N}, but --histories={where} has other cells")
+    if run.num_models + 1 < WINDOW:
+        sys.exit(f"study.replay: --num_models must be at least {WINDOW - 1}")
+
+    surrogate = Surrogate(models)
+    rng = np.random.default_rng(2**32)
+    expected = surrogate.mean(*random_architectures(rng, 1000, N, K, policy.edge_probability))
+    print(f"a surrogate of {len(models)} models; tau on searches left out: {fit_of_others(searches):.2f}")
+    print(f"random architectures: mean {expected.mean():.4f}, sd {expected.std():.4f}")
+    replays = [
+        curves(replay(make, settings, surrogate, FLAGS.noise, run.seed + number))
+        for number in range(FLAGS.seeds)
+    ]
+    mean, error = mean_and_error(np.array(replays))  # [2, windows] each
+    print("models  proposed  +-        sd    best    +-")
+    for index in range(mean.shape[1]):
+        (proposed, best), (proposed_error, best_error) = mean[:, index], error[:, index]
+        sd = (proposed - expected.mean()) / expected.std()
+        print(
+            f"{WINDOW * (index + 1):6}  {proposed:.4f}    {proposed_error:.4f}  {sd:5.2f}"
+            f"  {best:.4f}  {best_error:.4f}"
+        )
+
+
+if __name__ == "__main__":
+    define_flags(
+        ReplayConfig, RunConfig, PolicyConfig, EvolutionConfig, num_models=499, edge_probability=0.15
+    )
+    flags.DEFINE_enum("agent", "reinforce", ["reinforce", "evolution", "random", "tpe"], "Who proposes.")
+    flags.DEFINE_list("histories", [str(RESULTS)], "Directories of searches.zip.")
+    app.run(main)

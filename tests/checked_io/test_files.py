@@ -1,0 +1,193 @@
+"""Files that a crash, or somebody else, may have spoilt."""
+
+import io
+import json
+import os
+import random
+import zipfile
+
+import numpy as np
+import pytest
+from helpers import limited_file_size
+
+from autodl_design.checked_io.files import (
+    MAX_TEXT,
+    open_to_grow,
+    read_arrays,
+    read_json,
+    whole_lines,
+    write_arrays,
+    write_whole,
+)
+
+ARRAYS = {"weights": np.arange(6, dtype=np.float32).reshape(2, 3), "tokens": np.array([[1, 2]])}
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "file"
+
+
+def test_a_file_is_written_whole_or_not_at_all(path):
+    write_whole(path, b"before")
+    with limited_file_size(1000), pytest.raises(OSError) as error:
+        write_whole(path, b"x" * 2000)
+    assert error.value.filename == str(path)
+    assert path.read_bytes() == b"before"
+    write_whole(path, b"after")  # whatever the failure left behind
+    assert path.read_bytes() == b"after" and os.listdir(path.parent) == ["file"]
+
+
+def test_what_is_no_file_is_neither_replaced_nor_waited_for(path):
+    os.mkfifo(path)
+    with pytest.raises(OSError, match="is not a regular file"):
+        write_whole(path, b"")
+    assert path.is_fifo()
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(IsADirectoryError):
+        write_whole(path, b"")
+
+
+def test_a_fifo_where_the_file_is_prepared_is_not_waited_for(path):
+    os.mkfifo(path.with_name(".file"))
+    write_whole(path, b"content")
+    assert path.read_bytes() == b"content" and path.is_file()
+
+
+def test_lines_are_whole_and_grow(path):
+    for _ in range(2):
+        with open_to_grow(path) as file:
+            file.write(b"one\ntorn")
+    assert path.read_bytes() == b"one\none\ntorn"
+    assert list(whole_lines(path)) == [b"one\n", b"one\n"]
+
+
+def test_a_torn_line_of_many_blocks_is_cut_off(path):
+    path.write_bytes(b"one\n" + b"x" * 200_000)
+    open_to_grow(path).close()
+    assert path.read_bytes() == b"one\n"
+    path.write_bytes(b"x" * 200_000)
+    open_to_grow(path).close()
+    assert path.read_bytes() == b""
+
+
+def test_a_huge_file_is_not_read_into_memory(path):
+    with open(path, "wb") as file:
+        file.truncate(2**40)  # takes no room on the disk
+    with pytest.raises(ValueError, match="too long"):
+        read_json(path)
+    assert len(next(whole_lines(path))) == MAX_TEXT + 1
+    with pytest.raises(ValueError, match="damaged"):
+        read_arrays(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe\x00", b"[" * 200_000, b"nul"])
+def test_what_is_not_json_is_refused(path, content):
+    path.write_bytes(content)
+    with pytest.raises(ValueError):
+        read_json(path)
+
+
+def test_arrays_are_read_as_they_were_written(path):
+    write_arrays(path, {"updates": 3, "baseline": None}, ARRAYS)
+    for like in (None, ARRAYS):
+        numbers, arrays = read_arrays(path, like)
+        assert numbers == {"updates": 3, "baseline": None}
+        assert arrays.keys() == ARRAYS.keys()
+        for name, array in arrays.items():
+            assert array.dtype == ARRAYS[name].dtype
+            np.testing.assert_array_equal(array, ARRAYS[name])
+    write_arrays(path, [], {})
+    assert read_arrays(path, {}) == ([], {})
+
+
+@pytest.mark.parametrize(
+    ("like", "complaint"),
+    [
+        ({**ARRAYS, "more": np.zeros(1)}, "array more is missing"),
+        ({"weights": ARRAYS["weights"]}, "unknown array 'tokens'"),
+        ({**ARRAYS, "weights": np.zeros((2, 3))}, r"array weights is float32 \[2, 3\], not float64"),
+        ({**ARRAYS, "weights": np.zeros((3, 2), np.float32)}, r"\[2, 3\], not float32 \[3, 2\]"),
+    ],
+)
+def test_arrays_that_are_not_the_expected_ones_are_refused(path, like, complaint):
+    write_arrays(path, {}, ARRAYS)
+    with pytest.raises(ValueError, match=f"{path}: .*{complaint}"):
+        read_arrays(path, like)
+
+
+class Bomb:
+    def __reduce__(self):
+        return os._exit, (3,)
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"weights": np.array([Bomb()], dtype=object)},
+        {"weights": np.array(["1"])},
+        {"weights": np.array([b"1"])},
+        {"weights": np.array([1j])},
+        {"weights": np.array(["2020-01-01"], "datetime64[s]")},
+        {"weights": np.zeros(1, [("a", int)])},
+        {"names": np.array(["more"])},
+        {"names": np.array(3)},
+        {"numbers": np.array([1, 2])},
+        {"numbers": np.array("[" * 100_000)},
+        {"numbers": np.array("{")},
+    ],
+)
+def test_arrays_that_are_no_numbers_are_refused(path, arrays):
+    content = {"numbers": json.dumps({}), "names": ["weights"], "weights": np.zeros(1), **arrays}
+    np.savez(path.with_suffix(".npz"), **content)
+    with pytest.raises(ValueError, match="damaged"):
+        read_arrays(path.with_suffix(".npz"))
+
+
+def test_no_bomb_goes_off(path):
+    """Neither compressed zeros, nor members that share their bytes, nor sizes that are not there."""
+    np.savez_compressed(path, numbers="{}", names=["zeros"], zeros=np.zeros(10**7))
+    with pytest.raises(ValueError, match="damaged"):
+        read_arrays(path.with_suffix(".npz"))
+
+    buffer = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        buffer, {"descr": "<f8", "fortran_order": False, "shape": (10**11,)}
+    )
+    write_arrays(path, {}, {})
+    with zipfile.ZipFile(path, "a") as members:
+        members.writestr("zeros.npy", buffer.getvalue())
+    with pytest.raises(ValueError, match="damaged"):
+        read_arrays(path)
+
+    write_arrays(path, {}, ARRAYS)
+    whole = path.read_bytes()
+    with zipfile.ZipFile(path) as members:
+        start = members.start_dir
+    shared = whole[:start] + whole[start:].replace(b"tokens.npy", b"aokens.npy")
+    path.write_bytes(shared)
+    with pytest.raises(ValueError, match="damaged"):
+        read_arrays(path)
+
+
+def test_no_damage_goes_unseen(path):
+    """Random damage to a file of arrays is refused, or has not touched what is read."""
+    write_arrays(path, {"updates": 3}, ARRAYS)
+    whole = path.read_bytes()
+    rng = random.Random(0)
+    for _ in range(300):
+        content = bytearray(whole)
+        for _ in range(rng.choice([1, 1, 2, 20])):
+            content[rng.randrange(len(content))] = rng.randrange(256)
+        if rng.random() < 0.2:
+            del content[rng.randrange(len(content)) :]
+        path.write_bytes(content)
+        try:
+            numbers, arrays = read_arrays(path)
+        except ValueError as error:
+            assert "damaged" in str(error)
+            continue
+        assert numbers == {"updates": 3} and arrays.keys() == ARRAYS.keys()
+        for name, array in arrays.items():
+            np.testing.assert_array_equal(array, ARRAYS[name])

@@ -1,0 +1,364 @@
+import collections
+import contextlib
+import dataclasses
+import importlib
+import math
+
+import numpy as np
+import pytest
+
+import nn_paddle
+from autodl_design.agents.random_search import random_architecture
+from autodl_design.backend import program_passes, programs
+from autodl_design.backend.program_passes import speed_up
+from autodl_design.backend.programs import get_variable
+from autodl_design.image_data.subset import Subset
+from autodl_design.search_space.cells import decode
+from autodl_design.search_space.child import ChildConfig, check_fit
+from autodl_design.settings.fields import SettingsError
+from nn_paddle import paddle, static
+
+TINY = ChildConfig(width=8, num_cells=1, num_stages=2, epochs=3, T_0=3.0, warmup=1.0)
+TOKENS, ADJVEC = [1, 6, 3, 8, 2, 4], [1, 1, 0, 0, 1, 1]
+
+
+def test_decode():
+    normal, reduction = decode([0, 1, 2, 9, 8, 7], [1, 1, 0, 0, 0, 1])
+    assert normal.operations == ("conv_1x1", "conv_3x3", "conv_5x5")
+    assert normal.inputs == ((), (0,), (0,))
+    assert normal.leaves == [1, 2]
+    assert reduction.operations == ("avgpool_5x5", "avgpool_3x3", "maxpool_5x5")
+    assert reduction.inputs == ((), (), (1,))
+    assert reduction.leaves == [0, 2]
+
+
+@pytest.mark.parametrize(
+    "tokens, adjvec",
+    [([0, 1, 2], [1]), ([0, 1], [1]), ([0, 10], []), ([0, -1], []), ([0] * 4, [0, 2]), ([], [])],
+)
+def test_decode_refuses(tokens, adjvec):
+    with pytest.raises(ValueError):
+        decode(tokens, adjvec)
+
+
+# --- Operations against NumPy, written from the definitions ------------------------------------------
+
+
+def pad_same(x, kernel, stride, dilation=1, value=0.0):
+    pads = [(0, 0), (0, 0)]
+    for size, k, s in zip(x.shape[2:], kernel, stride, strict=True):
+        out = -(-size // s)
+        total = max((out - 1) * s + (k - 1) * dilation + 1 - size, 0)
+        pads.append((total // 2, total - total // 2))
+    return np.pad(x, pads, constant_values=value)
+
+
+def windows(x, kernel, stride, dilation=1, value=0.0):
+    """[B, C, H', W', kh, kw]"""
+    extent = [(k - 1) * dilation + 1 for k in kernel]
+    view = np.lib.stride_tricks.sliding_window_view(
+        pad_same(x, kernel, stride, dilation, value), extent, axis=(2, 3)
+    )
+    return view[:, :, :: stride[0], :: stride[1], ::dilation, ::dilation]
+
+
+def conv(x, weight, stride=(1, 1), dilation=1):
+    view = windows(x, weight.shape[2:], stride, dilation)
+    return np.einsum("bchwij,ocij->bohw", view, weight)
+
+
+def expected(name, x, weights, stride):
+    kind, size = name.rsplit("_", 1)
+    if name in ("conv_1x1", "conv_3x3", "conv_5x5"):
+        return conv(x, weights[0], (stride, stride))
+    if name == "dilated_3x3":
+        return conv(x, weights[0], (stride, stride), 2 if stride == 1 else 1)
+    if name in ("conv_1x3_3x1", "conv_1x5_5x1"):
+        x = conv(conv(x, weights[0], (1, stride)), weights[1], (stride, 1))
+        return conv(x, weights[2]) if stride == 2 else x
+    k = int(size[0])
+    if kind == "maxpool":
+        x = windows(x, (k, k), (stride, stride), value=-np.inf).max(axis=(4, 5))
+    elif stride == 1:
+        x = np.nanmean(windows(x, (k, k), (1, 1), value=np.nan), axis=(4, 5))
+    else:
+        x = windows(x, (k, k), (2, 2)).mean(axis=(4, 5))
+    return conv(x, weights[0]) if stride == 2 else x
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("size", [8, 7, 5, 2, 1])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("name", nn_paddle.OPERATIONS)
+def test_operation(name, stride, size, training):
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((2, 3, size, size)).astype(np.float32)
+    with programs.static_programs(), programs.new_scope():
+        program, startup = static.Program(), static.Program()
+        with static.program_guard(program, startup), paddle.utils.unique_name.guard():
+            y = nn_paddle.OPERATIONS[name](static.data("x", x.shape), stride, training)
+        speed_up(program)
+        executor = programs.new_executor()
+        executor.run(startup)
+        weights = {
+            p.name: rng.standard_normal(p.shape).astype(np.float32) for p in program.all_parameters()
+        }
+        programs.set_variables(weights)
+        (actual,) = executor.run(program, {"x": x}, [y])
+    assert actual.shape == (2, 3 * stride, -(-size // stride), -(-size // stride))
+    np.testing.assert_allclose(
+        actual, expected(name, x, list(weights.values()), stride), rtol=1e-4, atol=1e-4
+    )
+
+
+# --- Data -----------------------------------------------------------------------------------------
+
+
+def test_standardise():
+    images = np.zeros((2, 3072), np.uint8)
+    images[0, ::2] = 200
+    x = nn_paddle.standardise(images)
+    assert x.shape == (2, 3, 32, 32) and x.dtype == np.float32
+    np.testing.assert_allclose([x[0].mean(), x[0].std()], [0, 1], atol=1e-5)
+    assert (x[1] == 0).all()
+
+
+@pytest.mark.parametrize("size, padding", [(32, 4), (9, 1), (30, 3)])
+def test_augmented_rows_are_crops_of_the_padded_image(size, padding):
+    images = np.random.default_rng(0).standard_normal((3, 3, size, size)).astype(np.float32)
+    table = nn_paddle.pixel_table(images)
+    indices = np.repeat(np.arange(3), 200)
+    rows = nn_paddle.augmented_rows(indices, size, True, np.random.default_rng(1))
+    crops = table[rows].reshape(-1, size, size, 3).transpose(0, 3, 1, 2)
+    padded = np.pad(images, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
+    offsets = range(2 * padding + 1)
+    seen = set()
+    for index, crop in zip(indices, crops, strict=True):
+        found = [
+            (top, left, flip)
+            for top in offsets
+            for left in offsets
+            for flip in (False, True)
+            if np.array_equal(
+                padded[index, :, top : top + size, left : left + size][..., :: -1 if flip else 1], crop
+            )
+        ]
+        assert len(found) == 1
+        seen.update(found)
+    # Of 162 with 32 pixels: all offsets, flipped or not, do occur.
+    assert len(seen) > 0.9 * 2 * len(offsets) ** 2
+
+
+def test_a_packed_batch_and_the_dropout_mask_in_it():
+    rng = np.random.default_rng(0)
+    config = ChildConfig(dropout_rate=0.2, width=400)  # 1600 features
+    rows, labels = rng.integers(0, 50000 * 40 * 40, (60, 32 * 32)), rng.integers(0, 10, 60)
+    kept = rng.random((60, 1600)) >= 0.2
+    with programs.static_programs(), programs.new_scope():
+        program = static.Program()
+        with static.program_guard(program, static.Program()):
+            batch = static.data("batch", [60, 32 * 32 + 1 + 1600], "int32")
+            parts = nn_paddle.unpack_batch(batch, config)
+        feed = {"batch": nn_paddle.pack_batch(rows, labels, kept)}
+        actual_rows, actual_labels, mask = programs.new_executor().run(program, feed, parts)
+    assert (actual_rows == rows).all() and (actual_labels == labels[:, None]).all()
+    assert actual_labels.dtype == np.int64
+    assert ((mask != 0) == kept).all() and set(np.unique(mask)) == {0.0, np.float32(1.25)}
+    assert abs(mask.mean() - 1) < 0.01
+
+
+def test_learning_rate():
+    config = ChildConfig(lr_max=1.0, lr_min=0.1, T_0=6.0, warmup=2.0)
+    at = [nn_paddle.learning_rate(config, epoch) for epoch in (0, 1, 2, 4, 5.9999)]
+    np.testing.assert_allclose(at, [0.1, 0.55, 1.0, 0.55, 0.1], atol=1e-6)
+
+
+# --- Training -------------------------------------------------------------------------------------
+
+
+def test_initial_values():
+    with programs.static_programs():
+        program = static.Program()
+        with static.program_guard(program, static.Program()), paddle.utils.unique_name.guard():
+            images = static.data("images", [2, 3, 32, 32])
+            config = dataclasses.replace(TINY, width=64)
+            nn_paddle.build_network(images, decode(TOKENS, ADJVEC), 10, config, True)
+        values = nn_paddle.draw_parameters(program, np.random.default_rng(0))
+    stem = values["weight_0"]
+    assert stem.shape == (64, 3, 3, 3)
+    assert abs(stem).max() <= 2 * math.sqrt(2 / 27)
+    np.testing.assert_allclose(stem.std(), 0.88 * math.sqrt(2 / 27), rtol=0.05)
+    shifts = [value for name, value in values.items() if name.endswith(".shift")]
+    assert all((shift == 2).all() for shift in shifts[:-1]) and (shifts[-1] == 0).all()
+    assert (values["bn_0.variance"] == 1).all() and (values["bn_0.mean"] == 0).all()
+
+
+def test_training_learns(easy_subset):
+    epochs = []
+    config = dataclasses.replace(TINY, epochs=10, T_0=10.0, train_batch_size=16)
+    result = nn_paddle.train_child(
+        TOKENS, ADJVEC, easy_subset, config, 0, lambda *epoch: epochs.append(epoch)
+    )
+    assert result.status == "ok"
+    assert result.accuracy > 0.9  # chance is 0.1
+    assert [epoch for epoch, _, _ in epochs] == list(range(1, 11))
+    assert epochs[-1][1] == result.train_loss < epochs[0][1]
+    assert epochs[-1][2] > 0.6  # with dropout
+
+
+def test_training_follows_from_its_seed(easy_subset):
+    def losses(seed):
+        epochs = []
+        config = dataclasses.replace(TINY, epochs=1)
+        result = nn_paddle.train_child(
+            TOKENS, ADJVEC, easy_subset, config, seed, lambda *epoch: epochs.append(epoch)
+        )
+        return result.validation_loss, epochs
+
+    first = losses([3, 1])
+    assert losses([3, 1]) == first
+    assert losses([3, 2]) != first
+
+
+def test_diverging_training_is_reported(easy_subset):
+    config = dataclasses.replace(TINY, lr_max=1e30)
+    assert nn_paddle.train_child(TOKENS, ADJVEC, easy_subset, config, 0).status == "nan"
+
+
+def test_dynamic_mode_is_back_after_training(easy_subset):
+    nn_paddle.train_child(TOKENS, ADJVEC, easy_subset, dataclasses.replace(TINY, epochs=1), 0)
+    assert paddle.in_dynamic_mode()
+    assert float(paddle.to_tensor([1.0, 2.0]).sum()) == 3
+
+
+def test_what_a_model_costs(easy_subset, monkeypatch):
+    """On GPUs each array that is fed or read back is a wait: one training and one evaluation program,
+    a run an update that is fed one array and fetches nothing, two numbers read an epoch."""
+    runs, feeds, reads = collections.defaultdict(list), {}, []
+    run, get_variable = static.Executor.run, programs.get_variable
+
+    def counted_run(self, program, feed=None, fetch_list=None):
+        runs[program].append(len(fetch_list or []))
+        feeds[program] = len(feed or {})
+        return run(self, program, feed, fetch_list)
+
+    def counted_get_variable(name):
+        reads.append(name)
+        return get_variable(name)
+
+    monkeypatch.setattr(static.Executor, "run", counted_run)
+    monkeypatch.setattr(nn_paddle, "get_variable", counted_get_variable)
+    nn_paddle.train_child(TOKENS, ADJVEC, easy_subset, TINY, 0)
+    startup, training, evaluation = runs.values()
+    assert startup == [0]
+    assert training == [0] * (3 * (160 // 32))
+    assert evaluation == [2, 2]  # logits and losses of 25 images each
+    assert list(feeds.values()) == [0, 1, 2]
+    assert reads == 3 * ["loss_sum", "correct_sum"]
+
+
+@pytest.mark.parametrize("num_classes, size", [(2, 8), (3, 13), (100, 32), (1000, 8), (5, 224)])
+def test_classes_and_pixels_follow_the_images(num_classes, size, tmp_path):
+    """A network of two stages for each; what is exported has them too."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (32, 3 * size**2)).astype(np.uint8)
+    labels = rng.permutation(np.arange(32) % num_classes)
+    labels[0] = num_classes - 1
+    subset = Subset(images, labels, images[:3], labels[:3], tuple(map(str, range(num_classes))))
+    config = dataclasses.replace(TINY, width=4, train_batch_size=16)
+    with nn_paddle.ChildTrainer(TOKENS, ADJVEC, config, subset, rng) as trainer:
+        loss, _ = trainer.train_epoch()
+        assert 0.1 * math.log(num_classes) < loss < 10 * math.log(num_classes)
+        accuracy, _ = trainer.evaluate(images, labels)
+        assert get_variable("bias_0").shape == (num_classes,)
+        for suffix, content in zip((".pdmodel", ".pdiparams"), trainer.export(), strict=True):
+            (tmp_path / f"model{suffix}").write_bytes(content)
+    predictor = paddle.inference.create_predictor(
+        paddle.inference.Config(str(tmp_path / "model.pdmodel"), str(tmp_path / "model.pdiparams"))
+    )
+    pixels = images.reshape(-1, 3, size, size).astype(np.float32)
+    (probabilities,) = predictor.run([paddle.to_tensor(pixels)])
+    assert probabilities.shape == [32, num_classes]
+    np.testing.assert_allclose((probabilities.numpy().argmax(1) == labels).mean(), accuracy, atol=1 / 32)
+
+
+def test_images_that_do_not_fit_the_network_are_refused(easy_subset):
+    images = np.zeros((32, 3 * 8 * 8), np.uint8)
+    small = easy_subset._replace(train_images=images, train_labels=np.zeros(32, np.int64))
+    check_fit(ChildConfig(num_stages=4), len(small.train_images), small.image_size)
+    with pytest.raises(SettingsError, match="num_stages 5 is too large for images of 8 pixels"):
+        check_fit(ChildConfig(num_stages=5), len(small.train_images), small.image_size)
+    with pytest.raises(SettingsError, match="train_batch_size 33 is more than the 32 training images"):
+        check_fit(ChildConfig(train_batch_size=33), len(small.train_images), small.image_size)
+    many = np.broadcast_to(np.uint8(0), (90_000, 3 * 224 * 224))
+    with pytest.raises(SettingsError, match="90,000 training images of 224 pixels would take 84.7 GB"):
+        nn_paddle.train_child(TOKENS, ADJVEC, easy_subset._replace(train_images=many), TINY, 0)
+
+
+def test_a_network_too_large_for_any_machine_is_refused(easy_subset):
+    config = dataclasses.replace(TINY, width=4096, ratio=1)
+    with pytest.raises(SettingsError, match="parameters, more than 200,000,000"):
+        nn_paddle.train_child(TOKENS, ADJVEC, easy_subset, config, 0)
+
+
+# --- On GPUs --------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def program_for_gpus(subset, tokens, adjvec, config):
+    """The training program that a GPU would run, and the number of its operators of each type. It is built
+    as where Paddle's kernels include float16 ones, which those for CPUs do not."""
+    lists = importlib.import_module("paddle.static.amp.fp16_lists")
+    trainer = nn_paddle.ChildTrainer(tokens, adjvec, config, subset, np.random.default_rng(0))
+    with pytest.MonkeyPatch.context() as patch, programs.static_programs(), programs.new_scope():
+        patch.setattr(lists.core, "op_supported_infos", lambda device, dtype: (set(), set(), set()))
+        trainer.executor = programs.new_executor()
+        for module in (nn_paddle, program_passes):
+            patch.setattr(module, "on_gpu", lambda: True)
+        trainer._build_training(num_rows=10)
+        yield trainer.program, collections.Counter(op.type for op in trainer.program.global_block().ops)
+
+
+def test_mixed_precision_program(easy_subset):
+    config = dataclasses.replace(TINY, amp=True)
+    with program_for_gpus(easy_subset, TOKENS, ADJVEC, config) as (program, operators):
+        block = program.global_block()
+        halves = [op for op in block.ops if op.type == "conv2d" for name in op.input_arg_names
+                  if block.var(name).dtype == paddle.float16]  # fmt: skip
+        assert len(halves) == 2 * operators["conv2d"] > 0  # image and weight of each
+        assert operators["check_finite_and_unscale"] == operators["update_loss_scaling"] == 1
+        assert {p.dtype for p in program.all_parameters()} == {paddle.float32}
+
+
+@pytest.mark.parametrize("amp, most_operators, most_casts", [(False, 900, 2), (True, 1125, 225)])
+def test_what_an_update_costs_on_gpus(easy_subset, amp, most_operators, most_casts):
+    """Operators of one architecture at the default size. With average pooling by matrices there were 64
+    more, and 40 copies of constants from the host; without `sum` among AMP's float16 operators 1500, 521 of
+    them casts."""
+    architecture = random_architecture(0, 0)
+    with program_for_gpus(easy_subset, *architecture, ChildConfig(amp=amp)) as (_, operators):
+        assert operators.total() <= most_operators
+        assert operators["cast"] <= most_casts
+        assert operators["assign_value"] == 0
+        assert operators["merged_momentum"] == 1
+
+
+@pytest.mark.skipif(programs.on_gpu(), reason="there is a GPU")
+def test_mixed_precision_needs_a_gpu(easy_subset):
+    with pytest.raises(ValueError, match="amp.*GPU"):
+        nn_paddle.train_child(TOKENS, ADJVEC, easy_subset, dataclasses.replace(TINY, amp=True), 0)
+
+
+def test_shared_summands_give_the_same_sums_with_fewer_additions():
+    assert nn_paddle.share_summands(((), (0,), (0, 1), (0, 1, 2))) == ([[], [0], [4], [2, 4]], {4: (0, 1)})
+    rng = np.random.default_rng(0)
+    sums = tuple(tuple(np.flatnonzero(rng.random(i) < 0.5).tolist()) for i in range(10))
+    shared, pairs = nn_paddle.share_summands(sums)
+
+    def nodes(term: int) -> list[int]:
+        return [node for part in pairs[term] for node in nodes(part)] if term in pairs else [term]
+
+    for terms, expected in zip(shared, sums, strict=True):
+        assert sorted(node for term in terms for node in nodes(term)) == list(expected)
+    additions = sum(max(len(terms) - 1, 0) for terms in shared) + len(pairs)
+    assert additions < sum(max(len(terms) - 1, 0) for terms in sums)

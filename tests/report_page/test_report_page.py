@@ -1,0 +1,229 @@
+"""The page of report.py: its HTML, its server, and what Chromium, where it is installed, makes of it."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from html.parser import HTMLParser
+
+import pytest
+from helpers import ROOT
+from model_records import CACHED, FAILED, model, write_steps
+
+from autodl_design.record.history import RecordError
+from autodl_design.report_page import page
+from autodl_design.report_page.page import LivePage, render
+from autodl_design.report_page.server import bind, make_app
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+EVIL = "<img src=x onerror=alert(1)>"
+
+
+def write(directory, models, name="history.jsonl"):
+    directory.mkdir(exist_ok=True)
+    (directory / name).write_text("".join(json.dumps(model.to_json()) + "\n" for model in models))
+    return directory
+
+
+def search(count):
+    models = [
+        model(mid, 0.2 + 0.001 * mid, network=str(mid), num_params=1000 + mid, tokens=[0, 1, mid % 10, 2])
+        for mid in range(count)
+    ]
+    return [*models, model(count, 0.2, network="0", **CACHED), model(count + 1, **FAILED)]
+
+
+class Page(HTMLParser):
+    """Tags with their attributes, and the text."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.tags, self.parts = [], []
+        self.feed(html)
+        self.text = " ".join(" ".join(self.parts).split())
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+
+    def handle_data(self, data):
+        self.parts.append(data)
+
+    def all(self, name):
+        return [attributes for tag, attributes in self.tags if tag == name]
+
+
+def test_page_shows_the_search_and_needs_no_other_file(tmp_path):
+    write(tmp_path, search(40))
+    write(tmp_path, [model(7, 0.43, run=1), model(7, 0.45, run=2)], "final_candidates.jsonl")
+    (tmp_path / "search.json").write_text('{"num_nodes": 2, "num_models": 60, "batch_size": 2}')
+    rows = {"mean_accuracy": 0.2, "seconds": 30.0}, {"mean_accuracy": 0.25, "seconds": 90.0}
+    write_steps(tmp_path / "steps.csv", *rows)
+    with open(tmp_path / "steps.csv", "a") as file:
+        file.write("2,0.3")  # a row that is still being written
+    shown = Page(render(tmp_path, tmp_path))
+    for part in (
+        "42 models: 40 trained, 1 with the network of an earlier one, 1 failed",
+        "models 42 of 62",
+        "completed steps 2",
+        "time left 10 min",  # ten steps, a minute each
+        "time searched 2 min",
+        "mean of the last step 0.250",
+        "best accuracy, model 7 0.440",
+        "first 5 steps 0.2045 ± 0.0010 of 10 models",
+        "last 5 steps",
+        "last - baseline",
+        "7 0.440 0.430, 0.450",  # trained again
+        "num_nodes 2",
+        "1 conv_1x1, 1 conv_3x3",
+    ):
+        assert part in shown.text
+    pictures = shown.all("img")
+    assert len(pictures) == 2 + 2 + 8  # curve and sizes; cells; first and last operations and edges of each
+    assert all(picture["src"].startswith("data:image/svg+xml;base64,") for picture in pictures)
+    assert all(picture["alt"] for picture in pictures)
+    assert not shown.all("script") and not shown.all("link")
+    front = shown.text.split("The Pareto front")[1].split("Has it learned")[0]
+    assert "1,039" in front and "1,000" in front  # its ends
+
+
+def test_what_files_and_directories_are_called_is_text(tmp_path):
+    log_dir = write(tmp_path / EVIL.replace("/", ""), search(3))
+    (log_dir / "search.json").write_text(json.dumps({EVIL: EVIL, "b": {"c": EVIL}}))
+    html = render(log_dir, None)
+    assert "<img src=x" not in html
+    assert EVIL in Page(html).text
+    (log_dir / "history.jsonl").write_text("{")
+    assert "<img src=x" not in LivePage(log_dir, None).html()
+
+
+def test_smallest_searches_have_a_page(tmp_path):
+    one_node = {"tokens": [1, 2], "adjvec": []}
+    assert "maxpool" not in Page(render(write(tmp_path, [model(0, 0.5, **one_node)]), None)).text
+    with pytest.raises(RecordError, match="no model has been trained"):
+        render(write(tmp_path, [model(0, **FAILED)]), None)
+
+
+def test_live_page_follows_the_files_and_is_made_once_for_each_state(tmp_path, monkeypatch):
+    monkeypatch.setattr(page, "LARGEST_SHARE", float("inf"))
+    live = LivePage(tmp_path, None)
+    assert f"{tmp_path}/history.jsonl: No such file" in live.html()
+    write(tmp_path, search(3))
+    before = live.html()
+    assert "model 2" in before and live.html() is before
+    write(tmp_path, search(4))
+    assert "model 3" in live.html()
+
+
+def test_live_page_takes_a_small_share_of_the_time(tmp_path):
+    live = LivePage(write(tmp_path, search(3)), None)
+    before = live.html()
+    write(tmp_path, search(4))
+    assert live.html() is before  # making it took time, so it is not made again at once
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "complaint"),
+    [
+        ("history.jsonl", b"\xff\n", "line 1 is damaged"),
+        ("history.jsonl", b"", "no model has been trained yet"),
+        ("history.jsonl", b'{"mid": 0}\n', "line 1: has no"),
+        ("steps.csv", b"a,b\n1,2\n", "steps.csv: line 1 is damaged"),
+        ("search.json", b"[" * 100_000, "search.json is damaged"),
+        ("search.json", b"[1]", "search.json is damaged"),
+        ("final_candidates.jsonl", b"{}\n", "line 1: has no"),
+    ],
+)
+def test_a_damaged_file_is_one_line_on_the_page(tmp_path, name, content, complaint):
+    write(tmp_path, search(3))
+    (tmp_path / "search.json").write_text("{}")
+    (tmp_path / name).write_bytes(content)
+    html = LivePage(tmp_path, None).html()
+    assert html.count('class="fault"') == 1 and complaint in Page(html).text
+    assert ("The ten best" in html) == (name != "history.jsonl")  # the rest is shown as ever
+
+
+def test_server_answers_two_addresses_and_its_own_names(tmp_path):
+    client = make_app(LivePage(write(tmp_path, search(3)), None)).test_client()
+    for host in ("127.0.0.1:8000", "localhost:8000", "localhost"):
+        assert client.get("/", headers={"Host": host}).status_code == 200
+    for host in ("evil.example", "127.0.0.1.evil.example", "10.0.0.1:8000", "localhost.", ""):
+        answer = client.get("/", headers={"Host": host})
+        assert answer.status_code == 400 and b"model" not in answer.data
+    for path in ("/history.jsonl", "/../report.py", "/%2e%2e/report.py", "/page.html", "/static/page.html"):
+        assert client.get(path, headers={"Host": "localhost"}).status_code == 404
+    answer = client.get("/", headers={"Host": "localhost"})
+    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+    headers = {"Host": "localhost", "If-None-Match": answer.headers["ETag"]}
+    assert client.get("/", headers=headers).status_code == 304
+    assert b"fetch" in client.get("/refresh.js", headers={"Host": "localhost"}).data
+
+
+def test_command_serves_on_this_machine_only_until_interrupted(tmp_path):
+    write(tmp_path, search(3))
+    command = [sys.executable, "report.py", "--serve", "--port=0", f"--log_dir={tmp_path}"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, cwd=ROOT, **pipes) as server:
+        address = server.stdout.readline().split()[0]
+        assert address.startswith("http://127.0.0.1:")
+        port = address.rstrip("/").rpartition(":")[2]
+        other = subprocess.run([*command, f"--port={port}"], cwd=ROOT, **pipes)
+        assert other.returncode == 1
+        assert other.stderr == f"report.py: --port={port}: Address already in use; name another one\n"
+        server.send_signal(signal.SIGINT)
+        try:
+            assert server.wait(30) == 0 and server.stderr.read() == ""
+        finally:
+            server.kill()
+
+
+# --- In a browser -----------------------------------------------------------------------------------
+
+
+def chromium(tmp_path, *arguments):
+    command = [
+        CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+        "--disable-background-networking", "--disable-component-update", "--disable-sync",
+        f"--user-data-dir={tmp_path}/chromium", "--dump-dom", *arguments,
+    ]  # fmt: skip
+    return subprocess.run(command, capture_output=True, text=True, timeout=120).stdout
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+def test_browser_puts_new_models_on_the_page(tmp_path, monkeypatch):
+    monkeypatch.setattr(page, "LARGEST_SHARE", float("inf"))
+
+    class Growing(LivePage):
+        """One more model at each look."""
+
+        count = 1
+
+        def html(self):
+            write(tmp_path / "log", search(self.count))
+            self.count += 1
+            return super().html()
+
+    server = bind(Growing(tmp_path / "log", None), 0)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        address = f"http://127.0.0.1:{server.port}/"
+        shown = Page(chromium(tmp_path, f"--virtual-time-budget={4000 * page.REFRESH_SECONDS}", address))
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    assert "looked at" in shown.text
+    assert "best accuracy, model 0" not in shown.text and "best accuracy, model" in shown.text
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+@pytest.mark.parametrize("width", [400, 1280])
+def test_page_is_no_wider_than_the_window(tmp_path, width):
+    html = render(write(tmp_path / "log", search(40)), None)
+    measure = "<script>document.title = document.documentElement.scrollWidth + ' of ' + innerWidth</script>"
+    (tmp_path / "page.html").write_text(html.replace("</body>", f"{measure}</body>"))
+    shown = chromium(tmp_path, f"--window-size={width},900", (tmp_path / "page.html").as_uri())
+    needed, given = Page(shown).text.split()[0:3:2]
+    assert int(needed) <= int(given)

@@ -1,0 +1,234 @@
+import json
+import operator
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import helpers
+import psutil
+import pytest
+from helpers import ROOT, TINY
+
+import main
+from autodl_design.backend import programs
+from autodl_design.report_page.page import render
+from autodl_design.report_page.reading import num_classes, read_settings
+from autodl_design.search_loop.settings import SearchSettings
+from autodl_design.trainers.pseudo import PseudoTrainers
+
+
+def run(*flags):
+    return helpers.run("main.py", *flags)
+
+
+@pytest.fixture(scope="module")
+def search(digits_path, tmp_path_factory):
+    """Two steps of two models, as a user runs them, who asks for more trainers than there are models."""
+    log_dir = tmp_path_factory.mktemp("search")
+    result = run(*TINY, f"--data_path={digits_path}", f"--log_dir={log_dir}", "--trainers=cpu:5")
+    assert result.returncode == 0, result.stderr
+    records = [json.loads(line) for line in (log_dir / "history.jsonl").open()]
+    return result, records, log_dir
+
+
+def test_prints_the_average_of_every_step(search):
+    result, records, _ = search
+    line = r"\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\] step = (\d+), average accuracy = (\d\.\d{3})"
+    steps = re.findall(line, result.stdout)
+    expected = [
+        (str(step), f"{sum(r['accuracy'] for r in records if r['step'] == step) / 2:.3f}")
+        for step in (0, 1)
+    ]
+    assert steps == expected
+    assert result.stderr == ""
+
+
+def test_history_has_one_record_a_model(search):
+    _, records, _ = search
+    assert sorted((r["mid"], r["step"]) for r in records) == [(0, 0), (1, 0), (2, 1), (3, 1)]
+    for record in records:
+        assert len(record["tokens"]) == 4 and len(record["adjvec"]) == 2
+        assert record["status"] == "ok" and 0 <= record["accuracy"] <= 1
+        assert record["seconds"] > 0 and record["num_params"] > 0
+
+
+def test_one_seed_one_search(search, digits_path, tmp_path):
+    def essence(records):
+        return sorted((r["mid"], r["tokens"], r["adjvec"], r["accuracy"]) for r in records)
+
+    flags = [*TINY, f"--data_path={digits_path}", f"--log_dir={tmp_path}", "--trainers=cpu:1"]
+    assert run(*flags).returncode == 0
+    records = [json.loads(line) for line in (tmp_path / "history.jsonl").open()]
+    assert essence(records) == essence(search[1])
+
+
+def test_an_earlier_search_is_left_alone(search, digits_path):
+    _, records, log_dir = search
+    before = (log_dir / "history.jsonl").read_bytes()
+    with pytest.raises(main.ERRORS, match="--resume"):
+        main.search(SearchSettings.of(data_path=str(digits_path), log_dir=str(log_dir)))
+    assert (log_dir / "history.jsonl").read_bytes() == before
+
+
+def test_more_trainers_than_models(search):
+    lines = search[0].stdout.splitlines()
+    assert lines[0] == "--trainers=cpu:5: there are never more than 2 models to train at a time"
+    assert lines[1] == "2 trainers on cpu"
+
+
+def test_resume_needs_no_other_flag(search, digits_path, tmp_path):
+    flags = [*TINY, f"--data_path={digits_path}", f"--log_dir={tmp_path}"]
+    assert run(*flags, "--num_models=1").returncode == 0
+    result = run("--resume", f"--log_dir={tmp_path}", "--num_models=3", "--final_candidates=1")
+    assert result.returncode == 0 and result.stderr == ""
+    records = [json.loads(line) for line in (tmp_path / "history.jsonl").open()]
+    key = operator.itemgetter("mid", "tokens", "accuracy")
+    assert sorted(map(key, records)) == sorted(map(key, search[1]))
+    best = json.loads((tmp_path / "best.json").read_text())
+    assert best["accuracy_of"] == "the mean of 3 runs after the search"
+    assert f"best.json is model {best['mid']} now" in result.stdout
+
+    again = run("--resume", f"--log_dir={tmp_path}")
+    assert again.returncode == 0 and "is complete" in again.stdout and "model 0:" not in again.stdout
+    assert f"best: model {best['mid']}: accuracy {best['accuracy']:.3f} +- " in again.stdout
+    assert json.loads((tmp_path / "best.json").read_text()) == best
+
+
+@pytest.mark.parametrize("flag, complaint", [
+    ("--num_nodes=3", "num_nodes was 2 and is 3"),
+    ("--preset=quick", "num_nodes was 2 and is 4"),
+])  # fmt: skip
+def test_resume_with_other_settings_is_refused_by_name(search, flag, complaint):
+    result = run("--resume", f"--log_dir={search[2]}", flag)
+    assert result.returncode == 1
+    assert complaint in result.stderr and result.stderr.count("\n") == 1
+
+
+def test_ends_with_what_was_found_and_what_to_do_next(search):
+    result, records, log_dir = search
+    best = max(records, key=lambda record: (record["accuracy"], -record["mid"]))
+    *_, models, found, files, report, retrain, final, longer = result.stdout.splitlines()
+    assert models.startswith("4 models: 4 trained, 0 with the network of an earlier one, 0 failed; ")
+    assert found.startswith(f"best: model {best['mid']}: accuracy {best['accuracy']:.3f} +- ")
+    assert f"{log_dir}/best.json" in files
+    assert report.endswith(f"python report.py --log_dir={log_dir}")
+    assert retrain.endswith(f"python retrain.py --architecture={log_dir}/best.json")
+    assert final.endswith(f"python main.py --resume --log_dir={log_dir} --final_candidates=5")
+    assert longer.endswith(f"python main.py --resume --log_dir={log_dir} --num_models=7")
+
+
+def test_the_page_knows_the_length_of_the_search_and_its_classes(search):
+    _, _, log_dir = search
+    assert "<dd>4 of 4</dd>" in render(log_dir, None)
+    assert num_classes(read_settings(log_dir)) == 10
+
+
+def test_a_search_in_which_everything_fails_stops(digits_path, tmp_path):
+    result = run(*TINY, f"--data_path={digits_path}", f"--log_dir={tmp_path}", "--lr_max=1e30")
+    assert result.returncode == 1
+    assert result.stderr.count("\n") == 1 and "every model of step 0 failed" in result.stderr
+    records = [json.loads(line) for line in (tmp_path / "history.jsonl").open()]
+    assert [r["status"] for r in records] == ["failed", "failed"]
+    assert all(r["accuracy"] is None and "finite" in r["reason"] for r in records)
+
+
+def test_a_mistake_gets_one_line(tmp_path):
+    result = run(*TINY, "--data_path=/nowhere", f"--log_dir={tmp_path}")
+    assert result.returncode == 1
+    assert result.stderr.startswith("main.py: ") and "dataset_maker.py" in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+NO_GPU = pytest.mark.skipif(programs.on_gpu(), reason="there is a GPU")
+
+
+@pytest.mark.parametrize(
+    ("setting", "hint"),
+    [
+        pytest.param({"trainers": "gpu:1x3"}, "--trainers=gpu:1x3", marks=NO_GPU),
+        ({"trainers": "cpu:2", "amp": True}, "--amp needs GPUs"),
+        ({"trainers": "tpu"}, "--trainers"),
+        ({"width": 30}, "width 30"),
+        ({"train_batch_size": 901}, "train_batch_size 901 is more than the 900 training images"),
+    ],
+)
+def test_a_mistake_is_named(digits_path, tmp_path, setting, hint):
+    """By one of the ERRORS, each of which ends main.py in one line."""
+    with pytest.raises(main.ERRORS, match=hint):
+        main.search(SearchSettings.of(data_path=str(digits_path), log_dir=str(tmp_path), **setting))
+    assert not list(tmp_path.iterdir())
+
+
+def start(*flags):
+    """main.py in a process group of its own."""
+    return subprocess.Popen(
+        [sys.executable, "main.py", *flags], cwd=ROOT, text=True, start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+def wait_for_trainer(process):
+    """Returns main.py, its trainers and helpers as soon as one trainer is there."""
+    search = psutil.Process(process.pid)
+    while process.poll() is None:
+        children = search.children(recursive=True)
+        for child in children:
+            try:
+                if "spawn_main" in " ".join(child.cmdline()):
+                    return [search, *children]
+            except psutil.Error:  # gone in the meantime
+                pass
+        time.sleep(0.05)
+    raise AssertionError(process.communicate())
+
+
+@pytest.mark.parametrize("number, at_work", [(signal.SIGINT, False), (signal.SIGTERM, True)])
+def test_a_signal_ends_all_processes(digits_path, tmp_path, number, at_work):
+    """While trainers start, and while they train."""
+    process = start(*TINY, f"--data_path={digits_path}", f"--log_dir={tmp_path}", "--num_models=99")
+    family = wait_for_trainer(process)
+    while at_work and not process.stdout.readline().startswith("  model"):
+        pass
+    process.send_signal(number)
+    output, errors = process.communicate()
+    assert process.returncode == 128 + number and errors == ""
+    next_command = f"python main.py --resume --log_dir={tmp_path}"
+    assert output.splitlines()[-1] == f"main.py: stopped; to go on: {next_command}"
+    assert psutil.wait_procs(family, timeout=30)[1] == []
+
+
+def test_no_trainer_outlives_a_crash(digits_path, tmp_path):
+    process = start(*TINY, f"--data_path={digits_path}", f"--log_dir={tmp_path}", "--num_models=99")
+    family = wait_for_trainer(process)
+    while not process.stdout.readline().startswith("  model"):
+        pass
+    process.kill()
+    process.communicate()
+    assert psutil.wait_procs(family, timeout=30)[1] == []
+
+
+def test_a_history_without_checkpoints_is_gone_through_from_the_first_step(tmp_path):
+    class CountingTrainers(PseudoTrainers):
+        trained = 0
+
+        def run(self, jobs):
+            for job, outcome in super().run(jobs):
+                self.trained += 1
+                yield job, outcome
+
+    def search(log_dir, num_models, trainers):
+        settings = SearchSettings.of(
+            log_dir=str(log_dir), num_nodes=3, num_tokens=4, num_models=num_models, resume=True
+        )
+        return [model._replace(seconds=None) for model in main.search(settings, trainers=trainers)]
+
+    whole = search(tmp_path / "whole", 99, PseudoTrainers())
+    search(tmp_path / "log", 49, PseudoTrainers())
+    for path in (tmp_path / "log").glob("checkpoint_*.npz"):
+        path.unlink()
+    trainers = CountingTrainers()
+    assert search(tmp_path / "log", 99, trainers) == whole
+    assert trainers.trained == 50 - sum(model.status == "cached" for model in whole[50:])

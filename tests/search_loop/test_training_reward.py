@@ -1,0 +1,172 @@
+"""What becomes of a model once its training ended: its reward, its record, and the cache."""
+
+import json
+
+import numpy as np
+import pytest
+
+import main
+from autodl_design.record.history import RecordError, read_history
+from autodl_design.record.search_record import SearchRecord
+from autodl_design.search_loop.final_candidates import train_candidates
+from autodl_design.search_loop.progress import Progress
+from autodl_design.search_loop.settings import PolicyConfig, RunConfig, SearchConfig, SearchSettings
+from autodl_design.search_loop.training_reward import SearchError, TrainingReward, accuracy_less_parameters
+from autodl_design.search_space.child import ChildConfig, TrainResult
+from autodl_design.trainers.job import Outcome
+from nn_paddle import OPERATIONS
+
+WEIGHTS = {"conv_1x1": 1, "conv_3x3": 9, "conv_5x5": 25, "dilated_3x3": 9, "conv_1x3_3x1": 6}
+WEIGHTS["conv_1x5_5x1"] = 10
+
+
+class Trainers:
+    """Gives a model the accuracy named for (mid, run), else 0.5, and as many parameters as its operations
+    have, in 10,000s."""
+
+    description = "trainers that train nothing"
+
+    def __init__(self, failing: tuple[int, ...] = (), accuracies: dict | None = None):
+        self.failing = failing
+        self.accuracies = accuracies or {}
+        self.mids: list[int] = []
+
+    def run(self, jobs):
+        for job in jobs:
+            self.mids.append(job.mid)
+            if job.mid in self.failing:
+                yield job, Outcome(None, "its process died")
+            else:
+                names = [list(OPERATIONS)[token] for token in job.tokens]
+                num_params = 10_000 * sum(WEIGHTS.get(name, 0) for name in names)
+                accuracy = self.accuracies.get((job.mid, job.run), 0.5)
+                yield job, Outcome(TrainResult("ok", accuracy, 1.0, 1.0, num_params, 2.0))
+
+
+@pytest.fixture
+def make_reward(tmp_path):
+    """reward, record = make_reward(trainers)"""
+
+    def make(trainers, params_penalty=0.0, **options):
+        record = SearchRecord(tmp_path, {}, resume=True)
+        reward_of = accuracy_less_parameters(params_penalty)
+        reward = TrainingReward(trainers, record, Progress(0, 1), ChildConfig(), 0, reward_of, **options)
+        return reward, record
+
+    return make
+
+
+# Two nodes a cell. The first three describe one network: nodes in another order, without an edge.
+TOKENS = np.array([[1, 2, 6, 6], [2, 1, 6, 6], [1, 2, 6, 6], [1, 2, 6, 7]])
+ADJVEC = np.zeros((4, 2), int)
+
+
+def test_a_network_met_again_keeps_its_accuracy(make_reward):
+    trainers = Trainers()
+    reward, record = make_reward(trainers)
+    first = reward(0, TOKENS, ADJVEC)
+    assert trainers.mids == [0, 3]
+    assert [record.known[mid].status for mid in range(4)] == ["ok", "cached", "cached", "ok"]
+    assert record.known[1].tokens == [2, 1, 6, 6] and record.known[1].accuracy == 0.5
+    assert record.known[1].num_params == record.known[0].num_params > 0
+    assert first.tolist() == [0.5] * 4
+    reward(1, TOKENS, ADJVEC)
+    assert trainers.mids == [0, 3]
+    assert record.known[7].reason == "the network of model 3"
+
+
+def test_cache_outlives_the_process(make_reward):
+    reward, record = make_reward(Trainers())
+    with record:
+        reward(0, TOKENS[:1], ADJVEC[:1])
+        record.save_step(1, {"tensors": {}}, TOKENS[1:2], ADJVEC[1:2])
+    trainers = Trainers()
+    reward, _ = make_reward(trainers)
+    reward(1, TOKENS[1:2], ADJVEC[1:2])
+    assert trainers.mids == []
+
+
+def test_without_cache_all_are_trained(make_reward):
+    trainers = Trainers()
+    make_reward(trainers, cache=False)[0](0, TOKENS, ADJVEC)
+    assert trainers.mids == [0, 1, 2, 3]
+
+
+def test_a_failure_is_not_cached_and_keeps_its_row(make_reward):
+    trainers = Trainers(failing=(0,))
+    reward, record = make_reward(trainers, failed_reward=0.25)
+    assert reward(0, TOKENS, ADJVEC).tolist() == [0.25, 0.5, 0.5, 0.5]
+    assert trainers.mids == [0, 3, 1]
+    assert [record.known[mid].status for mid in range(4)] == ["failed", "ok", "cached", "ok"]
+    assert record.known[0].reason == "its process died" and record.known[0].accuracy is None
+
+
+def test_a_step_without_any_model_ends_the_search(make_reward):
+    reward, _ = make_reward(Trainers(failing=(0, 1, 2, 3)))
+    with pytest.raises(SearchError, match="every model of step 0 failed.*its process died"):
+        reward(0, TOKENS, ADJVEC)
+
+
+def test_history_shows_accuracy_and_reward_apart(make_reward):
+    reward, record = make_reward(Trainers(), params_penalty=0.5)
+    rewards = reward(0, TOKENS[:1], ADJVEC[:1])  # 9 + 25 weights: 0.34 million
+    assert record.known[0].accuracy == 0.5
+    assert rewards[0] == record.known[0].reward == pytest.approx(0.5 - 0.5 * 0.34)
+
+
+def test_params_penalty_steers_the_search_to_smaller_networks(tmp_path):
+    def sizes(penalty):
+        settings = SearchSettings(
+            SearchConfig(log_dir=str(tmp_path / str(penalty)), params_penalty=penalty),
+            RunConfig(num_models=1499),
+            policy=PolicyConfig(num_nodes=4),
+        )
+        models = main.search(settings, trainers=Trainers())
+        of_step = np.array([model.num_params for model in models]).reshape(150, 10)
+        return of_step[:20].mean(), of_step[-20:].mean()
+
+    start, end = sizes(penalty=1.0)
+    assert end < 0.6 * start
+    start, end = sizes(penalty=0.0)
+    assert end > 0.8 * start
+
+
+def test_the_best_are_trained_again_and_ranked_by_their_mean(make_reward, capsys):
+    tokens = np.array([[1, 2, 6, 6], [0, 0, 6, 6], [1, 1, 6, 6]])
+    reward, record = make_reward(Trainers(accuracies={(0, 0): 0.4, (1, 0): 0.8, (2, 0): 0.7}))
+    reward(0, tokens, np.zeros((3, 2), int))
+    reward.trainers = again = Trainers(accuracies={(2, 1): 0.6, (2, 2): 0.9})
+    train_candidates(reward, 2)
+    assert again.mids == [1, 1, 1, 2, 2, 2]
+    *_, first, second, best = ranking = capsys.readouterr().out.splitlines()[-3:]
+    assert best.endswith("best.json is model 2 now, the first of them")
+    content = json.loads((record.directory / "best.json").read_text())
+    assert content["mid"] == 2 and content["accuracy"] == pytest.approx(2 / 3)
+    assert content["accuracy_of"] == "the mean of 3 runs after the search"
+    assert "model 2: mean 0.667 (0.600, 0.900, 0.500); in the search 0.700" in first
+    assert "model 1: mean 0.500 (0.500, 0.500, 0.500); in the search 0.800" in second
+
+    reward.trainers = again = Trainers()
+    train_candidates(reward, 2)
+    assert again.mids == []
+    assert capsys.readouterr().out.splitlines()[-3:] == ranking
+
+
+def test_a_reward_that_is_no_number_ends_the_search_and_is_not_written(tmp_path):
+    record = SearchRecord(tmp_path, {}, resume=False)
+    reward = TrainingReward(
+        Trainers(), record, Progress(0, 1), ChildConfig(), 0, lambda accuracy, num_params: np.float32("nan")
+    )
+    with pytest.raises(RecordError, match="history.jsonl: model 0 is not written: reward cannot be nan"):
+        reward(0, TOKENS, ADJVEC)
+    assert read_history(record.history_path) == []
+
+
+def test_runs_of_another_search_are_refused(make_reward, tmp_path):
+    reward, record = make_reward(Trainers())
+    reward(0, TOKENS, ADJVEC)
+    train_candidates(reward, 1)
+    path = tmp_path / "final_candidates.jsonl"
+    path.write_text(path.read_text().replace('"tokens": [1, 2,', '"tokens": [1, 3,'))
+    with pytest.raises(RecordError, match="final_candidates.jsonl has runs of other models"):
+        train_candidates(reward, 1)
