@@ -17,6 +17,8 @@ from dataset_maker import Subset
 # On a machine without CUDA, builds of Paddle for GPUs warn on standard error that they miss it; see
 # autodl_design/backend/paddle_backend.py. The commands that tests run inherit this.
 os.environ["GLOG_minloglevel"] = "2"
+# As many tests run at a time as there are cores.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # A shell lets its background jobs, and so all commands that they start, ignore Ctrl-C.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
