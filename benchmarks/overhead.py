@@ -26,13 +26,13 @@ from absl import app, flags
 import nn_paddle
 from autodl_design.search_space.child import ChildConfig
 from benchmarks import harness
-from nn_paddle import ChildTrainer
+from nn_paddle import ChildTraining
 
 FLAGS = flags.FLAGS
 TRAINING_IMAGES, HELD_OUT = 900, 100
 
 
-class TimedTrainer(ChildTrainer):
+class TimedTrainer(ChildTraining):
     """Notes the seconds that its parts take."""
 
     seconds: dict[str, list[float]] = collections.defaultdict(list)
@@ -43,7 +43,7 @@ class TimedTrainer(ChildTrainer):
         yield
         self.seconds[part].append(time.perf_counter() - begin)
 
-    def __enter__(self) -> ChildTrainer:
+    def __enter__(self) -> ChildTraining:
         with self.timing("building"):
             return super().__enter__()
 
@@ -63,7 +63,7 @@ class TimedTrainer(ChildTrainer):
 
 
 def start() -> None:
-    nn_paddle.ChildTrainer = TimedTrainer
+    nn_paddle.ChildTraining = TimedTrainer
 
 
 def train(
