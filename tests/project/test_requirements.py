@@ -25,7 +25,7 @@ FILES = ["requirements.txt", *(f"requirements/{path.name}" for path in ROOT.glob
 
 
 def imported(folder: str) -> set[str]:
-    """Distributions that the modules of a folder import, wherever in a module that is; of "." the scripts."""
+    """Distributions that the modules of a folder import, wherever that is; of "." the scripts."""
     ours = {path.stem for path in (*ROOT.glob("*.py"), *ROOT.glob("tests/support/*.py"))}
     ours |= {path.parent.name for path in ROOT.glob("*/*.py")}
     modules = set()
