@@ -28,6 +28,7 @@ from autodl_design.report_page.statistics import trained
 from autodl_design.search_loop.settings import (
     EvolutionConfig,
     PolicyConfig,
+    PredictorConfig,
     RunConfig,
     SearchConfig,
     SearchSettings,
@@ -132,10 +133,11 @@ def fit_of_others(searches: list[list[ModelRecord]]) -> float:
 
 def main(argv: list[str]) -> None:
     try:
-        run, policy, evolution = map(from_flags, (RunConfig, PolicyConfig, EvolutionConfig))
+        run, policy = from_flags(RunConfig), from_flags(PolicyConfig)
+        evolution, predictor = from_flags(EvolutionConfig), from_flags(PredictorConfig)
         is_tpe = FLAGS.agent == "tpe"  # which main.py does not have
         search = SearchConfig(agent="random" if is_tpe else FLAGS.agent)
-        settings = SearchSettings(search, run, policy=policy, evolution=evolution)
+        settings = SearchSettings(search, run, policy=policy, evolution=evolution, predictor=predictor)
         make = tpe_maker() if is_tpe else make_agent
         archives = [read_searches(Path(directory)) for directory in FLAGS.histories]
     except (RecordError, SettingsError) as error:
@@ -172,9 +174,9 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    define_flags(
-        ReplayConfig, RunConfig, PolicyConfig, EvolutionConfig, num_models=499, edge_probability=0.15
-    )
-    flags.DEFINE_enum("agent", "reinforce", ["reinforce", "evolution", "random", "tpe"], "Who proposes.")
+    agents = (PolicyConfig, EvolutionConfig, PredictorConfig)
+    define_flags(ReplayConfig, RunConfig, *agents, num_models=499, edge_probability=0.15)
+    names = ["reinforce", "evolution", "predictor", "random", "tpe"]
+    flags.DEFINE_enum("agent", "reinforce", names, "Who proposes.")
     flags.DEFINE_list("histories", [str(RESULTS)], "Directories of searches.zip.")
     app.run(main)

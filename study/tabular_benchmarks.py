@@ -11,9 +11,9 @@ node. Here the input of a node is the last of its edges that is set, else the ra
 the two cells counts. A network that does nothing but pass its input on is not in the tables; it has
 accuracy 0, as in the script that comes with them.
 
-nas-bench-201: all 15,625 cells of Dong and Yang 2020, "NAS-Bench-201", six edges with one of five operations
-each, as trained anew on CIFAR-10 for the package analog-nasbench. It has one accuracy of each. Here cells
-have three nodes, so that an architecture has six tokens; edges count for nothing.
+nas-bench-201: all 15,625 cells of Dong and Yang 2020, "NAS-Bench-201", six edges with one of five
+operations each, as trained anew on CIFAR-10 for the package analog-nasbench. It has one accuracy of each.
+Here cells have three nodes, so that an architecture has six tokens, and its edges mean nothing.
 """
 
 import importlib.util
@@ -35,7 +35,9 @@ class BenchmarkError(Exception):
 
 class Trained(NamedTuple):
     network: Hashable  # equal where two architectures are the same network
-    validation: float | None  # accuracies, between 0 and 1; None where the table has one of each network only
+    validation: (
+        float | None
+    )  # accuracies, between 0 and 1; None where the table has one of each network only
     test: float
 
 
@@ -94,7 +96,9 @@ def _nas_bench_201() -> Benchmark:
 
 def _package(distribution: str) -> Path:
     """Where it is installed. Its own code is not run by this."""
-    spec = importlib.util.find_spec({"analog-nasbench": "analognasbench"}.get(distribution, "nas_bench_graph"))
+    spec = importlib.util.find_spec(
+        {"analog-nasbench": "analognasbench"}.get(distribution, "nas_bench_graph")
+    )
     if spec is None:
         raise BenchmarkError(f"{distribution} is not installed: pip install -r requirements/bench.txt")
     return Path(spec.submodule_search_locations[0])

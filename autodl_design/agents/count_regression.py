@@ -3,9 +3,9 @@
     regression = CountRegression(tokens, adjvec, rewards, num_tokens=10)
     predicted = regression.predict(other_tokens, other_adjvec)
 
-With ten operations there are twenty counts: the edges of either cell, and how many nodes of either cell have
-each of the operations but the last, which the others leave nothing to say about. Rewards of single trainings
-are noisy; so few numbers average that away. Kadlecova et al. 2024, "Surprisingly strong performance
+With ten operations there are twenty counts: the edges of either cell, and how many nodes of either cell
+have each of the operations but the last, whose number follows from the others. Rewards of single trainings
+are noisy, and so few numbers average that away. Kadlecova et al. 2024, "Surprisingly strong performance
 prediction with neural graph features", found counts of this kind hard to beat.
 """
 

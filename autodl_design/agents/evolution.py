@@ -25,8 +25,8 @@ def mutated(
     num_tokens: int,
     edge_probability: float,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Each row with one change: with probability 1/2 a node takes another operation, else an edge appears or
-    disappears, in such shares that rows which are not selected keep their density."""
+    """Each row with one change: with probability 1/2 a node takes another operation, else an edge appears
+    or disappears, in such shares that rows which are not selected keep their density."""
     tokens, adjvec = tokens.copy(), adjvec.copy()
     changes_token = rng.random(len(tokens)) < 0.5
     if num_tokens == 1:

@@ -1,9 +1,9 @@
 """A predictor as an agent, the third baseline: `python main.py --agent=predictor`.
 
-A regression is fitted to the search's own models so far, and of many architectures those are trained that it
-ranks highest: White, Neiswanger and Savani 2021, "BANANAS: Bayesian optimization with neural architectures
-for neural architecture search", whose candidates are mutations of the best models; Wen et al. 2020, "Neural
-predictor for neural architecture search", who draw them at random. Here they are both, and some
+A regression is fitted to the search's own models so far, and of many candidates those are trained that it
+ranks highest. In White, Neiswanger and Savani 2021, "BANANAS: Bayesian optimization with neural
+architectures for neural architecture search", candidates are mutations of the best models; in Wen et al.
+2020, "Neural predictor for neural architecture search", they are random. Here they are both, and some
 architectures of every batch are random ones, so that the regression never sees its own choices alone. It is
 the ridge regression of count_regression.py, in the place of these papers' neural networks.
 """

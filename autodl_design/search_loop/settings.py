@@ -184,7 +184,7 @@ class PredictorConfig(Settings):
         low=2,
         high=1_000_000,
     )
-    num_parents: int = setting(20, "Best models so far whose mutations are candidates.", low=1, high=100_000)
+    num_parents: int = setting(20, "Best models whose mutations are candidates.", low=1, high=100_000)
     random_share: float = setting(
         0.2, "Share of each batch that is random, whatever is predicted.", low=0, high=1
     )
