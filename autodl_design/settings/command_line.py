@@ -82,7 +82,7 @@ def start(
 
 def _names() -> tuple[str, str]:
     """Of the program that runs: what its messages call it, and what stands behind `python`."""
-    spec = sys.modules["__main__"].__spec__
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
     if spec is None:
         script = Path(sys.argv[0]).name
         return script, script
