@@ -9,7 +9,7 @@ nodes feed it), for a normal cell and a reduction cell.
 from collections.abc import Sequence
 from typing import NamedTuple
 
-# Token t is the t-th of these. nn_paddle.OPERATIONS says what each of them is.
+# Token t is the t-th of these. child_network.operations.OPERATIONS says what each of them is.
 OPERATION_NAMES = (
     "conv_1x1",
     "conv_3x3",

@@ -6,9 +6,9 @@ import networkx as nx
 import numpy as np
 import pytest
 
+from autodl_design.child_network.operations import OPERATIONS
 from autodl_design.search_space.cells import decode
 from autodl_design.search_space.network_id import network_id
-from nn_paddle import OPERATIONS
 
 TOKENS = {name: token for token, name in enumerate(OPERATIONS)}
 
