@@ -1,4 +1,4 @@
-"""What a search found and whether it learned, in numbers: for report.py and study/learning.py.
+"""What a search found and whether it learned, in numbers: for report.py and the study.
 
     comparison = compare(models, baseline=[])
 
