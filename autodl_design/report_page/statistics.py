@@ -116,12 +116,6 @@ def edge_shares(models: Sequence[ModelRecord], reduction: bool) -> np.ndarray:
     return shares
 
 
-def share_of_edges(models: Sequence[ModelRecord]) -> float:
-    """The share of all possible edges that the models take; NaN in cells of one node, which have none."""
-    edges = np.array([model.adjvec for model in models])
-    return float(edges.mean()) if edges.size else math.nan
-
-
 def _half(vectors: list[list[int]], reduction: bool) -> np.ndarray:
     """The part of one cell, of vectors that hold the normal cell first."""
     both = np.array(vectors)
