@@ -122,12 +122,14 @@ def test_a_model_of_an_earlier_version_is_read_from_its_checkpoint(copy):
     assert "has to be trained again by retrain.py" in refused(copy)
 
 
-@pytest.mark.parametrize("name", ["checkpoint.npz", "model.json"])
-@pytest.mark.parametrize("harm", HARMS)
+# A checksum that nobody reads any more, and bytes after the last array, do no harm.
+EARLIER_HARMS = [("model.json", harm) for harm in HARMS if harm is not changed]
+EARLIER_HARMS += [("checkpoint.npz", harm) for harm in HARMS if harm is not lengthened]
+
+
+@pytest.mark.parametrize(("name", "harm"), EARLIER_HARMS)
 def test_an_earlier_model_that_is_not_as_written_is_refused(copy, name, harm):
     made_earlier(copy)
-    if (name, harm) in (("model.json", changed), ("checkpoint.npz", lengthened)):
-        pytest.skip("a checksum that nobody reads any more, or bytes after the last array")
     harm(copy / name)
     refused(copy)
 
