@@ -28,26 +28,28 @@ import dataclasses
 import gzip
 import io
 import math
-import sys
 from collections.abc import Hashable, Iterable
 from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from absl import app, flags
 
 import autodl
 from autodl_design.checked_io.files import write_whole
+from autodl_design.checked_io.messages import quoted
+from autodl_design.record.history import RecordError
 from autodl_design.search_loop.settings import (
     EvolutionConfig,
     PolicyConfig,
     PredictorConfig,
     SearchSettings,
 )
+from autodl_design.settings import command_line
 from autodl_design.settings.fields import Settings, SettingsError, setting
-from autodl_design.settings.flags import define_flags, from_flags
+from autodl_design.settings.flags import FLAGS, define_flags, from_flags
 from main import make_agent
+from study.records import DAMAGED, ERRORS
 from study.tabular_benchmarks import NAMES, Benchmark, BenchmarkError, Trained, open_benchmark
 
 AGENTS = ("reinforce", "evolution", "predictor", "random")
@@ -64,15 +66,21 @@ DEFAULTS: dict[str, Any] = {
     "tournament_size": 2,
 }
 LAST = 100  # proposals, whose mean shows what an agent has learnt
-FLAGS = flags.FLAGS
 
 
 @dataclasses.dataclass(frozen=True)
 class TabularConfig(Settings):
     """The searches"""
 
-    seeds: int = setting(50, "Searches of each agent, from seed 0 on.", low=1, high=10_000)
+    benchmark: str = setting("all", f"All, or some of them, separated by commas: {', '.join(NAMES)}.")
+    agent: str = setting("all", f"All, or some of them: {', '.join(AGENTS)}.")
+    reward: str = setting("all", "Which accuracy the agent sees: all, or test or validation.")
+    count: str = setting("all", "What counts as an evaluation: all, or proposals or networks.")
     evaluations: int = setting(520, "Evaluations of a search.", low=10, high=100_000)
+    seeds: int = setting(50, "Searches of each agent, from seed 0 on.", low=1, high=10_000)
+    output: str | None = setting(
+        None, "A .csv.gz file that gets one row a search. Rows of other searches in it stay."
+    )
 
 
 class Result(NamedTuple):
@@ -129,15 +137,15 @@ def run_search(
 
 
 def read_results(path: Path) -> list[Result]:
-    """Raises SettingsError where the file is not one of `write_results`."""
+    """Raises RecordError where the file is not one of `write_results`."""
     try:
         rows = csv.DictReader(io.StringIO(gzip.decompress(path.read_bytes()).decode()))
         return [
             Result(**{name: kind(row[name]) for name, kind in Result.__annotations__.items()})
             for row in rows
         ]
-    except (OSError, EOFError, KeyError, TypeError, ValueError) as error:
-        raise SettingsError(f"{path} cannot be read: {error}") from error
+    except (*DAMAGED, KeyError) as error:
+        raise RecordError(f"{path} cannot be read: {error}") from error
 
 
 def write_results(path: Path, results: Iterable[Result]) -> None:
@@ -156,45 +164,40 @@ def settings_of(agent: str, benchmark: Benchmark, seed: int, **values: Any) -> S
     return SearchSettings.of(agent=agent, seed=seed, batch_size=BATCH_SIZE, **values)
 
 
-def chosen(flag: str, names: tuple[str, ...]) -> list[str]:
+def chosen(config: TabularConfig, flag: str, names: tuple[str, ...]) -> list[str]:
     """What a flag lists. Raises SettingsError where there is no such name."""
-    listed = list(names) if FLAGS[flag].value == ["all"] else FLAGS[flag].value
+    text = getattr(config, flag)
+    listed = list(names) if text == "all" else text.split(",")
     for name in listed:
         if name not in names:
-            raise SettingsError(f"--{flag}={name}: there are {', '.join(names)}, and all")
+            raise SettingsError(f"--{flag}={quoted(text)}: there are {', '.join(names)}, and all")
     return listed
 
 
-def main(argv: list[str]) -> None:
-    try:
-        config = from_flags(TabularConfig)
-        if FLAGS["num_nodes"].present or FLAGS["num_tokens"].present:
-            raise SettingsError("--num_nodes and --num_tokens are those of the benchmark")
-        values = {
-            field.name: FLAGS[field.name].value for group in GROUPS for field in dataclasses.fields(group)
-        }
-        output = Path(FLAGS.output) if FLAGS.output else None
-        kept = {result[:5]: result for result in read_results(output)} if output and output.exists() else {}
-        print(HEADING)
-        for name in chosen("benchmark", NAMES):
-            benchmark = open_benchmark(name)
-            for reward, count, agent in product(
-                chosen("reward", REWARDS), chosen("count", COUNTS), chosen("agent", AGENTS)
-            ):
-                if reward == "validation" and name == "nas-bench-201":
-                    continue  # it has one accuracy of each network
-                results = [
-                    run_search(name, benchmark, reward, count, settings, config.evaluations)
-                    for settings in (
-                        settings_of(agent, benchmark, seed, **values) for seed in range(config.seeds)
-                    )
-                ]
-                print_means(results)
-                if output:
-                    kept |= {result[:5]: result for result in results}
-                    write_results(output, kept.values())
-    except (BenchmarkError, SettingsError, OSError) as error:
-        sys.exit(f"study.tabular: {error}")
+def main(arguments: list[str]) -> None:
+    config = from_flags(TabularConfig)
+    if FLAGS["num_nodes"].present or FLAGS["num_tokens"].present:
+        raise SettingsError("--num_nodes and --num_tokens are those of the benchmark")
+    fields = (field for group in GROUPS for field in dataclasses.fields(group))
+    values = {field.name: FLAGS[field.name].value for field in fields}
+    names, rewards = chosen(config, "benchmark", NAMES), chosen(config, "reward", REWARDS)
+    counts, agents = chosen(config, "count", COUNTS), chosen(config, "agent", AGENTS)
+    output = Path(config.output) if config.output else None
+    kept = {result[:5]: result for result in read_results(output)} if output and output.exists() else {}
+    print(HEADING)
+    for name in names:
+        benchmark = open_benchmark(name)
+        for reward, count, agent in product(rewards, counts, agents):
+            if reward == "validation" and name == "nas-bench-201":
+                continue  # it has one accuracy of each network
+            results = []
+            for seed in range(config.seeds):
+                settings = settings_of(agent, benchmark, seed, **values)
+                results.append(run_search(name, benchmark, reward, count, settings, config.evaluations))
+            print_means(results)
+            if output:
+                kept |= {result[:5]: result for result in results}
+                write_results(output, kept.values())
 
 
 HEADING = (
@@ -217,9 +220,4 @@ def print_means(results: list[Result]) -> None:
 
 if __name__ == "__main__":
     define_flags(TabularConfig, *GROUPS, **DEFAULTS)
-    flags.DEFINE_list("benchmark", ["all"], f"Of {', '.join(NAMES)}; all: every one.")
-    flags.DEFINE_list("agent", ["all"], f"Of {', '.join(AGENTS)}; all: every one.")
-    flags.DEFINE_list("reward", ["all"], "Which accuracy the agent sees: test, validation, or both (all).")
-    flags.DEFINE_list("count", ["all"], "What counts as an evaluation: proposals, networks, or both (all).")
-    flags.DEFINE_string("output", None, "A .csv.gz file that gets one row a search; other rows in it stay.")
-    app.run(main)
+    command_line.start(main, (TabularConfig, *GROUPS), (BenchmarkError, *ERRORS))

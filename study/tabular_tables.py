@@ -7,15 +7,18 @@ Welch's t of the two agents' searches; "all" is the mean over the data sets of n
 that mean over its standard error (hundreds of searches: as good as normal).
 """
 
-import sys
+import dataclasses
 from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
-from absl import app, flags
 from scipy.stats import ttest_ind
 
-from autodl_design.settings.fields import SettingsError
+from autodl_design.settings import command_line
+from autodl_design.settings.fields import Settings, setting
+from autodl_design.settings.flags import define_flags, from_flags
+from study.records import ERRORS, FOLDER
+from study.statistics import mean_and_error
 from study.tabular import AGENTS, COUNTS, NAMES, Result, read_results
 
 PAIRS = (
@@ -31,9 +34,20 @@ SHOWN = {  # of the searches with this reward: what is shown
         "the agent sees validation accuracies; test accuracy of the best",
     ),
 }
-FLAGS = flags.FLAGS
+FURTHER = {
+    "last_reward": "mean accuracy of the last 100 proposals",
+    "networks": "different networks in a search",
+    "proposals": "proposals in a search",
+}
 
-Values = dict[str, dict[str, np.ndarray]]  # benchmark -> agent -> [seeds], in percent
+Values = dict[str, dict[str, np.ndarray]]  # benchmark -> agent -> [seeds]; accuracies in percent
+
+
+@dataclasses.dataclass(frozen=True)
+class TablesConfig(Settings):
+    """The tables"""
+
+    results: str = setting(str(FOLDER / "tabular.csv.gz"), "What study.tabular --output has written.")
 
 
 def values_of(results: list[Result], reward: str, count: str, field: str) -> Values:
@@ -41,7 +55,8 @@ def values_of(results: list[Result], reward: str, count: str, field: str) -> Val
     values: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for result in results:
         if (result.reward, result.count) == (reward, count):
-            values[result.benchmark][result.agent].append(100 * getattr(result, field))
+            value = getattr(result, field)
+            values[result.benchmark][result.agent].append(value if isinstance(value, int) else 100 * value)
     return {
         name: {agent: np.array(some) for agent, some in values[name].items()}
         for name in NAMES
@@ -61,11 +76,8 @@ def _print_row(name: str, cells: list[str], width: int) -> None:
 
 
 def _mean(values: np.ndarray) -> str:
-    return f"{values.mean():.2f} +- {_error(values):.2f}"
-
-
-def _error(values: np.ndarray) -> float:
-    return values.std(ddof=1) / len(values) ** 0.5
+    mean, error = mean_and_error(values)
+    return f"{mean:.2f} +- {error:.2f}"
 
 
 def print_differences(values: Values) -> None:
@@ -82,42 +94,27 @@ def print_differences(values: Values) -> None:
         cells = []
         for one, other in pairs:
             mean = np.mean([by_agent[one].mean() - by_agent[other].mean() for by_agent in graphs])
-            errors = [_error(by_agent[agent]) for by_agent in graphs for agent in (one, other)]
+            errors = [mean_and_error(by_agent[agent])[1] for by_agent in graphs for agent in (one, other)]
             error = np.sum(np.square(errors)) ** 0.5 / len(graphs)
             cells.append(f"{mean:+.2f}  t {mean / error:+5.1f}")
         _print_row(f"all {len(graphs)} of nas-bench-graph", cells, 26)
 
 
-def main(argv: list[str]) -> None:
-    try:
-        results = read_results(Path(FLAGS.results))
-    except SettingsError as error:
-        sys.exit(f"study.tabular_tables: {error}")
+def main(arguments: list[str]) -> None:
+    results = read_results(Path(from_flags(TablesConfig).results))
     for count in COUNTS:
         for reward, (field, text) in SHOWN.items():
             if values := values_of(results, reward, count, field):
-                seeds = len({result.seed for result in results})
-                print(f"\n== {text}; {count} count; {seeds} seeds\n")
+                print(f"\n{text}; {count} count\n")
                 print_means(values)
                 print()
                 print_differences(values)
-        for field, text in (
-            ("last_reward", "mean validation accuracy of the last 100 proposals"),
-            ("networks", "different networks in a search"),
-            ("proposals", "proposals in a search"),
-        ):
+        for field, text in FURTHER.items():
             if values := values_of(results, "validation", count, field):
-                if field != "last_reward":  # a number, not a share
-                    values = {
-                        name: {agent: some / 100 for agent, some in by_agent.items()}
-                        for name, by_agent in values.items()
-                    }
-                print(f"\n== {text}; the agent sees validation accuracies; {count} count\n")
+                print(f"\n{text}; the agent sees validation accuracies; {count} count\n")
                 print_means(values)
 
 
 if __name__ == "__main__":
-    flags.DEFINE_string(
-        "results", "study/records/tabular.csv.gz", "What study.tabular --output has written."
-    )
-    app.run(main)
+    define_flags(TablesConfig)
+    command_line.start(main, (TablesConfig,), ERRORS)

@@ -65,7 +65,9 @@ class PredictorAgent:
     def _best_candidates(self, rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray]:
         """Fewer than `count` where not so many of the pool are new."""
         regression = CountRegression(self.tokens, self.adjvec, self.rewards, self.num_tokens)
-        best = np.argsort(-self.rewards, kind="stable")[: self.num_parents]
+        # Of equal ones the newest, so that what surrounds them is not known yet.
+        newest_first = -np.arange(len(self.rewards))
+        best = np.lexsort((newest_first, -self.rewards))[: self.num_parents]
         parents = rng.choice(best, self.pool_size // 2)
         drawn = self._random(rng, self.pool_size - len(parents))
         children = mutated(

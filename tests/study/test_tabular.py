@@ -94,7 +94,7 @@ def test_results_are_read_as_they_were_written(tmp_path):
     read = tabular.read_results(path)
     assert str(sorted(read)) == str(sorted(results))
     path.write_bytes(path.read_bytes()[:-9])
-    with pytest.raises(tabular.SettingsError, match="cannot be read"):
+    with pytest.raises(tabular.RecordError, match="cannot be read"):
         tabular.read_results(path)
 
 
