@@ -22,8 +22,9 @@ import numpy as np
 from autodl_design.backend import programs
 from autodl_design.backend.paddle_backend import paddle
 from autodl_design.backend.program_passes import speed_up
+from autodl_design.child_network.cpu_layers import layers_for
+from autodl_design.child_network.layers import F, static
 from autodl_design.child_network.network import build_network, draw_parameters
-from autodl_design.child_network.operations import F, static
 from autodl_design.search_space.cells import decode
 from autodl_design.search_space.child import ChildConfig
 
@@ -77,9 +78,10 @@ def run_network(case: Case, training: bool) -> Outputs:
     with programs.static_programs(), programs.new_scope():
         program, startup = static.Program(), static.Program()
         with static.program_guard(program, startup), paddle.utils.unique_name.guard():
-            images = static.data("images", feed["images"].shape)
+            pixels = static.data("pixels", feed["pixels"].shape)
             labels = static.data("labels", feed["labels"].shape, "int64")
-            logits = build_network(images, cells, 10, config, training)
+            layers = layers_for(config, training)
+            logits = build_network(layers, layers.images(pixels), cells, 10, config)
             loss = F.cross_entropy(logits, labels)
             gradients = static.append_backward(loss) if training else []
         speed_up(program)
