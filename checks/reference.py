@@ -147,7 +147,7 @@ def main(path: Path) -> int:
             raise ValueError("not a list of cases")
         results = [check(case) for case in cases]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        print(f"check_reference: {path} is unusable: {type(error).__name__}: {error}", file=sys.stderr)
+        print(f"checks.reference: {path} is unusable: {type(error).__name__}: {error}", file=sys.stderr)
         return 2
     failed = 0
     for number, (case, deviations) in enumerate(zip(cases, results, strict=True)):

@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from checks.hostile.case import ROOT
+from checks import ROOT
 
 HOST = b"Host: 127.0.0.1\r\n"
 LONG = b"a" * 100_000
