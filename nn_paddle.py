@@ -25,6 +25,7 @@ from autodl_design.backend.programs import (
     new_scope,
     no_call_stacks,
     on_gpu,
+    one_layout,
     set_variables,
     static_programs,
 )
@@ -89,6 +90,7 @@ class ChildTraining:
             raise ValueError("amp, mixed precision, needs a GPU")
         with contextlib.ExitStack() as stack:
             stack.enter_context(static_programs())
+            stack.enter_context(one_layout(layers_for(self.config, training=True).data_format))
             stack.enter_context(new_scope())
             self.executor = new_executor()
             stack.callback(self.executor.close)

@@ -63,12 +63,14 @@ def _use_onednn(program: Program) -> None:
     """Let operators run in oneDNN where that is faster on CPUs than Paddle's own kernel. Without effect on
     GPUs.
 
-    Channels last: convolutions and average pooling. oneDNN's maximum pooling is left out: it keeps the places
-    of the maxima in one workspace for all poolings of one result shape, which the executor does not see.
+    Channels last: convolutions and average pooling. oneDNN's maximum pooling is left out: it keeps the
+    places of the maxima in one workspace for all poolings of one result shape, which the executor does not
+    see.
 
-    Channels first: a convolution is up to three times as fast from 8 channels on, its gradient above 8. With
-    fewer, which fill half a vector at most, oneDNN is faster for kernels of 5x5 only. A 1x1 convolution is a
-    plain matrix product in Paddle, and faster than rearranging its images for oneDNN and back.
+    Channels first: a convolution is up to three times as fast from 8 channels on, its gradient above 8.
+    With fewer, which fill half a vector at most, oneDNN is faster for kernels of 5x5 only. A 1x1
+    convolution is a plain matrix product in Paddle, and faster than rearranging its images for oneDNN and
+    back.
     """
     if paddle.__version__.startswith("2."):  # whose conv2d_grad fails there
         return

@@ -36,8 +36,8 @@ class ChannelsFirst(Layers):
     shares_sums = True
 
     def avg_pool(self, x: Variable, kernel: int, stride: int) -> Variable:
-        # An eighth of the time of Paddle's own pooling. A GPU would copy the matrices from the host in every
-        # update and round them to TF32's ten bits.
+        # An eighth of the time of Paddle's own pooling. A GPU would copy the matrices from the host in
+        # every update and round them to TF32's ten bits.
         matrix = averaging_matrix(x.shape[2], kernel, stride)
         return paddle.mm(_constant(matrix), paddle.mm(x, _constant(matrix.T)))
 

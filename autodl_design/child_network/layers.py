@@ -99,8 +99,8 @@ class Layers:
 def same_padding(
     size: tuple[int, int], kernel: tuple[int, int], stride: tuple[int, int], dilation: int = 1
 ) -> list[int]:
-    """[top, bottom, left, right] for an image of that height and width; the smaller half goes to the top and
-    to the left."""
+    """[top, bottom, left, right] for an image of that height and width; the smaller half goes to the top
+    and to the left."""
     padding: list[int] = []
     for length, k, s in zip(size, kernel, stride, strict=True):
         padding += same_padding_of(length, (k - 1) * dilation + 1, s)

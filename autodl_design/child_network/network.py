@@ -62,8 +62,8 @@ def build_network(
     """Logits [B, num_classes] of images in the layout of the layers, within the current program.
 
     Parameters are named in the order of construction: weight_0, weight_1, ... (rank >= 2),
-    bn_0.scale, bn_0.shift, bn_0.mean, bn_0.variance, bn_1.scale, ...; the final bias is bias_0. They are the
-    same ones in every layout.
+    bn_0.scale, bn_0.shift, bn_0.mean, bn_0.variance, bn_1.scale, ...; the final bias is bias_0. They are
+    the same ones in every layout.
     dropout_mask: [B, C], what the pooled features are multiplied by in training.
     """
     normal, reduction = cells
