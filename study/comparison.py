@@ -25,9 +25,8 @@ from numpy.typing import ArrayLike
 from autodl_design.checked_io.files import write_whole
 from autodl_design.image_data.errors import DatasetError
 from autodl_design.image_data.subset import load_subset
-from autodl_design.pictures.network_picture import plt
+from autodl_design.pictures.figures import new_figure, own_style, png
 from autodl_design.record.history import ModelRecord, RecordError
-from autodl_design.report_page.pictures import png
 from autodl_design.report_page.statistics import Estimate, trained
 from autodl_design.settings.command_line import one_line
 from autodl_design.settings.fields import SettingsError
@@ -143,9 +142,11 @@ def print_table(curves: dict[str, Curve]) -> None:
             print(f"{agent:10} {WINDOW * (index + 1):6}  {shown}")
 
 
+@own_style
 def draw(curves: dict[str, Curve]) -> bytes:
     """A picture, PNG: the curves with their standard errors."""
-    figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), sharex=True, layout="constrained")
+    figure = new_figure(9, 3.6)
+    axes = figure.subplots(1, 2, sharex=True)
     titles = (f"mean of the last {WINDOW} trained models", f"best so far, mean of {RUNS} more trainings")
     for agent, curve in curves.items():
         ends = WINDOW * np.arange(1, curve.trained.shape[1] + 1)
