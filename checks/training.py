@@ -4,6 +4,7 @@
     python -m checks.training              # a sample: minutes on one core
     python -m checks.training --all        # each operation at 4, 8, 16, 64 channels, 60 random networks
     python -m checks.training --growth     # max pooling at width 64 after 1, 2, 4 and 10 updates: a minute
+    python -m checks.training --accuracy   # five whole trainings on the default images: half an hour
 
 A network is trained from the same initial weights on the same batches and dropout masks by
 * ours: the program that training runs, its layers and rewrites for this device;
@@ -30,7 +31,7 @@ from autodl_design.agents.random_search import random_architectures
 from autodl_design.child_network.augmentation import pixel_table, standardise
 from autodl_design.child_network.cpu_layers import ChannelsFirst, ChannelsLast
 from autodl_design.child_network.layers import Layers
-from autodl_design.image_data.subset import Subset
+from autodl_design.image_data.subset import Subset, load_subset
 from autodl_design.search_space.architecture import Architecture
 from autodl_design.search_space.cells import OPERATION_NAMES
 from autodl_design.search_space.child import ChildConfig
@@ -256,11 +257,13 @@ def differences(network: Network, subset: Subset) -> dict[str, Errors]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    if unknown := set(arguments) - {"--all", "--growth"}:
-        print(f"checks.training: unknown argument {min(unknown)}: --all or --growth", file=sys.stderr)
+    if unknown := set(arguments) - {"--all", "--growth", "--accuracy"}:
+        print(f"checks.training: {min(unknown)} is not --all, --growth or --accuracy", file=sys.stderr)
         return 2
     if "--growth" in arguments:
         return growth()
+    if "--accuracy" in arguments:
+        return accuracy()
     subset, failed, count = images(UPDATES), 0, 0
     for network, kind in cases(whole="--all" in arguments):
         with layers(kind) if kind else contextlib.nullcontext():
@@ -302,6 +305,31 @@ def growth() -> int:
         worst = max(worst, found.median)
         print(f"| {updates} | {found} |", flush=True)
     return 1 if worst > 1e-2 else 0
+
+
+def accuracy() -> int:
+    """Accuracies of five networks, half of whose operations are max pooling, after 20 epochs."""
+    subset = load_subset("cifar/pickle-cifar-10")
+    config = ChildConfig(width=32, num_cells=1)
+    print("| network | ours | Paddle's own layers |\n|---|---|---|")
+    pairs = []
+    for index in range(5):
+        rng = np.random.default_rng([index, 1])
+        tokens, adjvec = random_architectures(rng, 1, 10, len(OPERATION_NAMES), 0.15)
+        pooling = np.where(rng.random(tokens.shape) < 0.5, rng.integers(6, 8, tokens.shape), tokens)
+        architecture = Architecture.of(pooling[0], adjvec[0])
+        pair = []
+        for own in (False, True):
+            with plain() if own else contextlib.nullcontext():
+                pair.append(nn_paddle.train_child(*architecture, subset, config, seed=index).accuracy)
+        pairs.append(pair)
+        print(f"| {index} | {pair[0]:.3f} | {pair[1]:.3f} |", flush=True)
+    difference = np.subtract(*np.transpose(pairs))
+    error = difference.std(ddof=1) / len(pairs) ** 0.5
+    print(
+        f"mean difference {difference.mean():+.3f} +- {error:.3f}, {len(subset.validation_labels)} images"
+    )
+    return 1 if abs(difference.mean()) > 3 * error else 0
 
 
 if __name__ == "__main__":

@@ -15,6 +15,11 @@ from autodl_design.backend.programs import on_gpu
 Program = paddle.static.Program
 
 
+def onednn_is_usable() -> bool:
+    """Not in Paddle 2, whose conv2d_grad fails there."""
+    return not paddle.__version__.startswith("2.")
+
+
 def speed_up(program: Program) -> None:
     _share_gradients_of_sums(program)
     if not on_gpu():
@@ -72,7 +77,7 @@ def _use_onednn(program: Program) -> None:
     convolution is a plain matrix product in Paddle, and faster than rearranging its images for oneDNN and
     back.
     """
-    if paddle.__version__.startswith("2."):  # whose conv2d_grad fails there
+    if not onednn_is_usable():
         return
     block = program.global_block()
     for op in list(block.ops):

@@ -9,6 +9,7 @@ Wide networks have their channels last, [B, H, W, C]: oneDNN's convolutions then
 import numpy as np
 
 from autodl_design.backend.paddle_backend import paddle
+from autodl_design.backend.program_passes import onednn_is_usable
 from autodl_design.backend.programs import on_gpu
 from autodl_design.child_network.layers import (
     Layers,
@@ -25,9 +26,9 @@ LAST_FROM = 8  # channels of a node from which they are last; half a vector of A
 
 def layers_for(config: ChildConfig, training: bool) -> Layers:
     """The layers that are fastest on this process's device."""
-    if on_gpu() or paddle.__version__.startswith("2."):  # whose oneDNN fails at gradients of convolutions
-        return ChannelsFirst(training) if training and not on_gpu() else Layers(training)
-    if config.width // config.ratio >= LAST_FROM:
+    if on_gpu():
+        return Layers(training)
+    if config.width // config.ratio >= LAST_FROM and onednn_is_usable():
         return ChannelsLast(training)
     return ChannelsFirst(training)
 
