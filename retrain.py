@@ -47,6 +47,7 @@ from autodl_design.retraining.plan import (
     make_plan,
     settings_of,
 )
+from autodl_design.search_space.architecture import Architecture
 from autodl_design.search_space.architecture_file import ArchitectureError, read_architecture
 from autodl_design.settings import command_line
 from autodl_design.settings.fields import SettingsError
@@ -128,7 +129,8 @@ def opened(directory: Path) -> Iterator[None]:
 def run(config: RetrainConfig, plan: Plan, stored: Checkpoint | None, images: Images) -> Retrained:
     check_own_gpu()
     subset, rng = images.subset, np.random.default_rng(plan.seed)
-    with ChildTrainer(plan.tokens, plan.adjvec, plan.config, subset, rng) as trainer:
+    architecture = Architecture.of(plan.tokens, plan.adjvec)
+    with ChildTrainer(architecture, plan.config, subset, rng) as trainer:
         print(
             f"{trainer.num_params} parameters, {len(subset.train_images)} training images, "
             f"{len(subset.validation_images)} validation images",

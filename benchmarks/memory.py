@@ -12,6 +12,7 @@ import resource
 import psutil
 from absl import app, flags
 
+from autodl_design.search_space.architecture import Architecture
 from autodl_design.search_space.child import ChildConfig
 from benchmarks import harness
 from nn_paddle import train_child
@@ -21,10 +22,10 @@ SMALL = ChildConfig(width=16, num_cells=1, epochs=1)
 MIB = 2**20
 
 
-def train(tokens: list[int], adjvec: list[int], config: ChildConfig, updates: int) -> tuple[float, float]:
+def train(architecture: Architecture, config: ChildConfig, updates: int) -> tuple[float, float]:
     """Train a model in this process; its resident size after it, and its peak so far, in MiB."""
     subset = harness.noise_subset(updates * config.train_batch_size, 100)
-    train_child(tokens, adjvec, subset, config, seed=0)
+    train_child(architecture, subset, config, seed=0)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return psutil.Process().memory_info().rss / MIB, peak / MIB
 
@@ -35,7 +36,7 @@ def train_all(models: int, config: ChildConfig, updates: int) -> list[tuple[floa
 
     architectures = [random_architecture(index, 0) for index in range(models)]
     with harness.start_processes(1, 1) as pool:
-        return [pool.submit(train, *pair, config, updates).result() for pair in architectures]
+        return [pool.submit(train, one, config, updates).result() for one in architectures]
 
 
 def main(argv: list[str]) -> None:

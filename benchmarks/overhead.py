@@ -24,6 +24,7 @@ import numpy as np
 from absl import app, flags
 
 import nn_paddle
+from autodl_design.search_space.architecture import Architecture
 from autodl_design.search_space.child import ChildConfig
 from benchmarks import harness
 from nn_paddle import ChildTrainer
@@ -66,14 +67,12 @@ def start() -> None:
     nn_paddle.ChildTrainer = TimedTrainer
 
 
-def train(
-    tokens: list[int], adjvec: list[int], config: ChildConfig, updates: int
-) -> dict[str, list[float]]:
+def train(architecture: Architecture, config: ChildConfig, updates: int) -> dict[str, list[float]]:
     """Train a model in this process: the seconds of its parts, and of all as "model"."""
     TimedTrainer.seconds.clear()
     subset = harness.noise_subset(updates * config.train_batch_size, HELD_OUT)
     short = dataclasses.replace(config, epochs=1)
-    result = nn_paddle.train_child(tokens, adjvec, subset, short, seed=0)
+    result = nn_paddle.train_child(architecture, subset, short, seed=0)
     return {**TimedTrainer.seconds, "model": [result.seconds]}
 
 
@@ -121,7 +120,7 @@ def measure(size: str) -> dict[str, list[dict[str, float]]]:
         with harness.start_processes(harness.CORES, 1, start) as pool:
             for index in range(1 + FLAGS.warm_models):
                 architecture = random_architecture(index, 0, preset.get("num_nodes", 10))
-                models = [pool.submit(train, *architecture, config, updates) for _ in range(harness.CORES)]
+                models = [pool.submit(train, architecture, config, updates) for _ in range(harness.CORES)]
                 for model in futures.as_completed(models):
                     cost = costs(model.result(), time.perf_counter() - begin, config)
                     samples["warm" if index else "cold"].append(cost)

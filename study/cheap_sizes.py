@@ -67,7 +67,7 @@ def print_row(size: str, runs: list[ModelRecord], networks: dict[str, list[Model
         return
     firsts = [networks[name][0] for name in names]
     at_default = np.array([np.mean([run.accuracy for run in networks[name]]) for name in names])
-    edges = np.array([sum(first.adjvec) for first in firsts])
+    edges = np.array([sum(first.architecture.edges()) for first in firsts])
     parameters = [first.num_params for first in firsts]
     seconds = np.median([run.seconds for run in runs if run.network in networks])
 
@@ -87,7 +87,7 @@ def print_row(size: str, runs: list[ModelRecord], networks: dict[str, list[Model
 
 
 def print_table(networks: dict[str, list[ModelRecord]], results: Path) -> None:
-    few = sum(sum(runs[0].adjvec) <= FEW for runs in networks.values())
+    few = sum(sum(runs[0].architecture.edges()) <= FEW for runs in networks.values())
     print(f"{len(networks)} networks, {few} of them with at most {FEW} edges")
     print(f"{'size':22} networks runs   tau   +-    few   +-   edges  parameters  seconds   mean     sd")
     for path in sorted(results.glob(f"*{SUFFIX}")):
@@ -104,7 +104,7 @@ def main(argv: list[str]) -> None:
             print_table(networks, results)
             return
         firsts = {name: runs[0] for name, runs in networks.items()}
-        jobs = {name: Job(first.mid, first.tokens, first.adjvec) for name, first in firsts.items()}
+        jobs = {name: Job(first.mid, first.architecture) for name, first in firsts.items()}
         images, devices = load_subset(FLAGS.data_path), find_devices(FLAGS.trainers)
         for size, config in configs.items():
             print(f"{size}:", flush=True)

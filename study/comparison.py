@@ -57,9 +57,9 @@ def train_again(searches: Searches, runs: list[ModelRecord], path: Path) -> list
         for model in best_models(models):
             # One network may have several forms; the smallest, whichever searches have it.
             wanted[model.network] = min(
-                wanted.get(model.network, model), model, key=lambda form: (form.tokens, form.adjvec)
+                wanted.get(model.network, model), model, key=lambda form: form.architecture
             )
-    jobs = {network: Job(model.mid, model.tokens, model.adjvec) for network, model in wanted.items()}
+    jobs = {network: Job(model.mid, model.architecture) for network, model in wanted.items()}
     config = config_of(FLAGS.size)
     subset = load_subset(FLAGS.data_path)
     for run in further_runs(jobs, runs, RUNS, subset, config, find_devices(FLAGS.trainers)):

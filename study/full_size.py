@@ -28,9 +28,9 @@ from autodl_design.agents.random_search import random_architectures
 from autodl_design.image_data.subset import Subset, load_test_images
 from autodl_design.record.best import FINAL_NAME, final_means
 from autodl_design.record.history import ModelRecord, RecordError
+from autodl_design.search_space.architecture import Architecture
 from autodl_design.search_space.cells import OPERATION_NAMES
 from autodl_design.search_space.child import ChildConfig
-from autodl_design.search_space.network_id import network_id
 from autodl_design.settings.command_line import one_line
 from autodl_design.settings.fields import SettingsError
 from autodl_design.trainers.devices import DevicesError, find_devices
@@ -59,10 +59,7 @@ def final_candidates(results: Path, num_stages: int) -> list[list[Candidate]]:
     """Of each search whose best models were trained again, these models, that of the highest mean first.
     Raises RecordError where there is no such search."""
     return [
-        [
-            Candidate(agent, seed, job, network_id(job.tokens, job.adjvec, num_stages))
-            for job in best_means(runs)
-        ]
+        [Candidate(agent, seed, job, job.architecture.network_id(num_stages)) for job in best_means(runs)]
         for agent, seeds in read_searches(results, FINAL_NAME).items()
         for seed, runs in seeds.items()
     ]
@@ -88,17 +85,16 @@ def best_at(size: str, searches: list[list[Candidate]], choices: Path) -> list[l
 
 def best_means(runs: list[ModelRecord]) -> list[Job]:
     """The models of these further runs, that of the highest mean first."""
-    jobs = {run.mid: Job(run.mid, run.tokens, run.adjvec) for run in runs}
+    jobs = {run.mid: Job(run.mid, run.architecture) for run in runs}
     return [jobs[mid] for mid, *_ in final_means(runs)]
 
 
 def drawn(count: int, edge_probability: float, num_stages: int) -> list[Candidate]:
     rng = np.random.default_rng(1)
     tokens, adjvec = random_architectures(rng, count, NUM_NODES, len(OPERATION_NAMES), edge_probability)
-    rows = zip(tokens.tolist(), adjvec.tolist(), strict=True)
     return [
-        Candidate(DRAWN, number, Job(number, *row), network_id(*row, num_stages))
-        for number, row in enumerate(rows)
+        Candidate(DRAWN, number, Job(number, architecture), architecture.network_id(num_stages))
+        for number, architecture in enumerate(Architecture.of_batch(tokens, adjvec))
     ]
 
 
@@ -122,7 +118,7 @@ def print_table(candidates: list[Candidate], runs: list[ModelRecord]) -> None:
         by_origin.setdefault(origin, []).append(mean)
         shown = ", ".join(f"{run.accuracy:.3f}" for run in own)
         print(
-            f"{origin:15} {seed:5} {job.mid:6} {sum(job.adjvec):6} {own[0].num_params:11,}  "
+            f"{origin:15} {seed:5} {job.mid:6} {sum(job.architecture.edges()):6} {own[0].num_params:11,}  "
             f"{mean:.4f} ({shown})"
         )
     estimates = {origin: estimate_of(means) for origin, means in by_origin.items()}

@@ -1,6 +1,6 @@
 """More trainings of networks that searches trained: their accuracy in a search is that of one run.
 
-    jobs = {model.network: Job(model.mid, model.tokens, model.adjvec)}
+    jobs = {model.network: Job(model.mid, model.architecture)}
     for run in further_runs(jobs, [], 3, load_subset("cifar/study"), ChildConfig(), ["cpu"]):
         print(run.accuracy)
 
@@ -29,7 +29,7 @@ def further_runs(
     devices: list[str],
 ) -> Iterator[ModelRecord]:
     """Train each network `num_runs` times, but for the runs that are known; yields each as soon as it is
-    done. The networks by autodl_design.search_space.network_id.
+    done. The networks by their network_id.
 
     Raises RecordError where a network cannot be trained."""
     done = {(run.network, run.run) for run in known}

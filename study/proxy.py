@@ -31,7 +31,8 @@ from autodl_design.agents.random_search import random_architectures
 from autodl_design.checked_io.files import read_json_lines
 from autodl_design.record.history import HistoryWriter, ModelRecord, RecordError, read_final_runs
 from autodl_design.search_loop.training_reward import accuracy_less_parameters, model_record
-from autodl_design.search_space.cells import OPERATION_NAMES, check_architecture
+from autodl_design.search_space.architecture import Architecture
+from autodl_design.search_space.cells import OPERATION_NAMES
 from autodl_design.search_space.child import ChildConfig
 from autodl_design.settings.command_line import one_line
 from autodl_design.settings.fields import SettingsError
@@ -51,10 +52,9 @@ NUM_NODES = 10
 FLAGS = flags.FLAGS
 
 
-class Architecture(NamedTuple):
+class Studied(NamedTuple):
     kind: str
-    tokens: list[int]
-    adjvec: list[int]
+    architecture: Architecture
 
 
 def config_of(size: str) -> ChildConfig:
@@ -71,37 +71,38 @@ def config_of(size: str) -> ChildConfig:
     )
 
 
-def read_architectures(results: Path) -> list[Architecture]:
+def read_architectures(results: Path) -> list[Studied]:
     """An architecture's place is its number in the records. Raises RecordError where found.jsonl is
     damaged."""
     rng = np.random.default_rng(0)
     architectures = []
     for kind, probability in (("random", 0.5), ("sparse", SPARSE)):
         tokens, adjvec = random_architectures(rng, DRAWN, NUM_NODES, len(OPERATION_NAMES), probability)
-        rows = zip(tokens.tolist(), adjvec.tolist(), strict=True)
-        architectures += [Architecture(kind, *row) for row in rows]
+        architectures += [
+            Studied(kind, architecture) for architecture in Architecture.of_batch(tokens, adjvec)
+        ]
     path = results / "found.jsonl"
     try:
         for line in read_json_lines(path) if path.exists() else []:
-            found = Architecture("found", line["tokens"], line["adjvec"])
-            if check_architecture(found.tokens, found.adjvec) != NUM_NODES:
+            found = Architecture.of(line["tokens"], line["adjvec"])
+            if found.num_nodes != NUM_NODES:
                 raise ValueError(f"an architecture has not {NUM_NODES} nodes a cell")
-            architectures.append(found)
+            architectures.append(Studied("found", found))
     except (KeyError, TypeError, ValueError) as error:
         raise RecordError(f"{path}: {one_line(error)}") from error
     return architectures
 
 
-def read_runs(path: Path, architectures: list[Architecture]) -> list[ModelRecord]:
+def read_runs(path: Path, architectures: list[Studied]) -> list[ModelRecord]:
     """The trainings at a size. Raises RecordError where one is of an architecture outside the study."""
     runs = read_final_runs(path) if path.exists() else []
     for run in runs:
-        if run.mid >= len(architectures) or architectures[run.mid][1:] != (run.tokens, run.adjvec):
+        if run.mid >= len(architectures) or architectures[run.mid].architecture != run.architecture:
             raise RecordError(f"{path}: model {run.mid} is another architecture than the study's")
     return runs
 
 
-def read_all_runs(results: Path, architectures: list[Architecture]) -> dict[str, list[ModelRecord]]:
+def read_all_runs(results: Path, architectures: list[Studied]) -> dict[str, list[ModelRecord]]:
     """The trainings of all sizes. Raises as read_runs."""
     return {path.stem: read_runs(path, architectures) for path in sorted(results.glob("w*.jsonl"))}
 
@@ -113,9 +114,9 @@ def train(size: str, config: ChildConfig, results: Path) -> None:
     architectures = read_architectures(results)
     done = {(run.mid, run.run) for run in read_runs(path, architectures)}
     jobs = [
-        Job(mid, architecture.tokens, architecture.adjvec, run)
+        Job(mid, studied.architecture, run)
         for run in range(1, FLAGS.runs + 1)
-        for mid, architecture in enumerate(architectures)
+        for mid, studied in enumerate(architectures)
         if (mid, run) not in done
     ]
     if not jobs:

@@ -32,7 +32,7 @@ from autodl_design.search_loop.settings import (
     SearchConfig,
     SearchSettings,
 )
-from autodl_design.search_space.network_id import network_id
+from autodl_design.search_space.architecture import Architecture
 from autodl_design.settings.command_line import one_line
 from autodl_design.settings.fields import Settings, SettingsError, setting
 from autodl_design.settings.flags import define_flags, from_flags
@@ -70,8 +70,8 @@ class SurrogateReward:
         expected = self.surrogate.mean(tokens, adjvec)
         runs = expected + self.rng.normal(0, self.noise, len(expected))
         rewards = [
-            self.known.setdefault(network_id(row_tokens, row_adjvec, self.num_stages), run)
-            for row_tokens, row_adjvec, run in zip(tokens, adjvec, runs, strict=True)
+            self.known.setdefault(architecture.network_id(self.num_stages), run)
+            for architecture, run in zip(Architecture.of_batch(tokens, adjvec), runs, strict=True)
         ]
         self.expected += expected.tolist()
         self.seen += rewards
@@ -124,7 +124,7 @@ def fit_of_others(searches: list[list[ModelRecord]]) -> float:
     taus = []
     for left_out in searches if len(searches) > 1 else []:
         others = [model for search in searches if search is not left_out for model in search]
-        columns = zip(*((model.tokens, model.adjvec, model.accuracy) for model in left_out), strict=True)
+        columns = zip(*((*model.architecture, model.accuracy) for model in left_out), strict=True)
         tokens, adjvec, accuracy = map(np.array, columns)
         taus.append(kendalltau(Surrogate(others).mean(tokens, adjvec), accuracy)[0])
     return float(np.mean(taus)) if taus else float("nan")
@@ -145,7 +145,7 @@ def main(argv: list[str]) -> None:
     ]
     models = [model for search in searches for model in search]
     N, K = policy.num_nodes, policy.num_tokens
-    if any(len(model.tokens) != 2 * N for model in models):
+    if any(model.architecture.num_nodes != N for model in models):
         where = ",".join(FLAGS.histories)
         sys.exit(f"study.replay: --num_nodes={N}, but --histories={where} has other cells")
     if run.num_models + 1 < WINDOW:

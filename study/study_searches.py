@@ -47,7 +47,7 @@ def hours(runs: Iterable[ModelRecord]) -> float:
 
 def max_pooling(models: list[ModelRecord]) -> float:
     """Its share of their operations."""
-    return np.isin([model.tokens for model in models], MAX_POOLING).mean()
+    return np.isin([model.architecture.tokens for model in models], MAX_POOLING).mean()
 
 
 def ten_best(models: list[ModelRecord], again: list[ModelRecord]) -> tuple[np.ndarray, np.ndarray]:
@@ -66,7 +66,7 @@ def show_search(models: list[ModelRecord], again: list[ModelRecord]) -> None:
     print(f"  noise {noise:.3f}")
     accuracies = [model.accuracy for model in models]
     print(f"  sd of the first hundred {np.std(accuracies[:100], ddof=1):.3f}")
-    edges = np.array([sum(model.adjvec) for model in models])
+    edges = np.array([sum(model.architecture.edges()) for model in models])
     parameters = np.array([model.num_params for model in models])
     for name, values in (("edges", edges), ("parameters", parameters)):
         correlation = np.corrcoef(values, accuracies)[0, 1]
@@ -80,9 +80,9 @@ def show_search(models: list[ModelRecord], again: list[ModelRecord]) -> None:
 def show_predicted(models: list[ModelRecord]) -> None:
     count = len(models)
     accuracies = [model.accuracy for model in models]
-    tokens = np.array([model.tokens for model in models])
+    tokens = np.array([model.architecture.tokens for model in models])
     operations = np.eye(len(OPERATION_NAMES))[tokens].reshape(count, 2, -1, len(OPERATION_NAMES))
-    edges = np.array([model.adjvec for model in models]).reshape(count, 2, -1)
+    edges = np.array([model.architecture.adjvec for model in models]).reshape(count, 2, -1)
     where = np.concatenate([operations.reshape(count, -1), edges.reshape(count, -1)], axis=1)
     counts = np.concatenate([operations.sum(axis=2).reshape(count, -1), edges.sum(axis=2)], axis=1)
     print(f"  few edges: tau {tau_of(-edges.sum(axis=(1, 2)), accuracies):.2f}")
@@ -98,7 +98,7 @@ def show_over_searches(searches: list[tuple[list[ModelRecord], list[ModelRecord]
     show("  ten best", [best.mean() for best, _ in pairs])
     show("  ten best again", [again.mean() for _, again in pairs])
     show("  the best of them", [again.mean(axis=1).max() for _, again in pairs])
-    edges = np.array([[sum(model.adjvec) for model in models] for models, _ in searches])
+    edges = np.array([[sum(model.architecture.edges()) for model in models] for models, _ in searches])
     print(f"  edges: {edges[:, :100].mean():.1f} -> {edges[:, -100:].mean():.1f}")
 
 
@@ -123,7 +123,7 @@ def show_begun_searches() -> None:
             print(f"{THREE_CELLS.name}, {agent}-{seed}")
             for start in range(0, len(models), 50):
                 some = models[start : start + 50]
-                edges = np.mean([sum(model.adjvec) for model in some])
+                edges = np.mean([sum(model.architecture.edges()) for model in some])
                 print(
                     f"  models {start + 1} to {start + len(some)}: mean accuracy "
                     f"{np.mean([model.accuracy for model in some]):.3f}, edges {edges:.1f}, "

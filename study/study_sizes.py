@@ -60,7 +60,7 @@ def show_proxy_study() -> None:
         )
     standardised = [(some - some.mean()) / some.std() for some in accuracies.values()]
     rules = {
-        "few edges": [-sum(architecture.adjvec) for architecture in architectures],
+        "few edges": [-sum(studied.architecture.edges()) for studied in architectures],
         "parameters": [run.num_params for run in runs[proxy.DEFAULT]],
         "cheap sizes together": np.mean(standardised, axis=0),
     }
@@ -88,8 +88,10 @@ class SparseNetworks:
         self.of_random_search = [search[0] for search in self.candidates["random"]]
         sparse = [*drawn(3, 0.15, NUM_STAGES), *drawn(1, 0.15, NUM_STAGES)]
         # Operations are drawn before edges, so that those with fewer edges have the same ones.
-        tokens = [candidate.job.tokens for candidate in sparse]
-        drawn_ones = [name for name, runs in self.trainings.items() if runs[0].tokens in tokens]
+        tokens = [candidate.job.architecture.tokens for candidate in sparse]
+        drawn_ones = [
+            name for name, runs in self.trainings.items() if runs[0].architecture.tokens in tokens
+        ]
         sparse_ones = {candidate.network for candidate in sparse}
         self.drawn_sparse = [name for name in drawn_ones if name in sparse_ones]
         self.drawn_with_fewer_edges = [name for name in drawn_ones if name not in sparse_ones]
@@ -142,7 +144,9 @@ def show_taus(networks: SparseNetworks, names: list[str]) -> None:
 
 def show_sparse_networks(networks: SparseNetworks) -> None:
     names = list(networks.trainings)
-    few_edges = tau_of([-sum(first.adjvec) for first in networks.firsts(names)], networks.at_default(names))
+    few_edges = tau_of(
+        [-sum(first.architecture.edges()) for first in networks.firsts(names)], networks.at_default(names)
+    )
     print(f"The {len(names)} sparse networks at the {AT_DEFAULT}\n  few edges: tau {few_edges:.2f}")
     drawn_ones = networks.drawn_sparse + networks.drawn_with_fewer_edges
     # The finalists of the other two random searches came later.
@@ -167,9 +171,9 @@ def show_sparse_networks(networks: SparseNetworks) -> None:
         print(f"{group}, {len(own)} networks: mean accuracy, and its correlation with counts")
         firsts = networks.firsts(own)
         counts = {
-            "edges": [sum(first.adjvec) for first in firsts],
+            "edges": [sum(first.architecture.edges()) for first in firsts],
             "parameters": [first.num_params for first in firsts],
-            "max pooling": [np.isin(first.tokens, MAX_POOLING).sum() for first in firsts],
+            "max pooling": [np.isin(first.architecture.tokens, MAX_POOLING).sum() for first in firsts],
         }
         for size, accuracies in networks.at_all(own).items():
             line = f"  {size}: {shown(estimate_of(accuracies))}"

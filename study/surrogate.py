@@ -14,14 +14,15 @@ import numpy as np
 from sklearn.ensemble import ExtraTreesRegressor
 
 from autodl_design.record.history import ModelRecord
-from autodl_design.search_space.cells import OPERATION_NAMES, Cell, decode
+from autodl_design.search_space.architecture import Architecture
+from autodl_design.search_space.cells import OPERATION_NAMES, Cell
 
 
-def features(tokens: Sequence[int], adjvec: Sequence[int]) -> np.ndarray:
+def features(architecture: Architecture) -> np.ndarray:
     """What an accuracy is predicted from, [F]. For either cell, how often each operation occurs: in all
     nodes, in nodes that feed no other, in nodes that no other feeds, and weighted with the nodes' depths;
     and how many nodes of these kinds, edges and layers there are."""
-    return np.concatenate([_cell_features(cell) for cell in decode(tokens, adjvec)])
+    return np.concatenate([_cell_features(cell) for cell in architecture.cells()])
 
 
 def _cell_features(cell: Cell) -> np.ndarray:
@@ -40,9 +41,9 @@ class Surrogate:
 
     def __init__(self, models: Sequence[ModelRecord]):
         self.trees = ExtraTreesRegressor(300, min_samples_leaf=3, max_features=0.5, random_state=0)
-        inputs = [features(model.tokens, model.adjvec) for model in models]
+        inputs = [features(model.architecture) for model in models]
         self.trees.fit(inputs, [model.accuracy for model in models])
 
     def mean(self, tokens: np.ndarray, adjvec: np.ndarray) -> np.ndarray:
         """Expected accuracies [B] of architectures tokens [B, 2N], adjvec [B, N(N-1)]."""
-        return self.trees.predict([features(*row) for row in zip(tokens, adjvec, strict=True)])
+        return self.trees.predict(list(map(features, Architecture.of_batch(tokens, adjvec))))

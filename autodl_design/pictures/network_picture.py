@@ -1,6 +1,6 @@
 """Draws an architecture: the network as a stack of cells, and its two cells as graphs.
 
-draw_network(tokens, adjvec, title) -> figure
+draw_network(architecture, title) -> figure
 draw_cell(cell, "F") -> figure
 """
 
@@ -11,7 +11,8 @@ import matplotlib
 import networkx as nx
 
 from autodl_design.pictures.graph_layout import layered_layout
-from autodl_design.search_space.cells import Cell, decode
+from autodl_design.search_space.architecture import Architecture
+from autodl_design.search_space.cells import Cell
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402 -- after the choice of its backend
@@ -28,8 +29,8 @@ STACK = (
 )  # fmt: skip
 
 
-def draw_network(tokens: list[int], adjvec: list[int], title: str) -> plt.Figure:
-    normal, reduction = decode(tokens, adjvec)
+def draw_network(architecture: Architecture, title: str) -> plt.Figure:
+    normal, reduction = architecture.cells()
     stack = nx.DiGraph()
     nx.add_path(stack, STACK)
     panels = [

@@ -10,8 +10,8 @@ from model_records import ADJVEC, CACHED, model, put_search
 from autodl_design.image_data.errors import DatasetError
 from autodl_design.record.best import FINAL_NAME
 from autodl_design.record.history import RecordError
+from autodl_design.search_space.architecture import Architecture
 from autodl_design.search_space.child import ChildConfig
-from autodl_design.search_space.network_id import network_id
 from autodl_design.settings.fields import SettingsError
 from study import full_size, proxy
 from study.comparison import best_models, curve_of
@@ -43,7 +43,7 @@ def records(accuracies):
     """Of runs [runs, architectures] of the study's first architectures."""
     architectures = proxy.read_architectures(proxy.Path("/nowhere"))
     return [
-        model(mid, accuracy, tokens=architectures[mid].tokens, adjvec=architectures[mid].adjvec, run=run)
+        model(mid, accuracy, *architectures[mid].architecture, run=run)
         for run, row in enumerate(accuracies, 1)
         for mid, accuracy in enumerate(row)
     ]
@@ -149,7 +149,7 @@ def test_the_table_at_full_size(tmp_path):
     for agent, accuracies in {"reinforce": (0.5, 0.52), "random": (0.45, 0.47)}.items():
         for seed, accuracy in enumerate(accuracies):
             tokens = [seed, 0, len(agent) % 9, 0]
-            found = model(seed, 0.3, tokens=tokens, network=network_id(tokens, ADJVEC, 3))
+            found = model(seed, 0.3, tokens=tokens, network=Architecture.of(tokens, ADJVEC).network_id(3))
             again = [found._replace(run=run) for run in (1, 2, 3)]
             put_search(tmp_path, f"{agent}-{seed}", [found], again)
             at_full_size += [run._replace(accuracy=accuracy) for run in again]
@@ -162,7 +162,12 @@ def test_the_table_at_full_size(tmp_path):
 
 def test_finalists_chosen_at_a_further_size(tmp_path):
     found = [
-        model(mid, accuracy, tokens=[mid, 0, 0, 0], network=network_id([mid, 0, 0, 0], ADJVEC, 3))
+        model(
+            mid,
+            accuracy,
+            tokens=[mid, 0, 0, 0],
+            network=Architecture.of([mid, 0, 0, 0], ADJVEC).network_id(3),
+        )
         for mid, accuracy in enumerate((0.5, 0.4, 0.3))
     ]
     again = [one._replace(run=1) for one in found]
