@@ -137,6 +137,7 @@ def search(
         decided["images"] = subset.sha256()
         remembered["validation_images"] = len(subset.validation_labels)
         remembered["num_classes"] = subset.num_classes
+        remembered["image_size"] = subset.image_size
         start_trainers = trainers_of(settings, subset)
         chance = 1 / subset.num_classes
     else:

@@ -17,7 +17,8 @@ import os
 from pathlib import Path
 
 from autodl_design.checked_io.files import write_whole
-from autodl_design.pictures.network_picture import draw_network
+from autodl_design.pictures.figures import png
+from autodl_design.pictures.network_picture import draw_network, size_of
 from autodl_design.record.best import read_final_means, the_best
 from autodl_design.record.history import RecordError
 from autodl_design.report_page import pictures
@@ -56,9 +57,9 @@ def report(log_dir: Path, baseline_dir: Path | None, output_dir: Path) -> None:
     best = the_best(log_dir, models)
     write(output_dir / "report.html", render(log_dir, baseline_dir).encode())
     curve = pictures.draw_search(models, baseline, num_classes(settings))
-    write(output_dir / "search_result.png", pictures.png(curve))
-    network = draw_network(best.model.architecture, best.describe())
-    write(output_dir / "cnn_net.png", pictures.png(network))
+    write(output_dir / "search_result.png", png(curve))
+    network = draw_network(best.model.architecture, best.describe(), size_of(settings))
+    write(output_dir / "cnn_net.png", png(network))
 
 
 def write(path: Path, content: bytes) -> None:

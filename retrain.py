@@ -55,7 +55,7 @@ from autodl_design.settings.flags import FLAGS, define_flags, from_flags
 from autodl_design.trained_model.model_files import TrainedModel, check_places, write_model
 from autodl_design.trained_model.onnx_export import OnnxError, check_installed, to_onnx
 from autodl_design.trainers.devices import DevicesError, check_own_gpu
-from nn_paddle import ChildTrainer
+from nn_paddle import ChildTraining
 
 ERRORS = (RetrainError, ArchitectureError, DatasetError, SettingsError, OnnxError, DevicesError)
 
@@ -130,7 +130,7 @@ def run(config: RetrainConfig, plan: Plan, stored: Checkpoint | None, images: Im
     check_own_gpu()
     subset, rng = images.subset, np.random.default_rng(plan.seed)
     architecture = Architecture.of(plan.tokens, plan.adjvec)
-    with ChildTrainer(architecture, plan.config, subset, rng) as trainer:
+    with ChildTraining(architecture, plan.config, subset, rng) as trainer:
         print(
             f"{trainer.num_params} parameters, {len(subset.train_images)} training images, "
             f"{len(subset.validation_images)} validation images",
@@ -148,13 +148,13 @@ def run(config: RetrainConfig, plan: Plan, stored: Checkpoint | None, images: Im
     return Retrained(checkpoint.best_accuracy, test_accuracy, trainer.num_params, Path(config.output_dir))
 
 
-def first_checkpoint(config: RetrainConfig, plan: Plan, trainer: ChildTrainer) -> Checkpoint:
+def first_checkpoint(config: RetrainConfig, plan: Plan, trainer: ChildTraining) -> Checkpoint:
     """Of no epoch yet."""
     state = trainer.state()
     return Checkpoint(plan, options_of(config), 0, -1.0, trainer.rng.bit_generator.state, state, state)
 
 
-def go_on(config: RetrainConfig, stored: Checkpoint, trainer: ChildTrainer) -> Checkpoint:
+def go_on(config: RetrainConfig, stored: Checkpoint, trainer: ChildTraining) -> Checkpoint:
     """The checkpoint with the configuration's options. Raises RetrainError where it does not fit the
     network."""
     try:
@@ -168,7 +168,7 @@ def go_on(config: RetrainConfig, stored: Checkpoint, trainer: ChildTrainer) -> C
 
 
 def train_epochs(
-    config: RetrainConfig, trainer: ChildTrainer, checkpoint: Checkpoint, subset: Subset
+    config: RetrainConfig, trainer: ChildTraining, checkpoint: Checkpoint, subset: Subset
 ) -> Checkpoint:
     """Train what is left after the checkpoint, and return the last one. Raises RetrainError."""
     epochs = checkpoint.plan.config.epochs
@@ -193,7 +193,7 @@ def train_epochs(
     return checkpoint
 
 
-def export(config: RetrainConfig, trainer: ChildTrainer, images: Images) -> None:
+def export(config: RetrainConfig, trainer: ChildTraining, images: Images) -> None:
     program, parameters = trainer.export()
     onnx = to_onnx(program, parameters) if config.onnx else None
     model = TrainedModel(program, parameters, images.class_names, images.subset.image_size, onnx)

@@ -168,7 +168,7 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    harness.define_flags("child_training")
+    harness.define_flags("benchmarks/results/child_training.json")
     flags.DEFINE_multi_enum("sizes", ["default", "quick"], ["default", "quick"], "Of which networks.")
     flags.DEFINE_integer("architectures", 5, "Random architectures.", lower_bound=1)
     flags.DEFINE_integer("rounds", 1, "Trainings of each in each of the ways.", lower_bound=1)

@@ -18,7 +18,7 @@ import numpy as np
 from absl import flags
 
 from autodl_design.checked_io.files import write_whole
-from dataset_maker import Subset
+from autodl_design.image_data.subset import Subset
 
 FLAGS = flags.FLAGS
 CORES = len(os.sched_getaffinity(0))
@@ -96,8 +96,7 @@ def noise_subset(num_train: int, num_validation: int) -> Subset:
     return Subset(*draw(num_train), *draw(num_validation), tuple("0123456789"))
 
 
-def define_flags(benchmark: str) -> None:
-    output = f"benchmarks/results/{benchmark}.json"
+def define_flags(output: str) -> None:
     flags.DEFINE_string("output", output, "Where the figures go, as JSON.")
 
 

@@ -1,6 +1,7 @@
-"""A model's whole time on this machine: how many an hour, and where their time goes.
+"""A model's whole time on this machine: how many an hour, where their time goes, and a trainer's memory.
 
     python -m benchmarks.overhead    # four minutes on two cores
+    python -m benchmarks.overhead --sizes=quick --warm_models=49    # does the memory of a trainer grow?
 
 Trains random architectures (edges with probability 1/2) of the default size and of main.py's quick preset
 as a search does, in a trainer a core, all of them at once: in each a first model, which pays for the start
@@ -9,31 +10,36 @@ of the process and its imports ("cold"), and then `warm_models` more. They train
 update. The time of the first two updates beyond the median one, in which Paddle prepares the program and
 the kernel its memory, is overhead, as is all that is neither an update, nor a batch's augmentation, nor
 evaluation.
+
+Memory, in MiB: the resident size of the trainer after the model, and the largest one that it had so far.
 """
 
 import collections
 import concurrent.futures as futures
 import contextlib
 import dataclasses
+import resource
 import statistics
 import time
 from collections.abc import Iterator
 from unittest import mock
 
 import numpy as np
+import psutil
 from absl import app, flags
 
 import nn_paddle
 from autodl_design.search_space.architecture import Architecture
 from autodl_design.search_space.child import ChildConfig
 from benchmarks import harness
-from nn_paddle import ChildTrainer
+from nn_paddle import ChildTraining
 
 FLAGS = flags.FLAGS
 TRAINING_IMAGES, HELD_OUT = 900, 100
+MIB = 2**20
 
 
-class TimedTrainer(ChildTrainer):
+class TimedTrainer(ChildTraining):
     """Notes the seconds that its parts take."""
 
     seconds: dict[str, list[float]] = collections.defaultdict(list)
@@ -44,7 +50,7 @@ class TimedTrainer(ChildTrainer):
         yield
         self.seconds[part].append(time.perf_counter() - begin)
 
-    def __enter__(self) -> ChildTrainer:
+    def __enter__(self) -> ChildTraining:
         with self.timing("building"):
             return super().__enter__()
 
@@ -64,20 +70,24 @@ class TimedTrainer(ChildTrainer):
 
 
 def start() -> None:
-    nn_paddle.ChildTrainer = TimedTrainer
+    nn_paddle.ChildTraining = TimedTrainer
 
 
 def train(architecture: Architecture, config: ChildConfig, updates: int) -> dict[str, list[float]]:
-    """Train a model in this process: the seconds of its parts, and of all as "model"."""
+    """Train a model in this process: the seconds of its parts, of all as "model", and MiB of memory."""
     TimedTrainer.seconds.clear()
     subset = harness.noise_subset(updates * config.train_batch_size, HELD_OUT)
     short = dataclasses.replace(config, epochs=1)
     result = nn_paddle.train_child(architecture, subset, short, seed=0)
-    return {**TimedTrainer.seconds, "model": [result.seconds]}
+    memory = {
+        "resident MiB": [psutil.Process().memory_info().rss / MIB],
+        "peak MiB": [resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / MIB],
+    }
+    return {**TimedTrainer.seconds, "model": [result.seconds], **memory}
 
 
 def costs(seconds: dict[str, list[float]], wall: float, config: ChildConfig) -> dict[str, float]:
-    """Seconds of a whole model by part, share of the overhead in it, models an hour on all cores."""
+    """Seconds of a whole model by part, share of the overhead in it, models an hour on all cores, MiB."""
     updates = config.epochs * (TRAINING_IMAGES // config.train_batch_size)
     update = statistics.median(seconds["updates"])
     batches = sum(seconds["training"]) - sum(seconds["updates"])
@@ -102,6 +112,7 @@ def costs(seconds: dict[str, list[float]], wall: float, config: ChildConfig) -> 
         "whole model": whole,
         "share of overhead": sum(overhead.values()) / whole,
         "models an hour, all cores": harness.CORES * 3600 / whole,
+        **{part: seconds[part][0] for part in ("resident MiB", "peak MiB")},
     }
 
 
@@ -124,7 +135,11 @@ def measure(size: str) -> dict[str, list[dict[str, float]]]:
                 for model in futures.as_completed(models):
                     cost = costs(model.result(), time.perf_counter() - begin, config)
                     samples["warm" if index else "cold"].append(cost)
-                    print(f"{size}, round {number}, model {index}: {cost['whole model']:.1f} s", flush=True)
+                    print(
+                        f"{size}, round {number}, model {index}: {cost['whole model']:.1f} s, "
+                        f"{cost['resident MiB']:.0f} MiB",
+                        flush=True,
+                    )
                 begin = time.perf_counter()
     return samples
 
@@ -136,13 +151,13 @@ def main(argv: list[str]) -> None:
         [part, *(harness.quartiles([cost[part] for cost in costs]) for costs in samples.values())]
         for part in parts
     ]
-    harness.print_table(["seconds a model", *samples], rows)
+    harness.print_table(["times in seconds", *samples], rows)
     print("Median (quartiles)")
     harness.save({"costs": samples})
 
 
 if __name__ == "__main__":
-    harness.define_flags("overhead")
+    harness.define_flags("benchmarks/results/overhead.json")
     flags.DEFINE_multi_enum("sizes", ["default", "quick"], ["default", "quick"], "Of which models.")
     flags.DEFINE_integer("rounds", 2, "Trainers on each core, one after the other.", lower_bound=1)
     flags.DEFINE_integer("warm_models", 2, "Models in each after the first.", lower_bound=1)

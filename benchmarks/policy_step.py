@@ -93,7 +93,7 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    harness.define_flags("policy_step")
+    harness.define_flags("benchmarks/results/policy_step.json")
     flags.DEFINE_integer("rounds", 15, "Samples of each side.", lower_bound=1)
     flags.DEFINE_integer("updates", 60, "Updates a sample.", lower_bound=1)
     flags.DEFINE_integer("batch_size", 10, "Architectures an update.", lower_bound=1)

@@ -34,10 +34,10 @@ from absl import app, flags
 
 from autodl_design.checked_io.files import read_json_lines
 from autodl_design.record.history import ModelRecord, read_history
+from checks import ROOT
 
 FLAGS = flags.FLAGS
 
-ROOT = Path(__file__).parents[1]
 SIZE = [
     "--num_nodes=3", "--width=8", "--num_stages=2", "--num_cells=1", "--epochs=2", "--T_0=2",
     "--warmup=1", "--batch_size=4", "--num_models=39",
@@ -188,7 +188,7 @@ def disturbed_search(
     search = Search(log_dir, flags)
     while waiting:
         if not search.read_until_model():
-            sys.exit(f"fault_drill: a search ended before its fault:\n{''.join(search.lines)}")
+            sys.exit(f"checks.faults: a search ended before its fault:\n{''.join(search.lines)}")
         time.sleep(rng.uniform(0, FLAGS.wait))
         if waiting[-1] == "checkpoint" and newest_checkpoint(log_dir).stem == "checkpoint_0":
             continue  # there has to be one before it
@@ -203,7 +203,7 @@ def disturbed_search(
         print(f"{FAULTS[fault]}, {len(history(log_dir))} models done: {wrong or 'survived'}", flush=True)
     code = search.finish()
     if code != 0:
-        sys.exit(f"fault_drill: the last search ended with {code}:\n{''.join(search.lines)}")
+        sys.exit(f"checks.faults: the last search ended with {code}:\n{''.join(search.lines)}")
     again |= search.trained_again()
     # As they stand there: a reading of the history would refuse a model that is in it twice.
     written = Counter(line["mid"] for line in read_json_lines(log_dir / "history.jsonl"))
@@ -216,7 +216,7 @@ def main(argv: list[str]) -> None:
         whole, disturbed = Path(directory, "whole"), Path(directory, "disturbed")
         search = Search(whole, flags)
         if search.finish() != 0:
-            sys.exit(f"fault_drill: the undisturbed search failed:\n{''.join(search.lines)}")
+            sys.exit(f"checks.faults: the undisturbed search failed:\n{''.join(search.lines)}")
         print(f"a search of {len(history(whole))} models, undisturbed", flush=True)
         injected, survived, again = disturbed_search(disturbed, flags, random.Random(FLAGS.seed))
         expected, found = results(whole), results(disturbed)

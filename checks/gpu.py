@@ -36,7 +36,7 @@ from absl import app, flags
 
 from benchmarks import child_training, harness
 from benchmarks.child_training import Network, Way
-from checks import faults
+from checks import ROOT, faults
 
 FLAGS = flags.FLAGS
 SIZES = ("default", "quick")
@@ -112,13 +112,13 @@ def check_same_twice(device: str, networks: dict[str, Network]) -> dict[str, Any
 def digest_of_training(network: Network, updates: int) -> str:
     """SHA-256 of the losses and of all that two epochs of training changed."""
     from autodl_design.search_space.child import ChildConfig
-    from nn_paddle import ChildTrainer
+    from nn_paddle import ChildTraining
 
     config = ChildConfig(**network.config)
     subset = harness.noise_subset(updates * config.train_batch_size, num_validation=10)
     digest = hashlib.sha256()
     rng = np.random.default_rng(0)
-    with ChildTrainer(network.architecture, config, subset, rng) as trainer:
+    with ChildTraining(network.architecture, config, subset, rng) as trainer:
         for _ in range(2):
             digest.update(np.array(trainer.train_epoch()).tobytes())
         for name, value in sorted(trainer.state().items()):
@@ -130,7 +130,7 @@ def check_search(trainers: str, num_models: int = 16) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         data_path, whole, killed = (Path(folder, name) for name in ("data", "whole", "killed"))
         command = [sys.executable, "dataset_maker.py", "--source=digits", f"--output_dir={data_path}"]
-        subprocess.run(command, cwd=faults.ROOT, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
         options = [f"--data_path={data_path}", f"--trainers={trainers}", f"--num_models={num_models - 1}"]
 
         def search(log_dir: Path, most: float = float("inf")) -> faults.Search:
@@ -203,16 +203,16 @@ def main(argv: list[str]) -> int:
     from autodl_design.trainers.devices import CPU, DevicesError, check_own_gpu, find_devices
 
     if not on_gpu():
-        print("gpu_check: Paddle finds no GPU here; see README.md, GPUs", file=sys.stderr)
+        print("checks.gpu: Paddle finds no GPU here; see README.md, GPUs", file=sys.stderr)
         return 2
     try:
         check_own_gpu()
         devices = find_devices(FLAGS.trainers)
     except DevicesError as error:
-        print(f"gpu_check: {error}", file=sys.stderr)
+        print(f"checks.gpu: {error}", file=sys.stderr)
         return 1
     if CPU in devices:
-        print(f"gpu_check: --trainers={FLAGS.trainers} asks for no GPU", file=sys.stderr)
+        print(f"checks.gpu: --trainers={FLAGS.trainers} asks for no GPU", file=sys.stderr)
         return 2
     device = devices[0]
     machine = describe_machine()
@@ -252,6 +252,6 @@ def torch_sees_a_gpu() -> bool:
 
 
 if __name__ == "__main__":
-    harness.define_flags("gpu_check")
+    harness.define_flags("checks/gpu.json")
     flags.DEFINE_string("trainers", "auto", "As main.py's; checks and speed take its first GPU.")
     app.run(main)

@@ -19,12 +19,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-import nn_paddle
 from autodl_design.backend import programs
+from autodl_design.backend.paddle_backend import paddle
 from autodl_design.backend.program_passes import speed_up
+from autodl_design.child_network.network import build_network, draw_parameters
+from autodl_design.child_network.operations import F, static
 from autodl_design.search_space.cells import decode
 from autodl_design.search_space.child import ChildConfig
-from nn_paddle import F, paddle, static
 
 DEFAULT_CASES = Path(__file__).parent / "reference/child_network_cases.json"
 Case = dict[str, Any]
@@ -78,14 +79,14 @@ def run_network(case: Case, training: bool) -> Outputs:
         with static.program_guard(program, startup), paddle.utils.unique_name.guard():
             images = static.data("images", feed["images"].shape)
             labels = static.data("labels", feed["labels"].shape, "int64")
-            logits = nn_paddle.build_network(images, cells, 10, config, training)
+            logits = build_network(images, cells, 10, config, training)
             loss = F.cross_entropy(logits, labels)
             gradients = static.append_backward(loss) if training else []
         speed_up(program)
         executor = programs.new_executor()
         executor.run(startup)
 
-        values = nn_paddle.draw_parameters(program, np.random.default_rng(0))
+        values = draw_parameters(program, np.random.default_rng(0))
         weights = [name for name, value in values.items() if value.ndim >= 2]
         for k, name in enumerate(weights):
             values[name] = set_weight(k, list(values[name].shape))
@@ -144,7 +145,7 @@ def main(path: Path) -> int:
             raise ValueError("not a list of cases")
         results = [check(case) for case in cases]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        print(f"check_reference: {path} is unusable: {type(error).__name__}: {error}", file=sys.stderr)
+        print(f"checks.reference: {path} is unusable: {type(error).__name__}: {error}", file=sys.stderr)
         return 2
     failed = 0
     for number, (case, deviations) in enumerate(zip(cases, results, strict=True)):

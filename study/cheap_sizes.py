@@ -21,16 +21,17 @@ from pathlib import Path
 import numpy as np
 from absl import app, flags
 
+from autodl_design.image_data.errors import DatasetError
+from autodl_design.image_data.subset import load_subset
 from autodl_design.record.history import ModelRecord, RecordError
 from autodl_design.settings.command_line import one_line
 from autodl_design.settings.fields import SettingsError
 from autodl_design.trainers.devices import DevicesError, find_devices
 from autodl_design.trainers.job import Job
-from dataset_maker import DatasetError, load_subset
 from study import proxy
 from study.full_size import CHEAP_SIZES, TRAINED
 from study.further_runs import train_missing
-from study.histories import RESULTS, read_runs
+from study.records import RESULTS, read_runs
 
 SUFFIX = ".jsonl.gz"
 OWN_HEADS = RESULTS.parent / "small_own_heads"

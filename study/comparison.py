@@ -3,7 +3,7 @@
     python -m study.comparison --data_path=cifar/study  # trains the best again, where that is missing
     python -m study.comparison                          # the table, and img/comparison.png
 
---results holds searches.zip (see study/histories.py), all at one size and of one set of images.
+--results holds searches.zip (see study/records.py), all at one size and of one set of images.
 The best model so far is known from one training and looks better than it is, so after every hundred trained
 models it is trained three times more; retrained.jsonl.gz holds that. It is still measured on the images by
 which it was chosen: test images are for the networks that a search ends with.
@@ -23,18 +23,18 @@ from absl import app, flags
 from numpy.typing import ArrayLike
 
 from autodl_design.checked_io.files import write_whole
-from autodl_design.pictures.network_picture import plt
+from autodl_design.image_data.errors import DatasetError
+from autodl_design.image_data.subset import load_subset
+from autodl_design.pictures.figures import new_figure, own_style, png
 from autodl_design.record.history import ModelRecord, RecordError
-from autodl_design.report_page.pictures import png
 from autodl_design.report_page.statistics import Estimate, trained
 from autodl_design.settings.command_line import one_line
 from autodl_design.settings.fields import SettingsError
 from autodl_design.trainers.devices import DevicesError, find_devices
 from autodl_design.trainers.job import Job
-from dataset_maker import DatasetError, load_subset
 from study.further_runs import further_runs
-from study.histories import RESULTS, Searches, read_runs, read_searches, write_runs
 from study.proxy import config_of
+from study.records import RESULTS, Searches, read_runs, read_searches, write_runs
 
 RETRAINED = "retrained.jsonl.gz"
 WINDOW = 100  # models
@@ -142,9 +142,11 @@ def print_table(curves: dict[str, Curve]) -> None:
             print(f"{agent:10} {WINDOW * (index + 1):6}  {shown}")
 
 
+@own_style
 def draw(curves: dict[str, Curve]) -> bytes:
     """A picture, PNG: the curves with their standard errors."""
-    figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), sharex=True, layout="constrained")
+    figure = new_figure(9, 3.6)
+    axes = figure.subplots(1, 2, sharex=True)
     titles = (f"mean of the last {WINDOW} trained models", f"best so far, mean of {RUNS} more trainings")
     for agent, curve in curves.items():
         ends = WINDOW * np.arange(1, curve.trained.shape[1] + 1)

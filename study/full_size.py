@@ -3,7 +3,7 @@
     python -m study.full_size --data_path=cifar/study   # trains what is missing, then the table
     python -m study.full_size                           # the table
 
---results holds searches.zip (see study/histories.py). The finalists of a search are the models with
+--results holds searches.zip (see study/records.py). The finalists of a search are the models with
 the highest means of the further runs that `main.py --final_candidates` makes. They, and as many random
 architectures (with --edge_probability) as an agent has finalists, are trained at the default size on the
 training images. Their accuracy is that on the test images, of which --data_path must have some
@@ -25,7 +25,8 @@ import numpy as np
 from absl import app, flags
 
 from autodl_design.agents.random_search import random_architectures
-from autodl_design.image_data.subset import Subset, load_test_images
+from autodl_design.image_data.errors import DatasetError
+from autodl_design.image_data.subset import Subset, load_subset, load_test_images
 from autodl_design.record.best import FINAL_NAME, final_means
 from autodl_design.record.history import ModelRecord, RecordError
 from autodl_design.search_space.architecture import Architecture
@@ -35,11 +36,10 @@ from autodl_design.settings.command_line import one_line
 from autodl_design.settings.fields import SettingsError
 from autodl_design.trainers.devices import DevicesError, find_devices
 from autodl_design.trainers.job import Job
-from dataset_maker import DatasetError, load_subset
 from study.comparison import estimate_of
 from study.further_runs import train_missing
-from study.histories import RESULTS, read_runs, read_searches
 from study.proxy import config_of
+from study.records import RESULTS, read_runs, read_searches
 
 TRAINED = "full_size.jsonl.gz"
 CHEAP_SIZES = RESULTS.parent / "cheap_sizes"

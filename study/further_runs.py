@@ -17,7 +17,7 @@ from autodl_design.search_space.child import ChildConfig
 from autodl_design.trainers.job import Job
 from autodl_design.trainers.pool import TrainerPool
 from nn_paddle import TrainJob
-from study.histories import read_runs, write_runs
+from study.records import read_runs, write_runs
 
 
 def further_runs(

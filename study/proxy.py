@@ -29,6 +29,8 @@ from absl import app, flags
 
 from autodl_design.agents.random_search import random_architectures
 from autodl_design.checked_io.files import read_json_lines
+from autodl_design.image_data.errors import DatasetError
+from autodl_design.image_data.subset import load_subset
 from autodl_design.record.history import HistoryWriter, ModelRecord, RecordError, read_final_runs
 from autodl_design.search_loop.training_reward import accuracy_less_parameters, model_record
 from autodl_design.search_space.architecture import Architecture
@@ -39,10 +41,9 @@ from autodl_design.settings.fields import SettingsError
 from autodl_design.trainers.devices import DevicesError, find_devices
 from autodl_design.trainers.job import Job
 from autodl_design.trainers.pool import TrainerPool
-from dataset_maker import DatasetError, load_subset
 from nn_paddle import TrainJob
 
-RESULTS = Path(__file__).parents[1] / "benchmarks/results" / "proxy"
+RESULTS = Path(__file__).parent / "records/proxy"
 DEFAULT = "w64_c3_e20"
 NUMBER = r"([1-9]\d*)"
 SIZE = rf"w{NUMBER}_c{NUMBER}_e{NUMBER}(?:_lr(\d+\.\d+))?(?:_b{NUMBER})?"

@@ -38,7 +38,7 @@ from autodl_design.settings.fields import Settings, SettingsError, setting
 from autodl_design.settings.flags import define_flags, from_flags
 from main import make_agent
 from study.comparison import WINDOW, mean_and_error
-from study.histories import RESULTS, read_searches
+from study.records import RESULTS, read_searches
 from study.surrogate import Surrogate
 
 FLAGS = flags.FLAGS

@@ -1,9 +1,9 @@
-"""What each search did, and the budget: figures of results/search_study.md and results/dense_cells.md that
+"""What each search did, and the budget: figures of study/README.md and study/dense_cells.md that
 the table of study.comparison does not have.
 
     python -m study.study_searches
 
-Read from the records in results/, in less than a minute. Standard errors are over the ten best models of a
+Read from study/records, in less than a minute. Standard errors are over the ten best models of a
 search, or over the searches of an agent.
 
     ten best again  means of the three further runs of a search's ten best models
@@ -30,7 +30,7 @@ from study import proxy
 from study.cheap_sizes import OWN_HEADS, SUFFIX
 from study.comparison import RETRAINED, estimate_of
 from study.full_size import CHEAP_SIZES, TRAINED
-from study.histories import RESULTS, read_runs, read_searches
+from study.records import RESULTS, read_runs, read_searches
 from study.study_sizes import MAX_POOLING, shown, tau_of
 
 DENSE = RESULTS.parent / "small_dense"

@@ -1,9 +1,9 @@
-"""How sizes of the child network rank architectures: figures of results/search_study.md that the tables of
+"""How sizes of the child network rank architectures: figures of study/README.md that the tables of
 study.proxy, cheap_sizes and full_size do not have.
 
     python -m study.study_sizes
 
-Read from the records in results/. tau: Kendall's tau-b with the accuracies at the default size; its error,
+Read from study/records. tau: Kendall's tau-b with the accuracies at the default size; its error,
 and that of a difference of two, by bootstrap over the architectures. Other errors are standard errors, over
 the architectures of a group or over the searches of an agent. few edges: tau of the order by edges, fewest
 first.
@@ -23,7 +23,7 @@ from study import cheap_sizes, proxy
 from study.cheap_sizes import OWN_HEADS, SUFFIX
 from study.comparison import estimate_of
 from study.full_size import CHEAP_SIZES, drawn, final_candidates
-from study.histories import RESULTS, read_runs
+from study.records import RESULTS, read_runs
 
 NUM_STAGES = ChildConfig().num_stages
 SMALL = "w16_c1_e2_b8"  # the size of the searches

@@ -17,10 +17,38 @@ from dataset_maker import Subset
 # On a machine without CUDA, builds of Paddle for GPUs warn on standard error that they miss it; see
 # autodl_design/backend/paddle_backend.py. The commands that tests run inherit this.
 os.environ["GLOG_minloglevel"] = "2"
+# As many tests run at a time as there are cores.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # A shell lets its background jobs, and so all commands that they start, ignore Ctrl-C.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# What a machine may lack and `make setup-all` cannot install: the only skips that --skip-nothing lets pass.
+BEYOND_INSTALLING = ("there is a GPU", "for CPUs", "no CIFAR-10 batches", "no paddle2onnx for this Python")
+
+
+def pytest_addoption(parser):
+    parser.addoption("--skip-nothing", action="store_true", help="a test that is skipped fails")
+
+
+def fail_if_skipped(config, report):
+    """A test, or a whole file, whose optional part is missing would be green for ever."""
+    if config.getoption("--skip-nothing") and report.skipped and not hasattr(report, "wasxfail"):
+        *_, reason = report.longrepr
+        if not any(allowed in reason for allowed in BEYOND_INSTALLING):
+            report.outcome, report.longrepr = "failed", f"{report.nodeid}: {reason}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item):
+    return fail_if_skipped(item.config, (yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector):
+    return fail_if_skipped(collector.config, (yield))
 
 
 @pytest.fixture(scope="session")

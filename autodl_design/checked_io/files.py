@@ -2,14 +2,20 @@
 
 A crash can tear the last line of the latter; it is left out when a file is read and cut off when it is
 opened to grow. Only regular files are opened, and a file costs no more memory than about twice its size,
-whatever it says of itself.
+whatever it says of itself. Several processes may write one file: each writes all of it, and the last one
+that is done wins.
 """
 
+import errno
 import io
 import json
 import os
+import re
+import secrets
+import time
 import zipfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -21,20 +27,51 @@ MAX_TEXT = 2**24  # bytes of a JSON file or of a line, far more than a search ev
 BLOCK = 2**16
 
 
+ASIDE = re.compile(r"\.written-[0-9a-f]{16}\.tmp", re.ASCII)  # a file that is not yet in its place
+ABANDONED = 3600.0  # seconds after which a file aside is that of a process that died
+
+
 def write_whole(path: Path, content: bytes) -> None:
     """Raises OSError, which names a file, and leaves what was there, where not all of it could be written
     or `path` is something else than a file."""
     if path.exists():
         check_regular(path)
-    aside = path.with_name(f".{path.name}")
-    aside.unlink(missing_ok=True)  # of a process that died
+    aside = path.with_name(f".written-{secrets.token_hex(8)}.tmp")  # no other process has this name
     try:
         with open(aside, "xb") as file:
             write_to_disk(file, content)
-    except OSError as error:
-        error.filename = error.filename or os.fspath(path)  # which a full disk does not name
+        aside.replace(path)
+    except OSError as error:  # a full disk names no file, and others name the one aside
+        aside.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, os.fspath(path)) from error
+    except BaseException:
+        aside.unlink(missing_ok=True)
         raise
-    aside.replace(path)
+    sync_directory(path.parent)
+    with suppress(OSError):  # a directory that may be written and not read
+        _remove_abandoned(path.parent)
+
+
+def sync_directory(directory: Path) -> None:
+    """Returns when the names of its files are on the disk; before that a power loss can undo a renaming."""
+    try:
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:  # a directory that cannot be read, and file systems that do not offer it
+        if error.errno not in (errno.EACCES, errno.EINVAL, errno.ENOTSUP):
+            raise
+
+
+def _remove_abandoned(directory: Path) -> None:
+    """What processes that were killed amid `write_whole` left there."""
+    for path in directory.iterdir():
+        if ASIDE.fullmatch(path.name):
+            with suppress(OSError):  # another process may remove it too
+                if time.time() - path.lstat().st_mtime > ABANDONED:
+                    path.unlink()
 
 
 def write_to_disk(file: BinaryIO, content: bytes) -> None:
@@ -86,8 +123,11 @@ def whole_lines(path: Path) -> Iterator[bytes]:
 
 def open_to_grow(path: Path) -> io.BufferedWriter:
     """To append lines to; a torn last one is cut off. The file is made where there is none."""
+    made = not path.exists()
     file = open_regular(path, "ab")
     try:
+        if made:
+            sync_directory(path.parent)
         file.truncate(_end_of_whole_lines(path))
     except BaseException:
         file.close()

@@ -3,11 +3,11 @@
 python -m autodl_design.pictures.search_space_picture    # writes img/search_space.png
 """
 
-import io
 from pathlib import Path
 
 from autodl_design.checked_io.files import write_whole
-from autodl_design.pictures.network_picture import Panel, cell_colors, cell_graph, plt
+from autodl_design.pictures.figures import Axes, Figure, new_figure, own_style, png
+from autodl_design.pictures.network_picture import Panel, cell_graph
 from autodl_design.search_space.architecture import Architecture
 from autodl_design.search_space.cells import Cell
 
@@ -16,22 +16,22 @@ EDGES = [1, 1, 1, 0, 0, 0]  # node 1: from 0; node 2: from 0 and 1; node 3: from
 EDGE_COLOR = "#ffffff"
 
 
-def draw_search_space() -> plt.Figure:
+@own_style
+def draw_search_space() -> Figure:
     cell, _ = Architecture.of(2 * TOKENS, 2 * EDGES).cells()
-    panel = Panel("the cell they describe", cell_graph(cell, "F"), cell_colors(cell))
-    figure, (top, bottom) = plt.subplots(
-        2, 1, figsize=(9, 6.5), height_ratios=[1.6, panel.height], layout="constrained"
-    )
-    _draw_decisions(top, cell)
+    panel = Panel("the cell they describe", cell_graph(cell, reduction=False))
+    figure = new_figure(9, 6.5)
+    top, bottom = figure.subplots(2, 1, height_ratios=[1.6, panel.height])
+    _draw_decisions(top, cell, panel.colors)
     panel.draw(bottom, panel.height)
+    bottom.set_title(panel.title)
     bottom.set_xlim(-3, 3)
     return figure
 
 
-def _draw_decisions(axes: plt.Axes, cell: Cell) -> None:
+def _draw_decisions(axes: Axes, cell: Cell, colors: dict[int, str]) -> None:
     """One box a decision, in the order in which the policy takes them."""
     boxes = []  # what is decided, the decision, colour
-    colors = cell_colors(cell)
     for i, name in enumerate(cell.operations):
         if i:
             edges = "".join(str(int(j in cell.inputs[i])) for j in range(i))
@@ -52,7 +52,5 @@ def _draw_decisions(axes: plt.Axes, cell: Cell) -> None:
 
 
 if __name__ == "__main__":
-    picture = io.BytesIO()
-    draw_search_space().savefig(picture, format="png", dpi=120)
-    write_whole(Path("img/search_space.png"), picture.getvalue())
+    write_whole(Path("img/search_space.png"), png(draw_search_space()))
     print("wrote img/search_space.png")

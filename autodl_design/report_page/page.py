@@ -128,7 +128,7 @@ def _contents(log_dir: Path, baseline_dir: Path | None) -> dict[str, Any]:
         ),
         "sizes": pictures.data_uri(pictures.draw_front(models)),
         "drawn": shown.describe(),
-        "cells": [_cell_picture(normal, "F"), _cell_picture(reduction, "2F")],
+        "cells": [_cell_picture(normal, False), _cell_picture(reduction, True)],
         "preferences": _preferences(models),
         "settings": settings,
     }  # fmt: skip
@@ -206,8 +206,8 @@ def _preferences(models: Sequence[ModelRecord]) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=8)
-def _cell_picture(cell: Cell, channels: str) -> str:
-    return pictures.data_uri(draw_cell(cell, channels))
+def _cell_picture(cell: Cell, reduction: bool) -> str:
+    return pictures.data_uri(draw_cell(cell, reduction))
 
 
 def _key(shares: np.ndarray) -> tuple[tuple[float, ...], ...]:

@@ -1,18 +1,19 @@
-"""Pictures of a search: its curve, its networks by size, what its policy prefers; as matplotlib figures.
-
-Every figure has to be closed, which `png(figure)` and `data_uri(figure)` do.
-"""
+"""Pictures of a search: its curve, its networks by size, what its policy prefers; as matplotlib figures."""
 
 import base64
-import io
 from collections import defaultdict
 from collections.abc import Sequence
 
-import matplotlib
 import numpy as np
-from matplotlib.ticker import MaxNLocator
 
-from autodl_design.pictures.network_picture import plt
+from autodl_design.pictures.figures import (
+    Figure,
+    MaxNLocator,
+    StrMethodFormatter,
+    new_figure,
+    own_style,
+    svg,
+)
 from autodl_design.record.history import ModelRecord
 from autodl_design.report_page.statistics import pareto_front, trained
 
@@ -22,12 +23,13 @@ MOST_MARKERS = 200  # steps that are marked one by one
 MOST_NUMBERS = 144  # fields of a heat map that has numbers in them
 
 
+@own_style
 def draw_search(
     models: Sequence[ModelRecord],
     baseline: Sequence[ModelRecord],
     num_classes: int | None,
     width: float = 8.0,
-) -> plt.Figure:
+) -> Figure:
     """Accuracy, parameters and, where it is another thing than accuracy, reward over the steps.
 
     num_classes: of the images, if it is known. width: in inches."""
@@ -35,10 +37,8 @@ def draw_search(
     panels = {"accuracy": "accuracy on held-out images", "num_params": "parameters"}
     if any(model.reward != model.accuracy for model in models):
         panels["reward"] = "reward"
-    figure, all_axes = plt.subplots(
-        len(panels), 1, sharex=True, height_ratios=[2, 1, 1][: len(panels)],
-        figsize=(width, 3.5 + 1.7 * (len(panels) - 1)), layout="constrained",
-    )  # fmt: skip
+    figure = new_figure(width, 3.5 + 1.7 * (len(panels) - 1))
+    all_axes = figure.subplots(len(panels), 1, sharex=True, height_ratios=[2, 1, 1][: len(panels)])
     for axes, (field, axis_label) in zip(all_axes, panels.items(), strict=True):
         by_step = defaultdict(list)
         for model in models:
@@ -73,30 +73,34 @@ def draw_search(
     return figure
 
 
-def draw_front(models: Sequence[ModelRecord]) -> plt.Figure:
+@own_style
+def draw_front(models: Sequence[ModelRecord]) -> Figure:
     """Accuracy against parameters of all trained models, and the Pareto front."""
     models = trained(models)
     front = pareto_front(models)
-    figure, axes = plt.subplots(figsize=(PAGE_WIDTH, 5.2), layout="constrained")
+    figure = new_figure(PAGE_WIDTH, 5.2)
+    axes = figure.subplots()
     by_field = ([getattr(model, field) for model in models] for field in ("num_params", "accuracy"))
     # As pixels within the drawing: thousands of points would make a file of megabytes.
     axes.scatter(*by_field, s=12, color=SMOOTH, alpha=0.35, linewidths=0, rasterized=True, label="a model")
     sizes, accuracies = ([getattr(model, field) for model in front] for field in ("num_params", "accuracy"))
     axes.plot(sizes, accuracies, color=BEST, marker="o", drawstyle="steps-post", label="Pareto front")
     axes.xaxis.set_major_locator(MaxNLocator(5))
-    axes.xaxis.set_major_formatter(matplotlib.ticker.StrMethodFormatter("{x:,.0f}"))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     axes.set(xlabel="parameters", ylabel="accuracy on held-out images")
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8, loc="lower right")
     return figure
 
 
+@own_style
 def draw_heat_map(
     shares: np.ndarray, row_names: Sequence[str], column_names: Sequence[str], labels: tuple[str, str]
-) -> plt.Figure:
+) -> Figure:
     """shares: [rows, columns] in 0 .. 1, white where NaN. labels: what rows and columns are."""
     rows, columns = shares.shape
-    figure, axes = plt.subplots(figsize=(PAGE_WIDTH, 1.0 + min(0.28 * rows, 5)), layout="constrained")
+    figure = new_figure(PAGE_WIDTH, 1.0 + min(0.28 * rows, 5))
+    axes = figure.subplots()
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto", interpolation="nearest")
     every = 1 if columns <= 20 else 10
     axes.set_xticks(range(0, columns, every), column_names[::every], fontsize=9)
@@ -115,17 +119,6 @@ def draw_heat_map(
     return figure
 
 
-def png(figure: plt.Figure) -> bytes:
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=120)
-    plt.close(figure)
-    return picture.getvalue()
-
-
-def data_uri(figure: plt.Figure) -> str:
-    """The figure as SVG within an address, for <img src=...>: the same figure gives the same text."""
-    picture = io.BytesIO()
-    with matplotlib.rc_context({"svg.hashsalt": "report"}):
-        figure.savefig(picture, format="svg", dpi=150, metadata={"Date": None})
-    plt.close(figure)
-    return "data:image/svg+xml;base64," + base64.b64encode(picture.getvalue()).decode()
+def data_uri(figure: Figure) -> str:
+    """The figure as SVG within an address, for <img src=...>."""
+    return "data:image/svg+xml;base64," + base64.b64encode(svg(figure)).decode()

@@ -3,17 +3,25 @@
 Listens on 127.0.0.1 only, and answers only where it is addressed as 127.0.0.1 or localhost, so that no
 other web site can read the page through a name of its own that it lets point here (DNS rebinding). There
 are two addresses, / and /refresh.js; nothing of an address becomes the name of a file.
+
+A request and its answer have DEADLINE seconds. Where more than MOST_CONNECTIONS are open, the oldest are
+closed, so that slow clients keep nobody out; twice as many threads are the most.
 """
 
 import socket
+import threading
+import time
+from contextlib import suppress
 
 import flask
 from werkzeug.exceptions import HTTPException
-from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
 from autodl_design.report_page.page import ENVIRONMENT, LivePage
 
 HOST = "127.0.0.1"
+DEADLINE = 30.0  # seconds
+MOST_CONNECTIONS = 20
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'self'; "
@@ -53,17 +61,53 @@ def make_app(page: LivePage) -> flask.Flask:
 
 
 class _QuietHandler(WSGIRequestHandler):
-    timeout = 30  # seconds that a client may take for its request
-
     def log(self, type: str, message: str, *arguments) -> None:
         """Nothing: a page asks every few seconds, and what is no request gets an answer."""
 
 
-def bind(page: LivePage, port: int) -> BaseWSGIServer:
+class BoundedServer(ThreadedWSGIServer):
+    """Closes connections that are older than DEADLINE, and the oldest where there are too many."""
+
+    def __init__(self, *arguments, **options):
+        self._lock = threading.Lock()
+        self._opened: dict[socket.socket, float] = {}  # when; the oldest first
+        self._cut_off: set[socket.socket] = set()  # whose threads have not ended yet
+        super().__init__(*arguments, **options)
+
+    def process_request(self, request: socket.socket, client_address) -> None:
+        with self._lock:
+            refused = len(self._opened) + len(self._cut_off) >= 2 * MOST_CONNECTIONS
+            self._opened[request] = time.monotonic()
+            self._cut_off_all(list(self._opened)[:-MOST_CONNECTIONS])
+        if refused:
+            self.shutdown_request(request)
+        else:
+            super().process_request(request, client_address)
+
+    def shutdown_request(self, request: socket.socket) -> None:
+        with self._lock:
+            self._opened.pop(request, None)
+            self._cut_off.discard(request)
+        super().shutdown_request(request)
+
+    def service_actions(self) -> None:
+        """Called by `serve_forever` twice a second."""
+        latest = time.monotonic() - DEADLINE
+        with self._lock:
+            self._cut_off_all([request for request, opened in self._opened.items() if opened < latest])
+
+    def _cut_off_all(self, requests: list[socket.socket]) -> None:
+        """Their threads, which wait for the clients, see an end and close them."""
+        for request in requests:
+            del self._opened[request]
+            self._cut_off.add(request)
+            with suppress(OSError):  # the client has gone
+                request.shutdown(socket.SHUT_RDWR)
+
+
+def bind(page: LivePage, port: int) -> BoundedServer:
     """A server on the port (0: any free one), which `serve_forever` starts. Raises OSError where the port
     cannot be had."""
     # Bound here: on a port in use Werkzeug would print lines of its own and end the process.
     with socket.create_server((HOST, port)) as listener:
-        return make_server(
-            HOST, port, make_app(page), threaded=True, request_handler=_QuietHandler, fd=listener.fileno()
-        )
+        return BoundedServer(HOST, port, make_app(page), handler=_QuietHandler, fd=listener.fileno())

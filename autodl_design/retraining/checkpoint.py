@@ -29,7 +29,7 @@ class Checkpoint:
     epoch: int  # how many are done
     best_accuracy: float
     rng: dict[str, Any]  # state of NumPy's generator
-    now: Arrays  # what `ChildTrainer.state` gives
+    now: Arrays  # what `ChildTraining.state` gives
     best: Arrays  # the same after the epoch with the best accuracy
 
     def check_states(self, like: Arrays) -> None:

@@ -8,11 +8,9 @@ elsewhere they are one value, architecture.Architecture.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
-Vector = TypeVar("Vector", bound=Sequence)
-
-# Token t is the t-th of these. nn_paddle.OPERATIONS says what each of them is.
+# Token t is the t-th of these. child_network.operations.OPERATIONS says what each of them is.
 OPERATION_NAMES = (
     "conv_1x1",
     "conv_3x3",
@@ -48,7 +46,7 @@ class Cell(NamedTuple):
         return depths
 
 
-def halves(vector: Vector) -> tuple[Vector, Vector]:
+def halves(vector: Sequence[int]) -> tuple[Sequence[int], Sequence[int]]:
     """The normal cell's and the reduction cell's part of tokens or of an adjacency vector."""
     half = len(vector) // 2
     return vector[:half], vector[half:]

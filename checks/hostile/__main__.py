@@ -21,9 +21,10 @@ from pathlib import Path
 from absl import app, flags
 from PIL import Image
 
+from checks import ROOT
 from checks.hostile import flags as odd_flags
 from checks.hostile import images, models, searches, server
-from checks.hostile.case import ROOT, Case, run
+from checks.hostile.case import Case, run
 
 FLAGS = flags.FLAGS
 AT_ONCE = 2
@@ -103,7 +104,7 @@ def count(group: str, name: str, fault: str | None, tried: Counter, failed: Coun
 def main(argv: list[str]) -> None:
     groups = FLAGS.groups or GROUPS
     if unknown := set(groups) - set(GROUPS):
-        sys.exit(f"hostile_inputs: --groups: {', '.join(sorted(unknown))}: choose from {', '.join(GROUPS)}")
+        sys.exit(f"checks.hostile: --groups: {', '.join(sorted(unknown))}: choose from {', '.join(GROUPS)}")
     tried, failed = Counter(), Counter()
     with tempfile.TemporaryDirectory(prefix="hostile") as directory:
         base = Path(directory)

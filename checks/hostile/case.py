@@ -10,7 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).resolve().parents[2]
+from checks import ROOT
+
 MOST_SECONDS = 120
 MOST_MEMORY = 2 * 2**30  # bytes; Paddle and PARL alone take a quarter of it
 LONGEST_LINE = 6000  # a path has up to 4,096

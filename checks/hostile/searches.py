@@ -144,11 +144,63 @@ def damages() -> dict[str, Callable[[Path], None]]:
     return found
 
 
+def large_cells(num_nodes: int, share_of_edges: float) -> Callable[[Path], None]:
+    """A search's record with cells of so many nodes, of the most that --num_nodes allows."""
+
+    def damage(directory: Path) -> None:
+        rng = np.random.default_rng(0)
+        path = directory / "history.jsonl"
+        lines = []
+        for line in path.read_text().splitlines():
+            record = json.loads(line)
+            record["tokens"] = rng.integers(0, 10, 2 * num_nodes).tolist()
+            edges = rng.random(num_nodes * (num_nodes - 1)) < share_of_edges
+            lines.append(json.dumps({**record, "adjvec": edges.astype(int).tolist()}))
+        path.write_text("".join(f"{line}\n" for line in lines))
+        (directory / "final_candidates.jsonl").unlink(missing_ok=True)
+
+    return damage
+
+
+def report_cases(base: Path) -> list[Case]:
+    """A whole record, in surroundings that once kept report.py from making its pictures or its page."""
+
+    def whole(damage: Callable[[Path], None] = lambda directory: None, **files: bytes):
+        def prepare(here: Path) -> None:
+            damage(log(here, base))
+            for name, content in files.items():
+                (here / name).write_bytes(content)
+
+        return prepare
+
+    def succeeds(name: str, prepare: Callable[[Path], None], **options) -> Case:
+        return Case("report", name, REPORT, prepare, (0,), **options)
+
+    sizes = [(40, 0.0), (60, 0.5), (60, 1.0), (100, 0.1), (200, 0.01), (200, 1.0)]
+    backends = ["module://matplotlib_inline.backend_inline", "Qt4Agg", "TkAgg", "\x1b[2J", "template"]
+    settings = [
+        b"text.usetex: True\n",
+        b"backend: Qt4Agg\n",
+        b"font.size: \xff\n",
+        b"\0" * 100,
+        b"figure.dpi: 1e9\n",
+    ]
+    together = '"$@" & "$@"; code=$?; wait $! && exit $code'
+    return [
+        *(succeeds(f"cells of {nodes} nodes, {share:g} of all edges", whole(large_cells(nodes, share)))
+          for nodes, share in sizes),
+        *(succeeds(f"MPLBACKEND={name!r}", whole(), environment={"MPLBACKEND": name}) for name in backends),
+        *(succeeds(f"matplotlibrc: {text[:20]!r}", whole(matplotlibrc=text)) for text in settings),
+        succeeds("two at once", whole(), shell=together),
+        succeeds("a hidden file of one's own", whole(lambda directory: (directory / ".mine").touch())),
+    ]  # fmt: skip
+
+
 def cases(base: Path) -> list[Case]:
     def prepare(damage):
         return lambda here: damage(log(here, base))
 
-    found = []
+    found = report_cases(base)
     for number, (name, damage) in enumerate(damages().items()):
         found.append(Case("report", name, REPORT, prepare(damage), (0, 1)))
         # A process with Paddle takes seconds: of the records' wrong values, which report.py checks by the

@@ -4,12 +4,15 @@ import io
 import json
 import os
 import random
+import stat
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 from helpers import limited_file_size
 
+from autodl_design.checked_io import files
 from autodl_design.checked_io.files import (
     MAX_TEXT,
     open_to_grow,
@@ -49,10 +52,80 @@ def test_what_is_no_file_is_neither_replaced_nor_waited_for(path):
         write_whole(path, b"")
 
 
-def test_a_fifo_where_the_file_is_prepared_is_not_waited_for(path):
-    os.mkfifo(path.with_name(".file"))
+@pytest.mark.parametrize(("owner", "call"), [(files, "write_to_disk"), (Path, "replace")])
+def test_two_processes_may_write_one_file(path, monkeypatch, owner, call):
+    """Another process writes the whole file just before this call of the first one."""
+    original = getattr(owner, call)
+
+    def with_another_before(*arguments):
+        monkeypatch.undo()
+        write_whole(path, b"another's")
+        return original(*arguments)
+
+    monkeypatch.setattr(owner, call, with_another_before)
+    write_whole(path, b"the first's")
+    assert path.read_bytes() == b"the first's" and os.listdir(path.parent) == ["file"]
+
+
+def test_a_file_of_the_users_is_left_alone(path):
+    """A hidden file of the same name once served to prepare the other."""
+    path.with_name(".file").write_bytes(b"mine")
     write_whole(path, b"content")
-    assert path.read_bytes() == b"content" and path.is_file()
+    assert path.with_name(".file").read_bytes() == b"mine"
+
+
+def test_what_a_killed_process_left_is_removed_an_hour_later(path):
+    left = path.with_name(f".written-{'0a' * 8}.tmp")
+    for name in (left, path.with_name(".written-mine.tmp")):
+        name.write_bytes(b"half")
+    write_whole(path, b"content")
+    assert left.exists()  # its process may still be writing
+    for name in path.parent.iterdir():
+        os.utime(name, (0, 0))
+    write_whole(path, b"content")
+    assert sorted(os.listdir(path.parent)) == [".written-mine.tmp", "file"]
+
+
+def test_an_interrupted_writer_leaves_nothing_behind(path, monkeypatch):
+    def interrupted(file, content):
+        file.write(content[:3])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(files, "write_to_disk", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_whole(path, b"content")
+    assert not os.listdir(path.parent)
+
+
+def test_names_of_files_reach_the_disk(path, monkeypatch):
+    """The directory is synced after a renaming, and after a growing file was made."""
+    calls = []
+    fsync, replace = os.fsync, Path.replace
+
+    def synced(descriptor):
+        calls.append("directory" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file")
+        fsync(descriptor)
+
+    def replaced(self, target):
+        calls.append("renamed")
+        return replace(self, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(Path, "replace", replaced)
+    write_whole(path, b"content")
+    assert calls == ["file", "renamed", "directory"]
+    calls.clear()
+    open_to_grow(path.with_name("grows")).close()
+    assert calls == ["directory"]
+
+
+def test_a_directory_that_may_not_be_read_is_written_to(path):
+    path.parent.chmod(0o300)
+    try:
+        write_whole(path, b"content")
+    finally:
+        path.parent.chmod(0o700)
+    assert path.read_bytes() == b"content"
 
 
 def test_lines_are_whole_and_grow(path):

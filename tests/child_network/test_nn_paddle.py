@@ -10,14 +10,16 @@ import pytest
 import nn_paddle
 from autodl_design.agents.random_search import random_architecture
 from autodl_design.backend import program_passes, programs
+from autodl_design.backend.paddle_backend import paddle
 from autodl_design.backend.program_passes import speed_up
 from autodl_design.backend.programs import get_variable
+from autodl_design.child_network import augmentation, network, operations, shared_sums
+from autodl_design.child_network.operations import static
 from autodl_design.image_data.subset import Subset
 from autodl_design.search_space.architecture import Architecture
 from autodl_design.search_space.cells import decode
 from autodl_design.search_space.child import ChildConfig, check_fit
 from autodl_design.settings.fields import SettingsError
-from nn_paddle import paddle, static
 
 TINY = ChildConfig(width=8, num_cells=1, num_stages=2, epochs=3, T_0=3.0, warmup=1.0)
 ARCHITECTURE = Architecture.of([1, 6, 3, 8, 2, 4], [1, 1, 0, 0, 1, 1])
@@ -90,14 +92,14 @@ def expected(name, x, weights, stride):
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("size", [8, 7, 5, 2, 1])
 @pytest.mark.parametrize("stride", [1, 2])
-@pytest.mark.parametrize("name", nn_paddle.OPERATIONS)
+@pytest.mark.parametrize("name", operations.OPERATIONS)
 def test_operation(name, stride, size, training):
     rng = np.random.default_rng(0)
     x = rng.standard_normal((2, 3, size, size)).astype(np.float32)
     with programs.static_programs(), programs.new_scope():
         program, startup = static.Program(), static.Program()
         with static.program_guard(program, startup), paddle.utils.unique_name.guard():
-            y = nn_paddle.OPERATIONS[name](static.data("x", x.shape), stride, training)
+            y = operations.OPERATIONS[name](static.data("x", x.shape), stride, training)
         speed_up(program)
         executor = programs.new_executor()
         executor.run(startup)
@@ -118,7 +120,7 @@ def test_operation(name, stride, size, training):
 def test_standardise():
     images = np.zeros((2, 3072), np.uint8)
     images[0, ::2] = 200
-    x = nn_paddle.standardise(images)
+    x = augmentation.standardise(images)
     assert x.shape == (2, 3, 32, 32) and x.dtype == np.float32
     np.testing.assert_allclose([x[0].mean(), x[0].std()], [0, 1], atol=1e-5)
     assert (x[1] == 0).all()
@@ -127,9 +129,9 @@ def test_standardise():
 @pytest.mark.parametrize("size, padding", [(32, 4), (9, 1), (30, 3)])
 def test_augmented_rows_are_crops_of_the_padded_image(size, padding):
     images = np.random.default_rng(0).standard_normal((3, 3, size, size)).astype(np.float32)
-    table = nn_paddle.pixel_table(images)
+    table = augmentation.pixel_table(images)
     indices = np.repeat(np.arange(3), 200)
-    rows = nn_paddle.augmented_rows(indices, size, True, np.random.default_rng(1))
+    rows = augmentation.augmented_rows(indices, size, True, np.random.default_rng(1))
     crops = table[rows].reshape(-1, size, size, 3).transpose(0, 3, 1, 2)
     padded = np.pad(images, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
     offsets = range(2 * padding + 1)
@@ -159,8 +161,8 @@ def test_a_packed_batch_and_the_dropout_mask_in_it():
         program = static.Program()
         with static.program_guard(program, static.Program()):
             batch = static.data("batch", [60, 32 * 32 + 1 + 1600], "int32")
-            parts = nn_paddle.unpack_batch(batch, config)
-        feed = {"batch": nn_paddle.pack_batch(rows, labels, kept)}
+            parts = augmentation.unpack_batch(batch, config)
+        feed = {"batch": augmentation.pack_batch(rows, labels, kept)}
         actual_rows, actual_labels, mask = programs.new_executor().run(program, feed, parts)
     assert (actual_rows == rows).all() and (actual_labels == labels[:, None]).all()
     assert actual_labels.dtype == np.int64
@@ -183,8 +185,8 @@ def test_initial_values():
         with static.program_guard(program, static.Program()), paddle.utils.unique_name.guard():
             images = static.data("images", [2, 3, 32, 32])
             config = dataclasses.replace(TINY, width=64)
-            nn_paddle.build_network(images, ARCHITECTURE.cells(), 10, config, True)
-        values = nn_paddle.draw_parameters(program, np.random.default_rng(0))
+            network.build_network(images, ARCHITECTURE.cells(), 10, config, True)
+        values = network.draw_parameters(program, np.random.default_rng(0))
     stem = values["weight_0"]
     assert stem.shape == (64, 3, 3, 3)
     assert abs(stem).max() <= 2 * math.sqrt(2 / 27)
@@ -267,7 +269,7 @@ def test_classes_and_pixels_follow_the_images(num_classes, size, tmp_path):
     labels[0] = num_classes - 1
     subset = Subset(images, labels, images[:3], labels[:3], tuple(map(str, range(num_classes))))
     config = dataclasses.replace(TINY, width=4, train_batch_size=16)
-    with nn_paddle.ChildTrainer(ARCHITECTURE, config, subset, rng) as trainer:
+    with nn_paddle.ChildTraining(ARCHITECTURE, config, subset, rng) as trainer:
         loss, _ = trainer.train_epoch()
         assert 0.1 * math.log(num_classes) < loss < 10 * math.log(num_classes)
         accuracy, _ = trainer.evaluate(images, labels)
@@ -310,11 +312,11 @@ def program_for_gpus(subset, architecture, config):
     """The training program that a GPU would run, and the number of its operators of each type. It is built
     as where Paddle's kernels include float16 ones, which those for CPUs do not."""
     lists = importlib.import_module("paddle.static.amp.fp16_lists")
-    trainer = nn_paddle.ChildTrainer(architecture, config, subset, np.random.default_rng(0))
+    trainer = nn_paddle.ChildTraining(architecture, config, subset, np.random.default_rng(0))
     with pytest.MonkeyPatch.context() as patch, programs.static_programs(), programs.new_scope():
         patch.setattr(lists.core, "op_supported_infos", lambda device, dtype: (set(), set(), set()))
         trainer.executor = programs.new_executor()
-        for module in (nn_paddle, program_passes):
+        for module in (operations, network, program_passes):
             patch.setattr(module, "on_gpu", lambda: True)
         trainer._build_training(num_rows=10)
         yield trainer.program, collections.Counter(op.type for op in trainer.program.global_block().ops)
@@ -350,10 +352,13 @@ def test_mixed_precision_needs_a_gpu(easy_subset):
 
 
 def test_shared_summands_give_the_same_sums_with_fewer_additions():
-    assert nn_paddle.share_summands(((), (0,), (0, 1), (0, 1, 2))) == ([[], [0], [4], [2, 4]], {4: (0, 1)})
+    assert shared_sums.share_summands(((), (0,), (0, 1), (0, 1, 2))) == (
+        [[], [0], [4], [2, 4]],
+        {4: (0, 1)},
+    )
     rng = np.random.default_rng(0)
     sums = tuple(tuple(np.flatnonzero(rng.random(i) < 0.5).tolist()) for i in range(10))
-    shared, pairs = nn_paddle.share_summands(sums)
+    shared, pairs = shared_sums.share_summands(sums)
 
     def nodes(term: int) -> list[int]:
         return [node for part in pairs[term] for node in nodes(part)] if term in pairs else [term]

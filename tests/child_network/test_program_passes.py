@@ -3,12 +3,13 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-import nn_paddle
 from autodl_design.backend import program_passes, programs
+from autodl_design.backend.paddle_backend import paddle
 from autodl_design.backend.program_passes import speed_up
+from autodl_design.child_network.network import build_network, draw_parameters
+from autodl_design.child_network.operations import F, static
 from autodl_design.search_space.cells import decode
 from autodl_design.search_space.child import ChildConfig
-from nn_paddle import F, paddle, static
 
 TOKENS = [1, 4, 6, 9, 0, 3, 8, 7]
 EVERY_EDGE = 12 * [1]
@@ -34,11 +35,11 @@ def gradients(
             images = static.data("images", [4, 3, 32, 32])
             labels = static.data("labels", [4, 1], "int64")
             cells = decode(tokens, EVERY_EDGE)
-            logits = nn_paddle.build_network(images, cells, 10, config, training=True)
+            logits = build_network(images, cells, 10, config, training=True)
             loss = F.cross_entropy(logits, labels)
             fetches = [gradient for _, gradient in static.append_backward(loss)]
         rewrite(program)
-        programs.set_variables(nn_paddle.draw_parameters(program, rng))
+        programs.set_variables(draw_parameters(program, rng))
         values = programs.new_executor().run(program, feed, fetches)
         return values, [op.type for op in program.global_block().ops]
 

@@ -9,7 +9,16 @@ from helpers import ROOT, run
 PACKAGE = "autodl_design"
 # Each imports only those before it.
 ROOMS = [
-    *("checked_io", "settings", "search_space", "image_data", "agents", "backend", "trainers"),
+    *(
+        "checked_io",
+        "settings",
+        "search_space",
+        "image_data",
+        "agents",
+        "backend",
+        "child_network",
+        "trainers",
+    ),
     *("record", "search_loop", "pictures", "report_page", "trained_model", "retraining"),
 ]
 SCRIPTS = [

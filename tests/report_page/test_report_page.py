@@ -1,11 +1,14 @@
 """The page of report.py: its HTML, its server, and what Chromium, where it is installed, makes of it."""
 
+import contextlib
 import json
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
+import urllib.request
 from html.parser import HTMLParser
 
 import pytest
@@ -14,6 +17,7 @@ from model_records import CACHED, FAILED, model, write_steps
 
 from autodl_design.record.history import RecordError
 from autodl_design.report_page import page
+from autodl_design.report_page import server as server_module
 from autodl_design.report_page.page import LivePage, render
 from autodl_design.report_page.server import bind, make_app
 
@@ -178,6 +182,60 @@ def test_command_serves_on_this_machine_only_until_interrupted(tmp_path):
             server.kill()
 
 
+@contextlib.contextmanager
+def serving(live):
+    server = bind(live, 0)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def closed_after(connection, seconds):
+    connection.settimeout(seconds)
+    try:
+        return connection.recv(1) == b""
+    except ConnectionResetError:
+        return True
+    except TimeoutError:
+        return False
+
+
+def test_a_client_that_sends_a_byte_now_and_then_is_cut_off(tmp_path, monkeypatch):
+    monkeypatch.setattr(server_module, "DEADLINE", 0.5)
+    with serving(LivePage(write(tmp_path, search(3)), None)) as server:
+        with socket.create_connection(("127.0.0.1", server.port)) as slow:
+            slow.sendall(b"GET / HTTP/1.1\r\n")
+            for _ in range(40):
+                try:
+                    slow.sendall(b"X")
+                except (BrokenPipeError, ConnectionResetError):
+                    break
+                if closed_after(slow, 0.1):
+                    break
+            else:
+                pytest.fail("still served after four seconds")
+
+
+def test_many_slow_clients_keep_nobody_out_and_are_no_more_than_the_bound(tmp_path):
+    with serving(LivePage(write(tmp_path, search(3)), None)) as server, contextlib.ExitStack() as stack:
+        before = threading.active_count()
+        for _ in range(100):
+            slow = stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+            slow.sendall(b"GET / HT")
+        assert (
+            closed_after(stack.enter_context(socket.create_connection(("127.0.0.1", server.port))), 0.1)
+            is False
+        )
+        assert threading.active_count() - before <= 2 * server_module.MOST_CONNECTIONS
+        with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/", timeout=20) as page:
+            assert page.status == 200
+
+
 # --- In a browser -----------------------------------------------------------------------------------
 
 
@@ -204,16 +262,9 @@ def test_browser_puts_new_models_on_the_page(tmp_path, monkeypatch):
             self.count += 1
             return super().html()
 
-    server = bind(Growing(tmp_path / "log", None), 0)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
+    with serving(Growing(tmp_path / "log", None)) as server:
         address = f"http://127.0.0.1:{server.port}/"
         shown = Page(chromium(tmp_path, f"--virtual-time-budget={4000 * page.REFRESH_SECONDS}", address))
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
     assert "looked at" in shown.text
     assert "best accuracy, model 0" not in shown.text and "best accuracy, model" in shown.text
 

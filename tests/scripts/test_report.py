@@ -11,12 +11,9 @@ from model_records import CACHED, FAILED, model
 from PIL import Image
 
 import report
-from autodl_design.pictures.graph_layout import layered_layout
-from autodl_design.pictures.network_picture import cell_graph, plt
 from autodl_design.record.history import RecordError
 from autodl_design.report_page.pictures import draw_search
 from autodl_design.report_page.text import report_lines
-from autodl_design.search_space.cells import decode
 
 
 def write(directory, models, name="history.jsonl"):
@@ -117,24 +114,6 @@ def test_reward_is_drawn_where_it_is_not_the_accuracy():
         assert [axes.get_ylabel() for axes in figure.axes] == labels
         baseline = figure.axes[0].lines[-1]
         assert baseline.get_label() == "mean of the baseline" and set(baseline.get_ydata()) == {0.15}
-        plt.close(figure)
-
-
-@pytest.mark.parametrize("density", [0.1, 0.5, 1.0])
-def test_layout_points_down_and_keeps_edges_clear_of_nodes(density):
-    rng = np.random.default_rng(0)
-    for cell in decode(rng.integers(0, 10, 20).tolist(), (rng.random(90) < density).astype(int).tolist()):
-        graph = cell_graph(cell, "F")
-        positions, paths = layered_layout(graph)
-        assert paths.keys() == set(graph.edges)
-        for (source, target), points in paths.items():
-            assert points[0] == positions[source] and points[-1] == positions[target]
-            assert all(below[1] == above[1] - 1 for above, below in zip(points, points[1:], strict=False))
-            for x, y in points[1:-1]:
-                assert all(abs(x - node_x) > 0.5 for node_x, node_y in positions.values() if node_y == y)
-        for i, place in enumerate(positions.values()):
-            others = list(positions.values())[:i]
-            assert all(y != place[1] or abs(x - place[0]) > 0.99 for x, y in others)
 
 
 @pytest.mark.parametrize("models", [[], [model(0, **FAILED)]])
@@ -150,7 +129,6 @@ def test_one_step_is_drawn_between_whole_numbers():
     assert all(float(tick).is_integer() for tick in figure.axes[-1].get_xticks())
     chance = figure.axes[0].lines[-1]
     assert chance.get_label() == "chance" and set(chance.get_ydata()) == {1 / 4}
-    plt.close(figure)
 
 
 def run_report(*arguments, **options):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import main
+from autodl_design.child_network.operations import OPERATIONS
 from autodl_design.record.history import RecordError, read_history
 from autodl_design.record.search_record import SearchRecord
 from autodl_design.search_loop.final_candidates import train_candidates
@@ -14,7 +15,6 @@ from autodl_design.search_loop.settings import PolicyConfig, RunConfig, SearchCo
 from autodl_design.search_loop.training_reward import SearchError, TrainingReward, accuracy_less_parameters
 from autodl_design.search_space.child import ChildConfig, TrainResult
 from autodl_design.trainers.job import Outcome
-from nn_paddle import OPERATIONS
 
 WEIGHTS = {"conv_1x1": 1, "conv_3x3": 9, "conv_5x5": 25, "dilated_3x3": 9, "conv_1x3_3x1": 6}
 WEIGHTS["conv_1x5_5x1"] = 10

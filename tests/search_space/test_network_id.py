@@ -6,8 +6,8 @@ import networkx as nx
 import numpy as np
 import pytest
 
+from autodl_design.child_network.operations import OPERATIONS
 from autodl_design.search_space.architecture import Architecture
-from nn_paddle import OPERATIONS
 
 of = Architecture.of
 TOKENS = {name: token for token, name in enumerate(OPERATIONS)}

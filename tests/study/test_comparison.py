@@ -15,7 +15,7 @@ from autodl_design.search_space.child import ChildConfig
 from autodl_design.settings.fields import SettingsError
 from study import full_size, proxy
 from study.comparison import best_models, curve_of
-from study.histories import ARCHIVE, read_runs, read_searches, write_runs
+from study.records import ARCHIVE, read_runs, read_searches, write_runs
 
 
 def test_a_size_is_named_by_what_differs_from_the_default():

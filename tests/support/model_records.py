@@ -8,7 +8,7 @@ from autodl_design.record.best import FINAL_NAME
 from autodl_design.record.history import HISTORY_NAME, ModelRecord
 from autodl_design.record.steps import FIELDS, StepsWriter
 from autodl_design.search_space.architecture import Architecture
-from study.histories import put_in
+from study.records import put_in
 
 TOKENS, ADJVEC = [1, 8, 3, 0], [1, 0]  # two nodes a cell
 FAILED = {"reward": 0.1, "status": "failed", "reason": "x", "seconds": None, "num_params": None}

@@ -3,8 +3,8 @@ its best models, as they are in LOG_DIR.
 
     models = read_searches(RESULTS)["evolution"][0]                 # of the search with seed 0
 
-    python -m study.histories logs/evolution-0 logs/random-0   # puts searches into the archive
-    python -m zipfile -e benchmarks/results/small/searches.zip logs
+    python -m study.records logs/evolution-0 logs/random-0   # puts searches into the archive
+    python -m zipfile -e study/records/small/searches.zip logs
     python main.py --resume --log_dir=logs/evolution-0              # a search goes on from its history
 
 A search is named AGENT-SEED.
@@ -30,7 +30,7 @@ from autodl_design.record.history import HISTORY_NAME, ModelRecord, RecordError,
 from autodl_design.record.search_record import SETTINGS_NAME
 from autodl_design.settings.command_line import one_line
 
-RESULTS = Path(__file__).parents[1] / "benchmarks/results" / "small"
+RESULTS = Path(__file__).parent / "records/small"
 ARCHIVE = "searches.zip"
 NAMES = (SETTINGS_NAME, HISTORY_NAME, FINAL_NAME)
 SEARCH = r"(?P<agent>.+)-(?P<seed>0|[1-9]\d*)"
@@ -116,7 +116,7 @@ def main(argv: list[str]) -> None:
     try:
         put_in(Path(FLAGS.results), map(Path, argv[1:]))
     except (RecordError, OSError) as error:
-        sys.exit(f"study.histories: {one_line(error)}")
+        sys.exit(f"study.records: {one_line(error)}")
 
 
 if __name__ == "__main__":
