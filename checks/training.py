@@ -130,7 +130,7 @@ def train(network: Network, subset: Subset) -> Recorded:
     rng = np.random.default_rng(0)
     with (
         mock.patch.object(nn_paddle, "pack_batch", pack_batch),
-        nn_paddle.ChildTraining(*network.architecture, config, subset, rng) as training,
+        nn_paddle.ChildTraining(network.architecture, config, subset, rng) as training,
     ):
         before = training.state()
         for _ in range(config.epochs):
@@ -321,7 +321,7 @@ def accuracy() -> int:
         pair = []
         for own in (False, True):
             with plain() if own else contextlib.nullcontext():
-                pair.append(nn_paddle.train_child(*architecture, subset, config, seed=index).accuracy)
+                pair.append(nn_paddle.train_child(architecture, subset, config, seed=index).accuracy)
         pairs.append(pair)
         print(f"| {index} | {pair[0]:.3f} | {pair[1]:.3f} |", flush=True)
     difference = np.subtract(*np.transpose(pairs))
