@@ -13,6 +13,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from autodl_design.search_space.architecture import Architecture
+from autodl_design.search_space.cells import OPERATION_NAMES
+
 PENALTIES = np.logspace(-2, 4, 25)  # in units of standardised counts, of which a model is one row
 
 
@@ -57,13 +60,10 @@ class CountRegression:
 
 
 def rank_by_counts(
-    tokens: Sequence[Sequence[int]],
-    adjvec: Sequence[Sequence[int]],
-    rewards: Sequence[float],
-    num_tokens: int,
+    architectures: Sequence[Architecture], rewards: Sequence[float], num_tokens: int = len(OPERATION_NAMES)
 ) -> list[int]:
-    """The rows of a search's own models, the one first whose reward a regression on all of them predicts to
-    be highest; among equals the earlier one."""
-    models = np.array(tokens), np.array(adjvec)
-    predicted = CountRegression(*models, np.array(rewards, float), num_tokens).predict(*models)
-    return np.argsort(-predicted, kind="stable").tolist()
+    """The places of a search's own models, first the one whose reward a regression on all of them predicts
+    to be highest; of equal ones the earlier."""
+    tokens, adjvec = (np.array(column) for column in zip(*architectures, strict=True))
+    regression = CountRegression(tokens, adjvec, np.array(rewards, float), num_tokens)
+    return np.argsort(-regression.predict(tokens, adjvec), kind="stable").tolist()

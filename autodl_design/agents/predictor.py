@@ -75,7 +75,7 @@ class PredictorAgent:
         )
         tokens, adjvec = (np.concatenate(arrays) for arrays in zip(drawn, children, strict=True))
         known = set(map(_key, self.tokens, self.adjvec))
-        rows = []
+        rows: list[int] = []
         for row in np.argsort(-regression.predict(tokens, adjvec), kind="stable"):
             if len(rows) == count:
                 break

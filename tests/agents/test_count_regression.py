@@ -5,6 +5,7 @@ import pytest
 
 from autodl_design.agents.count_regression import PENALTIES, CountRegression, counts, rank_by_counts
 from autodl_design.agents.random_search import random_architectures
+from autodl_design.search_space.architecture import Architecture
 
 K = 3
 
@@ -69,8 +70,8 @@ def test_of_too_few_models_it_predicts_their_mean(count):
 def test_the_luckiest_reward_is_not_ranked_first():
     tokens, adjvec, good, rewards = noisy(200, noise=0.2)
     rewards[good.argmin()] = 9  # luck
-    order = rank_by_counts(tokens.tolist(), adjvec.tolist(), rewards.tolist(), K)
+    order = rank_by_counts(Architecture.of_batch(tokens, adjvec), rewards.tolist())
     assert sorted(order) == list(range(200)) and order[0] != good.argmin()
     assert good[order[:10]].mean() > np.sort(good)[-30]
     # Of equal ones the earlier is first.
-    assert rank_by_counts([[0] * 6] * 3, [[1] * 6] * 3, [1, 2, 3], K) == [0, 1, 2]
+    assert rank_by_counts([Architecture.of([0] * 6, [1] * 6)] * 3, [1, 2, 3]) == [0, 1, 2]

@@ -83,7 +83,10 @@ def test_every_float_setting_refuses_what_is_not_finite(group):
 def test_every_setting_either_decides_results_or_is_free():
     """What --resume compares is complete: a new setting is in it unless its field says otherwise."""
     names = {field.name for group in SearchSettings.classes() for field in dataclasses.fields(group)}
-    decides = SearchSettings.of(agent="evolution").of_results()
+    decides = {
+        **SearchSettings.of(agent="evolution").of_results(),
+        **SearchSettings.of(agent="predictor").of_results(),
+    }
     free = {
         "preset", "log_dir", "resume", "data_path", "chunk_size", "final_candidates", "num_models",
         "trainers", "cluster", "retries", "model_timeout", "start_timeout",

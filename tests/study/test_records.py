@@ -50,11 +50,9 @@ def test_the_size_of_recorded_searches():
 
 def test_ids_of_recorded_networks_are_those_of_their_architectures():
     """Ids are what records of one network are found by."""
-    from autodl_design.search_space.network_id import network_id
-
     for path in records.FOLDER.rglob("full_size.jsonl.gz"):
         for run in read_runs(path):
-            assert network_id(run.tokens, run.adjvec, NUM_STAGES) == run.network
+            assert run.architecture.network_id(NUM_STAGES) == run.network
 
 
 @pytest.mark.slow
