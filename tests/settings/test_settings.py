@@ -93,8 +93,11 @@ def test_every_setting_either_decides_results_or_is_free():
     }  # fmt: skip
     assert set(decides) | free == names and not set(decides) & free
     assert decides["bn_shift"] == 2.0 and decides["cache"] is True
-    # Other agents have no population, and a search that began before evolution was there goes on.
-    assert set(decides) - set(SearchSettings().of_results()) == {"population_size", "tournament_size"}
+    # Other agents have no such settings, and a search that began before evolution was there goes on.
+    assert set(decides) - set(SearchSettings().of_results()) == {
+        *("population_size", "tournament_size"),
+        *("first_random", "pool_size", "num_parents", "random_share"),
+    }
 
 
 @pytest.mark.parametrize(
