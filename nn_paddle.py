@@ -1,6 +1,6 @@
 """Training and evaluating one child network in Paddle.
 
-    result = train_child(tokens, adjvec, subset, ChildConfig(), seed=0)
+    result = train_child(architecture, subset, ChildConfig(), seed=0)
 
 The network is a static program (autodl_design/child_network/ builds it, autodl_design/backend/programs.py
 says how programs run). Whatever is random about a model (initial weights, batch order, crops, flips,
@@ -25,6 +25,7 @@ from autodl_design.backend.programs import (
     new_scope,
     no_call_stacks,
     on_gpu,
+    one_layout,
     set_variables,
     static_programs,
 )
@@ -35,15 +36,15 @@ from autodl_design.child_network.augmentation import (
     standardise,
     unpack_batch,
 )
+from autodl_design.child_network.cpu_layers import layers_for
+from autodl_design.child_network.layers import F, Layers, Variable, static
 from autodl_design.child_network.network import build_network, draw_parameters
-from autodl_design.child_network.operations import F, Variable, static
 from autodl_design.image_data.subset import Subset
-from autodl_design.search_space.cells import decode
-from autodl_design.search_space.child import ChildConfig, TrainResult, check_fit
+from autodl_design.search_space.architecture import Architecture
+from autodl_design.search_space.child import MAX_PARAMETERS, ChildConfig, TrainResult, check_fit
 from autodl_design.settings.fields import SettingsError
 from autodl_design.trainers.job import Job
 
-MAX_PARAMETERS = 200_000_000  # a network of the default size has about a million
 EVALUATION_BATCH = 25  # with 100, evaluation takes half as much memory again as a training update
 
 
@@ -62,19 +63,18 @@ class ChildTraining:
     """Trains one child network, epoch by epoch; use it in a `with` statement.
 
     rng: all that is random is drawn from it.
-    Raises ValueError where tokens and adjvec are no architecture, config and images do not fit each other
-    (see `check_fit`), the network has more than MAX_PARAMETERS, or config.amp finds no GPU.
+    Raises ValueError where config and images do not fit each other (see `check_fit`), the network has more
+    than MAX_PARAMETERS, or config.amp finds no GPU.
     """
 
     def __init__(
         self,
-        tokens: Sequence[int],
-        adjvec: Sequence[int],
+        architecture: Architecture,
         config: ChildConfig,
         subset: Subset,
         rng: np.random.Generator,
     ):
-        self.cells = decode(tokens, adjvec)
+        self.cells = architecture.cells()
         check_fit(config, len(subset.train_images), subset.image_size)
         self.config = config
         self.images, self.labels = subset.train_images, subset.train_labels
@@ -88,6 +88,7 @@ class ChildTraining:
             raise ValueError("amp, mixed precision, needs a GPU")
         with contextlib.ExitStack() as stack:
             stack.enter_context(static_programs())
+            stack.enter_context(one_layout(layers_for(self.config, training=True).data_format))
             stack.enter_context(new_scope())
             self.executor = new_executor()
             stack.callback(self.executor.close)
@@ -105,8 +106,8 @@ class ChildTraining:
         del self.executor, self.program, self.schedule, self.evaluation, self.evaluation_fetches
         self.stack.close()
 
-    def _logits(self, images: Variable, training: bool, dropout_mask: Variable | None = None) -> Variable:
-        return build_network(images, self.cells, self.num_classes, self.config, training, dropout_mask)
+    def _logits(self, layers: Layers, images: Variable, dropout_mask: Variable | None = None) -> Variable:
+        return build_network(layers, images, self.cells, self.num_classes, self.config, dropout_mask)
 
     def _build_training(self, num_rows: int) -> None:
         """The program of one update. It is fed a `batch`, as `pack_batch` makes it, and adds to the
@@ -120,8 +121,8 @@ class ChildTraining:
 
             pixels = paddle.gather(table, paddle.reshape(rows, [-1]))  # [B * S * S, 3]
             pixels = paddle.reshape(pixels, [-1, self.size, self.size, 3])
-            images = paddle.transpose(pixels, [0, 3, 1, 2])
-            logits = self._logits(images, True, mask)
+            layers = layers_for(self.config, training=True)
+            logits = self._logits(layers, layers.images(pixels), mask)
             loss = F.cross_entropy(logits, labels)
             correct = static.accuracy(F.softmax(logits), labels)
             for name, value in {"loss_sum": loss, "correct_sum": correct}.items():
@@ -159,9 +160,10 @@ class ChildTraining:
     def _build_evaluation(self) -> None:
         self.evaluation = static.Program()
         with static.program_guard(self.evaluation, static.Program()), paddle.utils.unique_name.guard():
-            images = static.data("images", [-1, 3, self.size, self.size])
+            pixels = static.data("pixels", [-1, self.size, self.size, 3])
             labels = static.data("labels", [-1, 1], "int64")
-            logits = self._logits(images, training=False)
+            layers = layers_for(self.config, training=False)
+            logits = self._logits(layers, layers.images(pixels))
             loss = F.cross_entropy(logits, labels, reduction="none")
         speed_up(self.evaluation)
         self.evaluation_fetches = [logits, loss]
@@ -183,7 +185,8 @@ class ChildTraining:
         correct, total_loss = 0, 0.0
         for i in range(0, len(images), EVALUATION_BATCH):
             part = slice(i, i + EVALUATION_BATCH)
-            feed = {"images": standardise(images[part]), "labels": labels[part, None]}
+            pixels = standardise(images[part]).transpose(0, 2, 3, 1)
+            feed = {"pixels": np.ascontiguousarray(pixels), "labels": labels[part, None]}
             logits, losses = self.executor.run(self.evaluation, feed, self.evaluation_fetches)
             correct += int((logits.argmax(axis=1) == labels[part]).sum())
             total_loss += float(losses.sum(dtype=np.float64))
@@ -199,31 +202,13 @@ class ChildTraining:
         set_variables(state)
         self.schedule.step(epochs * self.steps)
 
-    def export(self) -> tuple[bytes, bytes]:
-        """The contents of a .pdmodel and a .pdiparams file, for paddle.inference: the network from raw
-        pixels, float32 [B, 3, S, S] in 0 .. 255, to the classes' probabilities [B, num_classes]."""
-        program = static.Program()
-        with (
-            static.program_guard(program, static.Program()),
-            paddle.utils.unique_name.guard(),
-            no_call_stacks(),  # whose paths are of no use to others
-        ):
-            pixels = static.data("pixels", [-1, 3, self.size, self.size])
-            flat = paddle.flatten(pixels, 1)
-            centred = flat - paddle.mean(flat, 1, keepdim=True)
-            variance = paddle.mean(centred * centred, 1, keepdim=True)
-            images = centred / paddle.clip(variance, min=1 / flat.shape[1]) ** 0.5
-            images = paddle.reshape(images, [-1, 3, self.size, self.size])
-            ends = [pixels], [F.softmax(self._logits(images, training=False))]
-            return (
-                static.serialize_program(*ends, program=program),
-                static.serialize_persistables(*ends, self.executor, program=program),
-            )
+    def weights(self) -> dict[str, np.ndarray]:
+        """Parameters and moving statistics: what makes the trained network."""
+        return {parameter.name: get_variable(parameter.name) for parameter in self.program.all_parameters()}
 
 
 def train_child(
-    tokens: Sequence[int],
-    adjvec: Sequence[int],
+    architecture: Architecture,
     subset: Subset,
     config: ChildConfig,
     seed: int | Sequence[int],
@@ -235,12 +220,11 @@ def train_child(
     on_epoch: called after every epoch with its number (from 1) and the training loss and accuracy,
         both means over the epoch's batches.
 
-    Raises ValueError where tokens and adjvec are no architecture, or config and subset do not fit each
-    other.
+    Raises ValueError where config and subset do not fit each other.
     """
     start = time.perf_counter()
     rng = np.random.default_rng(seed)
-    with ChildTraining(tokens, adjvec, config, subset, rng) as trainer:
+    with ChildTraining(architecture, config, subset, rng) as trainer:
         for epoch in range(1, config.epochs + 1):
             train_loss, train_accuracy = trainer.train_epoch()
             if on_epoch:
@@ -271,4 +255,4 @@ class TrainJob:
 
     def __call__(self, job: Job, on_epoch: Callable[[int, float, float], None]) -> TrainResult:
         seed = [self.seed, job.mid, job.run]
-        return train_child(job.tokens, job.adjvec, self.subset, self.config, seed, on_epoch)
+        return train_child(job.architecture, self.subset, self.config, seed, on_epoch)
