@@ -224,8 +224,8 @@ def test_settings_that_contradict(more, words):
 
 
 @pytest.mark.parametrize("changed", [
-    {b"num_cases_per_batch": [3] * 9}, {b"num_cases_per_batch": [b"3"] * 10}, {b"mirror": 2}, {b"mirror": [1]},
-    {b"num_cases_per_batch": [4] * 10},
+    {b"num_cases_per_batch": [3] * 9}, {b"num_cases_per_batch": [b"3"] * 10},
+    {b"num_cases_per_batch": [4] * 10}, {b"mirror": 2}, {b"mirror": [1]},
 ])  # fmt: skip
 def test_a_subset_that_is_not_as_its_meta_says(changed, shapes, tmp_path):
     make_subset(all_of(shapes, tmp_path))
