@@ -8,7 +8,6 @@ from model_records import model, put_search, search
 
 from autodl_design.record.best import FINAL_NAME
 from autodl_design.record.history import RecordError
-from autodl_design.search_space.network_id import network_id
 from study import records
 from study.finalists import NUM_STAGES
 from study.records import ARCHIVE, read_all, read_runs, read_searches, train_missing, write_runs
@@ -53,7 +52,7 @@ def test_ids_of_recorded_networks_are_those_of_their_architectures():
     """Ids are what records of one network are found by."""
     for path in records.FOLDER.rglob("full_size.jsonl.gz"):
         for one in read_runs(path):
-            assert network_id(one.tokens, one.adjvec, NUM_STAGES) == one.network
+            assert one.architecture.network_id(NUM_STAGES) == one.network
 
 
 @pytest.mark.slow
