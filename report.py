@@ -58,7 +58,7 @@ def report(log_dir: Path, baseline_dir: Path | None, output_dir: Path) -> None:
     write(output_dir / "report.html", render(log_dir, baseline_dir).encode())
     curve = pictures.draw_search(models, baseline, num_classes(settings))
     write(output_dir / "search_result.png", png(curve))
-    network = draw_network(best.model.tokens, best.model.adjvec, best.describe(), size_of(settings))
+    network = draw_network(best.model.architecture, best.describe(), size_of(settings))
     write(output_dir / "cnn_net.png", png(network))
 
 

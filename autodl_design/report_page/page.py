@@ -21,7 +21,7 @@ from autodl_design.record.history import ModelRecord, RecordError
 from autodl_design.report_page import pictures, statistics
 from autodl_design.report_page.reading import num_classes, read_models, read_settings, read_steps
 from autodl_design.report_page.text import NUM_BEST, count_line
-from autodl_design.search_space.cells import OPERATION_NAMES, Cell, decode
+from autodl_design.search_space.cells import OPERATION_NAMES, Cell
 
 FILES = ("history.jsonl", "final_candidates.jsonl", "steps.csv", "search.json")
 REFRESH_SECONDS = 5
@@ -109,7 +109,7 @@ def _contents(log_dir: Path, baseline_dir: Path | None) -> dict[str, Any]:
     steps = optional(read_steps, [])
     best = best_of(models, NUM_BEST)
     shown = optional(lambda log_dir: the_best(log_dir, models), None) or Best(best[0], best[0].accuracy, 1)
-    normal, reduction = decode(shown.model.tokens, shown.model.adjvec)
+    normal, reduction = shown.model.architecture.cells()
     settings = optional(read_settings, {})
     plan = _plan(settings)
     return {
@@ -175,13 +175,11 @@ def _duration(seconds: float) -> str:
 
 
 def _row(model: ModelRecord) -> dict[str, Any]:
-    half = len(model.adjvec) // 2
-    edges = (sum(model.adjvec[:half]), sum(model.adjvec[half:]))
     operations = [
         ", ".join(f"{n}\u00a0{name}" for name, n in counts.items())
         for counts in statistics.operation_counts(model)
     ]
-    return {"model": model, "edges": edges, "operations": operations}
+    return {"model": model, "edges": model.architecture.edges(), "operations": operations}
 
 
 def _preferences(models: Sequence[ModelRecord]) -> dict[str, Any]:

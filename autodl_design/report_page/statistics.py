@@ -1,4 +1,4 @@
-"""What a search found and whether it learned, in numbers: for report.py and study/learning.py.
+"""What a search found and whether it learned, in numbers: for report.py and the study.
 
     comparison = compare(models, baseline=[])
 
@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from autodl_design.record.history import ModelRecord
-from autodl_design.search_space.cells import OPERATION_NAMES, decode
+from autodl_design.search_space.cells import OPERATION_NAMES, halves
 
 LONGEST_WINDOW = 50  # steps
 
@@ -102,38 +102,24 @@ def pareto_front(models: Iterable[ModelRecord]) -> list[ModelRecord]:
 
 def operation_shares(models: Sequence[ModelRecord], reduction: bool) -> np.ndarray:
     """[K, N]: the share of the models in which a node (a column) of the cell takes an operation (a row)."""
-    tokens = _half([model.tokens for model in models], reduction)
+    tokens = np.array([halves(model.architecture.tokens)[reduction] for model in models])
     return np.stack([(tokens == token).mean(axis=0) for token in range(len(OPERATION_NAMES))])
 
 
 def edge_shares(models: Sequence[ModelRecord], reduction: bool) -> np.ndarray:
     """[N - 1, N - 1]: the share of the models in which node j (a column) of the cell feeds node i + 1 (row
     i); NaN where there is no such edge, since a node is fed by earlier ones only."""
-    taken = _half([model.adjvec for model in models], reduction).mean(axis=0)
-    N = len(models[0].tokens) // 2
+    taken = np.mean([halves(model.architecture.adjvec)[reduction] for model in models], axis=0)
+    N = models[0].architecture.num_nodes
     shares = np.full((N - 1, N - 1), np.nan)
     shares[np.tril_indices(N - 1)] = taken  # row by row, as in an adjvec
     return shares
 
 
-def share_of_edges(models: Sequence[ModelRecord]) -> float:
-    """The share of all possible edges that the models take; NaN in cells of one node, which have none."""
-    edges = np.array([model.adjvec for model in models])
-    return float(edges.mean()) if edges.size else math.nan
-
-
-def _half(vectors: list[list[int]], reduction: bool) -> np.ndarray:
-    """The part of one cell, of vectors that hold the normal cell first."""
-    both = np.array(vectors)
-    middle = both.shape[1] // 2
-    return both[:, middle:] if reduction else both[:, :middle]
-
-
 def operation_counts(model: ModelRecord) -> list[dict[str, int]]:
     """For the normal and the reduction cell: nodes by operation, the most frequent first."""
-    cells = decode(model.tokens, model.adjvec)
     counts = []
-    for cell in cells:
+    for cell in model.architecture.cells():
         names = sorted(set(cell.operations), key=lambda name: (-cell.operations.count(name), name))
         counts.append({name: cell.operations.count(name) for name in names})
     return counts

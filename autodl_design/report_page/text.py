@@ -53,8 +53,7 @@ def count_line(models: Sequence[ModelRecord]) -> str:
 def model_table(models: Sequence[ModelRecord]) -> Iterator[str]:
     yield "   mid  accuracy   parameters   reward   edges"
     for model in models:
-        half = len(model.adjvec) // 2
-        edges = f"{sum(model.adjvec[:half])}+{sum(model.adjvec[half:])}"
+        edges = "+".join(map(str, model.architecture.edges()))
         sizes = f"{model.num_params:11,d}  {model.reward:7.3f}  {edges:>6}"
         yield f"{model.mid:6d}  {model.accuracy:8.3f}  {sizes}"
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from autodl_design.record.best import FINAL_NAME
 from autodl_design.record.history import HISTORY_NAME, ModelRecord
 from autodl_design.record.steps import FIELDS, StepsWriter
+from autodl_design.search_space.architecture import Architecture
 from study.records import put_in
 
 TOKENS, ADJVEC = [1, 8, 3, 0], [1, 0]  # two nodes a cell
@@ -14,12 +15,17 @@ FAILED = {"reward": 0.1, "status": "failed", "reason": "x", "seconds": None, "nu
 CACHED = {"status": "cached", "reason": "the network of model 1", "seconds": 0.0}
 
 
-def model(mid: int, accuracy: float | None = None, **fields) -> ModelRecord:
+def model(
+    mid: int,
+    accuracy: float | None = None,
+    tokens: Sequence[int] = TOKENS,
+    adjvec: Sequence[int] = ADJVEC,
+    **fields,
+) -> ModelRecord:
     """Two models a step; what `fields` leaves out is that of a trained one."""
     fields = {
         "step": mid // 2,
-        "tokens": TOKENS,
-        "adjvec": ADJVEC,
+        "architecture": Architecture.of(tokens, adjvec),
         "reward": accuracy,
         "status": "ok",
         "reason": None,
@@ -28,6 +34,11 @@ def model(mid: int, accuracy: float | None = None, **fields) -> ModelRecord:
         **fields,
     }
     return ModelRecord(mid=mid, accuracy=accuracy, **fields)
+
+
+def search(accuracies: Sequence[float]) -> list[ModelRecord]:
+    """Models of as many networks."""
+    return [model(mid, accuracy, network=f"{mid:016x}") for mid, accuracy in enumerate(accuracies)]
 
 
 def write_steps(path: Path, *rows: dict[str, float]) -> None:
@@ -41,7 +52,7 @@ def write_steps(path: Path, *rows: dict[str, float]) -> None:
 def put_search(
     results: Path, name: str, models: Sequence[ModelRecord], final_runs: Sequence[ModelRecord] = ()
 ) -> None:
-    """Write a search's files, and put them into the archive of the benchmarks' results."""
+    """Write a search's files, and put them into an archive of the study."""
     log_dir = results / "logs" / name
     log_dir.mkdir(parents=True, exist_ok=True)
     for file, some in ((HISTORY_NAME, models), (FINAL_NAME, final_runs)):
