@@ -7,12 +7,14 @@ LOG_DIR/tensorboard/    the same as scalars: `tensorboard --logdir=LOG_DIR/tenso
 import time
 from pathlib import Path
 
-from tensorboardX.event_file_writer import EventsWriter
-from tensorboardX.proto.event_pb2 import Event, SessionLog
-from tensorboardX.summary import scalar
-
+from autodl_design.backend.quiet_import import Without
 from autodl_design.record.log_dir import LogDir
 from autodl_design.record.step_table import StepsWriter
+
+with Without("torch"):
+    from tensorboardX.event_file_writer import EventsWriter
+    from tensorboardX.proto.event_pb2 import Event, SessionLog
+    from tensorboardX.summary import scalar
 
 
 class StepLog:
