@@ -73,7 +73,7 @@ def checked_models(
 
 
 class EvolutionAgent:
-    """See autodl.Agent for the methods."""
+    """See agent.Agent for the methods."""
 
     def __init__(
         self,
