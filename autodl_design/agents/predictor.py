@@ -18,7 +18,7 @@ from autodl_design.agents.random_search import random_architectures
 
 
 class PredictorAgent:
-    """See autodl.Agent for the methods. Its state is all architectures so far with their rewards.
+    """See agent.Agent for the methods. Its state is all architectures so far with their rewards.
 
     first_random: architectures before the first prediction.
     pool_size: candidates a batch, half of them random and half mutations of the `num_parents` best models.

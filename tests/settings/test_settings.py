@@ -131,7 +131,7 @@ def test_settings_that_do_not_fit_each_other_are_refused(make, complaint):
         ("--learning_rate=-0.1", "flag --learning_rate=-0.1: must be more than 0 and less than 1"),
         ("--bl_decay=1", "flag --bl_decay=1.0: must be at least 0 and less than 1"),
         ("--lr_max=nan", "flag --lr_max=nan: must be finite"),
-        ("--agent=magic", "flag --agent=magic: must be reinforce or evolution or random"),
+        ("--agent=magic", "flag --agent=magic: must be reinforce or evolution or predictor or random"),
         ("--cache=perhaps", "flag --cache=perhaps: "),
         ("--seed=-1", "flag --seed=-1: "),
         ("--log_dir=", "flag --log_dir=: must be something, not an empty text"),
