@@ -194,5 +194,5 @@ class HistoryWriter:
 
 def mean_of_runs(accuracies: Sequence[float | None]) -> tuple[float, str]:
     """Mean over a model's runs, 0 where all failed, and all of them as text; None is a run that failed."""
-    mean = np.mean([accuracy for accuracy in accuracies if accuracy is not None] or [0.0])
+    mean = float(np.mean([accuracy for accuracy in accuracies if accuracy is not None] or [0.0]))
     return mean, ", ".join("failed" if a is None else f"{a:.3f}" for a in accuracies)
