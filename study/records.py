@@ -26,9 +26,8 @@ from pathlib import Path
 from autodl_design.checked_io.files import write_whole
 from autodl_design.image_data.errors import DatasetError
 from autodl_design.image_data.subset import Subset
-from autodl_design.record.best import FINAL_NAME
-from autodl_design.record.history import HISTORY_NAME, ModelRecord, RecordError, from_json, read_history
-from autodl_design.record.search_record import SETTINGS_NAME
+from autodl_design.record.history import ModelRecord, RecordError, from_json, read_history
+from autodl_design.record.log_dir import FINAL_NAME, HISTORY_NAME, SETTINGS_NAME
 from autodl_design.search_loop.training_reward import accuracy_less_parameters, model_record
 from autodl_design.search_space.child import ChildConfig
 from autodl_design.settings import command_line
@@ -197,7 +196,7 @@ def train_missing(
                 network = f"{job.mid:016x}"
                 own = job._replace(mid=networks[network].mid)
                 run = model_record(0, own, outcome, accuracy_less_parameters(0.0), failed_reward=0.0)
-                if run.status == "failed":
+                if run.failed:
                     raise RecordError(f"model {run.mid} could not be trained again: {run.reason}")
                 print(f"{count} of {len(jobs)}: {run.accuracy:.3f}", flush=True)
                 runs = [*runs, run._replace(network=network, run=job.run)]

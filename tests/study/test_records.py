@@ -6,8 +6,8 @@ import pytest
 from helpers import CONFIG, JOBS, run
 from model_records import model, put_search, search
 
-from autodl_design.record.best import FINAL_NAME
 from autodl_design.record.history import RecordError
+from autodl_design.record.log_dir import FINAL_NAME
 from study import records
 from study.finalists import NUM_STAGES
 from study.records import ARCHIVE, read_all, read_runs, read_searches, train_missing, write_runs
