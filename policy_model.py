@@ -16,9 +16,9 @@ actions, so it knows the LSTM's whole input and runs it once over the sequence a
 product, in Paddle. Both walk through the same parameters.
 
 Shapes: B architectures, N nodes a cell, K tokens, E = N(N-1) edges, H hidden size; T = 2(2N - 1) steps
-(autodl_design/policy/layout.py lists them); D the width of the LSTM's input and of a head's output, at least
-that of the widest action. Where a step's action is narrower, the rest is padding: zero as an action, and left
-out of every sum.
+(autodl_design/policy/layout.py lists them); D the width of the LSTM's input and of a head's output, at
+least that of the widest action. Where a step's action is narrower, the rest is padding: zero as an
+action, and left out of every sum.
 """
 
 import math
