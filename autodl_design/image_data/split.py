@@ -67,7 +67,8 @@ class UsableImages:
             raise DatasetError(f"{first}; mend or remove it, or leave it out by {SKIP}")
         more = f"; and {count - MAX_SHOWN:,} more" if count > MAX_SHOWN else ""
         raise DatasetError(
-            f"{count:,} pictures cannot be read: {first}{more}; mend or remove them, or leave them out by {SKIP}"
+            f"{count:,} pictures cannot be read: {first}{more}; mend or remove them, or leave them out by "
+            f"{SKIP}"
         )
 
 
@@ -120,7 +121,8 @@ def check_size(count: int, size: int) -> None:
     total = count * 3 * size**2
     if count > MAX_COUNT:
         raise DatasetError(
-            f"{count:,} images are more than {MAX_COUNT:,}: draw some of them by dataset_maker.py --per_class"
+            f"{count:,} images are more than {MAX_COUNT:,}: draw some of them by dataset_maker.py "
+            "--per_class"
         )
     if total > MAX_BYTES:
         raise DatasetError(

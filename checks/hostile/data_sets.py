@@ -40,6 +40,8 @@ def hostile_data_sets() -> dict[str, tuple[str, dict[str, bytes]]]:
     no_picture = "".join(f"{k}.png,{k % 2}\n" for k in range(100_000)).encode()
     mnist = {"train-images-idx3-ubyte": idx(IMAGES), "train-labels-idx1-ubyte": idx(LABELS)}
 
+    large = struct.pack(">HBB3I", 0, 8, 3, 512, 1024, 1024)
+
     def of_images(content: bytes, packed: bool = False) -> tuple[str, dict[str, bytes]]:
         name = "train-images-idx3-ubyte" + (".gz" if packed else "")
         return "", {"train-labels-idx1-ubyte": mnist["train-labels-idx1-ubyte"], name: content}
@@ -61,8 +63,7 @@ def hostile_data_sets() -> dict[str, tuple[str, dict[str, bytes]]]:
         "CSV of devices": ("a.csv", {"a.csv": b"/dev/zero,a\n/dev/zero,b\n" * 9}),
         "IDX of 2**96 bytes": of_images(struct.pack(">HBB3I", 0, 8, 3, *[2**32 - 1] * 3)),
         "IDX, packed, of 2 GB": of_images(
-            gzip.compress(struct.pack(">HBB3I", 0, 8, 3, 512, 1024, 1024)) + gzip.compress(bytes(10**7)) * 99,
-            packed=True,
+            gzip.compress(large) + gzip.compress(bytes(10**7)) * 99, packed=True
         ),
         "IDX cut": of_images(mnist["train-images-idx3-ubyte"][:-1]),
         "IDX, packed and cut": of_images(gzip.compress(mnist["train-images-idx3-ubyte"])[:-9], packed=True),
