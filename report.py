@@ -12,6 +12,12 @@ trained them again. Writes, into LOG_DIR unless --output_dir says otherwise:
     cnn_net.png         the best architecture: the network and its two cells
 """
 
+if __name__ == "__main__":
+    from autodl_design.settings import interrupts
+
+    interrupts.exit_at_once()
+
+
 import dataclasses
 import os
 from pathlib import Path
