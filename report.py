@@ -27,9 +27,9 @@ from autodl_design.pictures.figures import png
 from autodl_design.pictures.network_picture import draw_network, size_of
 from autodl_design.record.best import read_final_means, the_best
 from autodl_design.record.history import RecordError
+from autodl_design.record.reading import num_classes, read_models, read_settings
 from autodl_design.report_page import pictures
 from autodl_design.report_page.page import LivePage, render
-from autodl_design.report_page.reading import num_classes, read_models, read_settings
 from autodl_design.report_page.text import final_lines, report_lines
 from autodl_design.settings import command_line
 from autodl_design.settings.fields import Settings, SettingsError, setting
@@ -61,6 +61,7 @@ def report(log_dir: Path, baseline_dir: Path | None, output_dir: Path) -> None:
     except RecordError:  # named on the page
         settings = {}
     best = the_best(log_dir, models)
+    assert best is not None  # since read_models found a trained one
     write(output_dir / "report.html", render(log_dir, baseline_dir).encode())
     curve = pictures.draw_search(models, baseline, num_classes(settings))
     write(output_dir / "search_result.png", png(curve))

@@ -16,14 +16,15 @@ import jinja2
 import numpy as np
 
 from autodl_design.pictures.network_picture import draw_cell
-from autodl_design.record.best import Best, best_of, read_final_means, the_best
+from autodl_design.record.best import Best, best_of, read_final_means, runs_text, the_best
 from autodl_design.record.history import ModelRecord, RecordError
+from autodl_design.record.log_dir import FINAL_NAME, HISTORY_NAME, SETTINGS_NAME, STEPS_NAME
+from autodl_design.record.reading import num_classes, read_models, read_settings, read_steps
 from autodl_design.report_page import pictures, statistics
-from autodl_design.report_page.reading import num_classes, read_models, read_settings, read_steps
 from autodl_design.report_page.text import NUM_BEST, count_line
 from autodl_design.search_space.cells import OPERATION_NAMES, Cell
 
-FILES = ("history.jsonl", "final_candidates.jsonl", "steps.csv", "search.json")
+FILES = (HISTORY_NAME, FINAL_NAME, STEPS_NAME, SETTINGS_NAME)
 REFRESH_SECONDS = 5
 # Making the page takes a second of one core; no more than this share of the time goes into it.
 LARGEST_SHARE = 0.1
@@ -119,7 +120,7 @@ def _contents(log_dir: Path, baseline_dir: Path | None) -> dict[str, Any]:
         "count_line": count_line(models),
         "facts": _facts(models, plan, steps, shown),
         "best": [_row(model) for model in best],
-        "final": optional(read_final_means, []),
+        "final": [(*final[:2], runs_text(final.accuracies)) for final in optional(read_final_means, [])],
         "front": [_row(model) for model in statistics.pareto_front(models)],
         "comparison": statistics.compare(models, baseline),
         "with_reward": any(model.reward != model.accuracy for model in best),

@@ -33,7 +33,7 @@ def draw_search(
     """Accuracy, parameters and, where it is another thing than accuracy, reward over the steps.
 
     num_classes: of the images, if it is known. width: in inches."""
-    models = [model for model in models if model.status != "failed"]
+    models = [model for model in models if not model.failed]
     panels = {"accuracy": "accuracy on held-out images", "num_params": "parameters"}
     if any(model.reward != model.accuracy for model in models):
         panels["reward"] = "reward"
@@ -60,7 +60,7 @@ def draw_search(
             if num_classes:
                 axes.axhline(1 / num_classes, color=CHANCE, linestyle=":", label="chance")
         if baseline:
-            mean = np.mean([getattr(model, field) for model in baseline if model.status != "failed"])
+            mean = np.mean([getattr(model, field) for model in baseline if not model.failed])
             axes.axhline(mean, color=BASELINE, linestyle="--", label="mean of the baseline")
         axes.set(ylabel=axis_label)
         if field != "reward":  # which may be below 0

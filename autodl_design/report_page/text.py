@@ -4,7 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from autodl_design.record.best import best_of
+from autodl_design.record.best import FinalMean, best_of, runs_text
 from autodl_design.record.history import ModelRecord
 from autodl_design.report_page.statistics import (
     Comparison,
@@ -76,11 +76,12 @@ def comparison_lines(comparison: Comparison) -> Iterator[str]:
         yield f"  {name:16} {estimate.mean:+.4f} +- {estimate.error:.4f}{in_errors}"
 
 
-def final_lines(means: Sequence[tuple[int, float, str]], models: Sequence[ModelRecord]) -> Iterator[str]:
+def final_lines(means: Sequence[FinalMean], models: Sequence[ModelRecord]) -> Iterator[str]:
     """The models that were trained again, by their mean; see `read_final_means`."""
     in_search = {model.mid: model.accuracy for model in models}
     if means:
         yield "Trained again from other random numbers, by their mean:"
         yield "   mid    mean  in the search  runs"
-    for mid, mean, runs in means:
-        yield f"{mid:6d}  {mean:6.3f}  {in_search.get(mid, math.nan):13.3f}  {runs}"
+    for final in means:
+        accuracy = in_search.get(final.mid, math.nan)
+        yield f"{final.mid:6d}  {final.mean:6.3f}  {accuracy:13.3f}  {runs_text(final.accuracies)}"
