@@ -198,7 +198,7 @@ def make_subset(config: SubsetConfig) -> None:
         for name, indices in batches.items()
     }
     contents[META_NAME] = meta(class_names, chunk_size, 3 * size**2)
-    files = {name: pickle.dumps(content, protocol=PICKLE_PROTOCOL) for name, content in contents.items()}
+    files = ((name, pickle.dumps(content, protocol=PICKLE_PROTOCOL)) for name, content in contents.items())
     write_directory(data_path, files, subset_names)
 
     origins = {"cifar": f"the batches in {input_dir}", "pictures": f"the pictures in {input_dir}"}

@@ -19,6 +19,7 @@ import codecs
 import io
 import re
 import struct
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -52,7 +53,9 @@ def read_pickle(content: bytes) -> Any:
     """Raises BatchPickleError."""
     machine = _Machine(content)
     try:
-        return machine.run()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of escapes that no Python knows; they stand for themselves
+            return machine.run()
     except BatchPickleError:
         raise
     except (IndexError, ValueError) as error:  # too little on the stack, a wrong number of arguments, ...

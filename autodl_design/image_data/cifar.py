@@ -76,7 +76,7 @@ def _unpack(archive: Path, input_dir: Path) -> None:
     missing = [name for name in TRAINING_BATCHES if name not in files]
     if missing:
         print(f"Warning: {archive} is not all of CIFAR-10: it lacks {', '.join(missing)}", flush=True)
-    write_directory(input_dir, files)
+    write_directory(input_dir, files.items())
 
 
 def _download(input_dir: Path) -> Path:

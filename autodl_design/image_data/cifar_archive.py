@@ -3,7 +3,6 @@
 files = read_archive(Path("cifar/cifar-10-python.tar.gz"))  # {"data_batch_1": bytes, ...}
 """
 
-import gzip
 import re
 import tarfile
 from pathlib import Path
@@ -13,6 +12,7 @@ from autodl_design.checked_io.messages import quoted
 from autodl_design.checked_io.regular_files import open_regular
 from autodl_design.image_data.batch import parse_batch, parse_pickle
 from autodl_design.image_data.errors import DatasetError
+from autodl_design.image_data.gunzip import Gunzip
 
 ARCHIVE_NAME = "cifar-10-python.tar.gz"
 ARCHIVE_FOLDER = "cifar-10-batches-py"
@@ -21,7 +21,8 @@ META_NAME = "batches.meta"
 FILE_NAME = re.compile(r"data_batch_[1-5]|test_batch|batches\.meta")
 
 MAX_MEMBER_BYTES = 32_000_000  # CIFAR-10's batches have 31 million
-MAX_HEADER_BYTES = 1_000_000  # of all headers before a member; tarfile holds them in memory
+MAX_HEADER_BYTES = 16_384  # from the end of a member to the next one's start, or to the archive's end
+MAX_OUTSIDE_BYTES = 65_536  # in all; CIFAR-10's archive has 20,000
 MAX_ARCHIVE_BYTES = 256_000_000  # unpacked; CIFAR-10's has 186 million
 
 
@@ -39,10 +40,7 @@ def read_archive(path: Path) -> dict[str, bytes]:
     except (DatasetError, MemoryError):
         raise
     except OSError as error:
-        # gzip's own errors have no number
-        if error.errno is not None:
-            raise DatasetError(f"{path} cannot be read: {error.strerror}") from error
-        raise _damaged(path, error) from error
+        raise DatasetError(f"{path} cannot be read: {error.strerror}") from error
     except Exception as error:  # damaged archives raise tar, zlib, EOF, recursion and other errors
         raise _damaged(path, error) from error
     if not any(name in files for name in TRAINING_BATCHES):
@@ -61,23 +59,23 @@ def _damaged(path: Path, error: Exception) -> DatasetError:
 
 
 class _Unpacked:
-    """The bytes that a gzip file holds, of which there may be at most MAX_ARCHIVE_BYTES."""
+    """What the gzip file holds: the files of the archive, and few bytes outside them, since the time that
+    tarfile takes grows with the square of a header's length (CVE-2024-6232)."""
 
     def __init__(self, compressed: BinaryIO):
-        self.stream = gzip.GzipFile(fileobj=compressed)
-        self.left = MAX_ARCHIVE_BYTES
+        self.stream = Gunzip(compressed, MAX_ARCHIVE_BYTES)
+        self.left_outside = MAX_OUTSIDE_BYTES
         self.left_to_next_member = MAX_HEADER_BYTES
 
     def start_member(self, size: int) -> None:
+        self.left_outside += size
         self.left_to_next_member = size + MAX_HEADER_BYTES
 
     def read(self, size: int) -> bytes:
         data = self.stream.read(size)
-        self.left -= len(data)
+        self.left_outside -= len(data)
         self.left_to_next_member -= len(data)
-        if self.left < 0:
-            raise ValueError(f"more than {MAX_ARCHIVE_BYTES} bytes unpacked")
-        if self.left_to_next_member < 0:
+        if min(self.left_outside, self.left_to_next_member) < 0:
             raise ValueError(f"more than {MAX_HEADER_BYTES} bytes outside its files")
         return data
 

@@ -13,6 +13,7 @@ from autodl_design.image_data.batch import MAX_CLASSES, MIN_CLASSES, load_pickle
 from autodl_design.image_data.errors import DatasetError
 
 META_NAME = "batches.meta"
+MAX_NAME = 255  # characters, as many as a folder's name may have
 KEYS = {META_NAME: b"label_names", "meta": b"fine_label_names"}
 
 
@@ -26,7 +27,6 @@ def load_class_names(directory: str | os.PathLike) -> tuple[str, ...] | None:
             names = content.get(key) if type(content) is dict else None
             if type(names) is not list:
                 raise DatasetError(f"{path} has no list {key!r} of the names of the classes")
-            names = [name.decode(errors="replace") if type(name) is bytes else name for name in names]
             return check_class_names(names, len(names), path)
     return None
 
@@ -38,20 +38,32 @@ def numbered_classes(labels: Sequence[int], origin: str | os.PathLike) -> tuple[
 
 
 def check_class_names(names: Sequence[Any], num_classes: int, origin: str | os.PathLike) -> tuple[str, ...]:
-    """The names as a tuple. Raises DatasetError where they cannot be the classes'; `origin` says whose they
-    are."""
+    """The names, of which some may be UTF-8 as bytes, as a tuple of texts. Raises DatasetError where they
+    cannot be the classes'; `origin` says whose they are."""
     if not MIN_CLASSES <= num_classes <= MAX_CLASSES:
         raise DatasetError(
             f"{origin}: there must be {MIN_CLASSES} to {MAX_CLASSES:,} classes, not {num_classes:,}"
         )
     if len(names) != num_classes:
         raise DatasetError(f"{origin} has {len(names)} names, and there are {num_classes} classes")
-    for name in names:
-        if type(name) is not str or not name.isprintable() or not name.strip():
-            raise DatasetError(f"{origin}: {quoted(repr(name))} cannot be the name of a class")
-    if len(set(names)) < len(names):
+    texts = tuple(_text(name, origin) for name in names)
+    if len(set(texts)) < len(texts):
         raise DatasetError(f"{origin} names two classes alike")
-    return tuple(names)
+    return texts
+
+
+def _text(name: Any, origin: str | os.PathLike) -> str:
+    """Shows no name but a text: what a small file makes of lists in lists may have any size and depth."""
+    if type(name) not in (str, bytes):
+        raise DatasetError(f"{origin}: a {type(name).__name__} cannot be the name of a class")
+    if len(name) > MAX_NAME:
+        raise DatasetError(
+            f"{origin}: the name of a class has {len(name):,} characters, more than {MAX_NAME}"
+        )
+    text = name.decode(errors="replace") if type(name) is bytes else name
+    if not text.isprintable() or not text.strip():
+        raise DatasetError(f"{origin}: {quoted(repr(text))} cannot be the name of a class")
+    return text
 
 
 def meta(names: Sequence[str], chunk_size: int, row_length: int) -> dict[bytes, Any]:

@@ -56,6 +56,7 @@ def packed(*parts):
     return gzip.compress(b"".join(parts) + bytes(1024), 1)
 
 
+pax_digits = member("pax", b"1" * 15_000, type=tarfile.XHDTYPE)
 PACKED = gzip.compress(WHOLE, 1)
 DAMAGED = {
     "empty": b"",
@@ -75,6 +76,13 @@ DAMAGED = {
     "another archive behind it": gzip.compress(WHOLE + WHOLE),
     "PAX size": gzip.compress(pax("size", "99") + WHOLE),
     "PAX headers": gzip.compress(pax("mtime", "1") * 5000 + WHOLE),
+    "PAX header of digits": packed(member("pax", b"1" * 900_000, type=tarfile.XHDTYPE), WHOLE),
+    "PAX headers of digits": packed(
+        *(pax_digits + member(f"{FOLDER}{k}", b"x") for k in range(90)), WHOLE[:-1024]
+    ),
+    "name of 30 MB": b"\x1f\x8b\x08\x08" + bytes(6) + b"n" * 30_000_000 + b"\0",
+    "names of 400 KB": (b"\x1f\x8b\x08\x08" + bytes(6) + b"n" * 400_000 + b"\0\x03\0" + bytes(8)) * 20,
+    "many gzip files": gzip.compress(b"", 1) * 200_000,
     "long header": gzip.compress(header("x", 10**9, type=tarfile.XHDTYPE)) + zeros(20),
     "long name": gzip.compress(header("x", 10**9, type=tarfile.GNUTYPE_LONGNAME)) + zeros(20),
     "many files": b"".join(gzip.compress(header(f"{FOLDER}{k}", 30 * PIECE)) + zeros(30) for k in range(9)),
@@ -97,7 +105,7 @@ REFUSED = {
     "endless size": (packed(pax("size", "9" * 4000), WHOLE[:-1024]), r"has 9{197}\.\.\. bytes"),
     "negative size": (packed(pax("size", "-5"), WHOLE[:-1024]), "data_batch_1 has -5 bytes"),
     "escapes": (packed(pax("path", "\x1b[2Jevil"), WHOLE[:-1024]), r"it has \\x1b\[2Jevil$"),
-    "long path": (packed(pax("path", "evil" * 9000), WHOLE[:-1024]), r"it has (evil){40,50}\w*\.\.\.$"),
+    "long path": (packed(pax("path", "evil" * 3000), WHOLE[:-1024]), r"it has (evil){40,50}\w*\.\.\.$"),
     "training batch": (packed(LAST, member(IN_PLACE, b"hello")), "data_batch_5 is not a CIFAR-10 batch"),
     "test batch": (
         packed(WHOLE[:-1024], member(FOLDER + "test_batch", SYSTEM + b"(S'x'\ntR.")),

@@ -7,7 +7,8 @@ from PIL import Image
 
 from checks.hostile.archives import BATCHES, DAMAGED, REFUSED
 from checks.hostile.case import Case
-from checks.hostile.pickles import hostile_batches
+from checks.hostile.pickles import hostile_batches, hostile_metas
+from checks.hostile.pictures import hostile_pictures
 
 MAKE = ["dataset_maker.py", "--source=cifar", "--input_dir={here}/in", "--output_dir={here}/out"]
 
@@ -59,6 +60,9 @@ def cases() -> list[Case]:
     def batch(content):
         return lambda here: with_batches(here, {"data_batch_3": content})
 
+    def names(content):
+        return lambda here: with_batches(here, {"batches.meta": content})
+
     def archive(content):
         return lambda here: with_archive(here, content)
 
@@ -70,6 +74,10 @@ def cases() -> list[Case]:
 
     found = [
         Case("batches", name, MAKE, batch(content)) for name, content in hostile_batches(20_000).items()
+    ]
+    found += [
+        Case("batches", f"batches.meta: {name}", MAKE, names(content))
+        for name, content in hostile_metas().items()
     ]
     found += [Case("archives", name, MAKE, archive(content)) for name, content in DAMAGED.items()]
     found += [Case("archives", name, MAKE, archive(content)) for name, (content, _) in REFUSED.items()]
@@ -100,6 +108,10 @@ def cases() -> list[Case]:
         Case("places", "loop of links", MAKE, lambda here: (here / "in").symlink_to(here / "in")),
     ]
     small = [*MAKE, "--source=auto", "--chunk_size=2"]
+    found += [
+        Case("pictures", name, small, pictures("cat/4.png", content))
+        for name, content in hostile_pictures().items()
+    ]
     png = b"\x89PNG\r\n\x1a\n"
     for name, content in {
         "cat/3.png": b"",

@@ -117,12 +117,9 @@ INTERFACE = (  # an address of the file's choosing, which NumPy would read
 )
 
 
-def hostile_batches(size=100_000):
-    """name -> content, each of at most some `size` bytes. None may load."""
-    data = array(bytes(3072), 1, 3072)
-    labels = b"]K\x01a"
-    number, item = b"K\x01", b"]K\x01a"
-    sharing = {
+def shared_values(size, data):
+    """name -> opcodes of a value that is far larger, deeper or more than its `size` bytes."""
+    return {
         "DUP": b"K\x01" + b"2\x86" * 60,
         "memo": b")" + b"q\x00h\x00h\x00\x86" * 60,
         "lists": b"]q\x00" + b"](h\x00h\x00eq\x00" * 60,
@@ -139,6 +136,34 @@ def hostile_batches(size=100_000):
         "dicts of one": b"U\x01aq\x00(" + b"}h\x00h\x00s" * (size // 6) + b"l",
         "views": data + b"q\x00(" + b"h\x00" * (size // 2) + b"l",
     }
+
+
+def hostile_metas(size=100_000):
+    """name -> content of a batches.meta. None may name classes."""
+
+    def meta(names):
+        return PROTO2 + b"}U\x0blabel_names" + names + b"s" + STOP
+
+    hostile = {}
+    for name, value in shared_values(size, array(bytes(3072), 1, 3072)).items():
+        hostile[f"{name} as names"] = meta(value)
+        if name != "deep tuples":  # which come out as the word "tuple"
+            hostile[f"{name} as a name"] = meta(b"](U\x03cat" + value + b"e")
+    long = b"X" + struct.pack("<I", 60_000) + b"a" * 60_000
+    for name, value in {"text": long, "bytes": b"T" + struct.pack("<i", size) + b"a" * size}.items():
+        hostile[f"long {name}, many times"] = meta(value + b"q\x00](" + b"h\x00" * (size // 2) + b"e")
+        hostile[f"long {name}"] = meta(b"](U\x03cat" + value + b"e")
+    for name, value in {"number": b"K\x01", "nothing": b"U\x00", "escape": b"U\x02\x1b["}.items():
+        hostile[name] = meta(b"](U\x03cat" + value + b"e")
+    return hostile
+
+
+def hostile_batches(size=100_000):
+    """name -> content, each of at most some `size` bytes. None may load."""
+    data = array(bytes(3072), 1, 3072)
+    labels = b"]K\x01a"
+    number, item = b"K\x01", b"]K\x01a"
+    sharing = shared_values(size, data)
     functions = {
         name: value for name, value in (("scalar", SCALAR), ("ndarray", NDARRAY), ("dtype", DTYPE))
     }

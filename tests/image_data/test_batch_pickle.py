@@ -3,6 +3,8 @@
 import pickle
 import subprocess
 import sys
+import tracemalloc
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 
 from autodl_design.image_data.batch import load_batch, parse_batch
 from autodl_design.image_data.batch_pickle import BatchPickleError, read_pickle
+from autodl_design.image_data.class_names import load_class_names
 from autodl_design.image_data.errors import DatasetError
 from checks.hostile.pickles import (
     SYSTEM,
@@ -17,17 +20,19 @@ from checks.hostile.pickles import (
     batch,
     good_batches,
     hostile_batches,
+    hostile_metas,
     python2_batch,
 )
 
 ROOT = Path(__file__).resolve().parents[2]
-GOOD, HOSTILE = good_batches(), hostile_batches(size=2000)
+GOOD, HOSTILE, METAS = good_batches(), hostile_batches(size=2000), hostile_metas()
 PIXELS = array(bytes(3072), 1, 3072)
 
 # Loads a file and prints its peak of memory beyond what the imports took, as the system accounts it.
 PEAK = """
 import sys
 from autodl_design.image_data.batch import load_batch
+from autodl_design.image_data.class_names import load_class_names
 from autodl_design.image_data.errors import DatasetError
 def status(name):
     for line in open("/proc/self/status"):
@@ -90,6 +95,24 @@ def test_hostile_batches_are_refused(name):
         parse_batch(HOSTILE[name], "/x/batch")
     message = str(refusal.value)
     assert message.startswith("/x/batch") and message.isprintable() and len(message) < 300
+
+
+@pytest.mark.parametrize("name", METAS)
+def test_hostile_names_of_classes_are_refused(tmp_path, name):
+    (tmp_path / "batches.meta").write_bytes(METAS[name])
+    tracemalloc.start()
+    with pytest.raises(DatasetError) as refusal:
+        load_class_names(tmp_path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert str(refusal.value).isprintable() and len(str(refusal.value)) < 400
+    assert peak < 64_000_000
+
+
+def test_an_unknown_escape_is_no_warning():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert read_pickle(b"S'a\\z'\n.") == b"a\\z"
 
 
 def test_only_plain_types_come_out():

@@ -1,18 +1,26 @@
 """Pictures of every kind: the same scene has to come out as the same pixels, or one line says why not."""
 
+import inspect
 import io
 import os
+import re
 import socket
 import struct
+import subprocess
+import sys
+import time
 import zlib
 
 import numpy as np
 import pytest
+from helpers import ROOT
 from PIL import Image
 
-from autodl_design.image_data.picture import PictureError, load_picture
+from autodl_design.image_data.picture import FORMATS, PictureError, load_picture
+from checks.hostile.pictures import hostile_pictures, jpeg_of_many_scans, tiff_of_one_tile
 
 SIZE = 32
+HOSTILE = hostile_pictures()
 
 
 @pytest.fixture(scope="module")
@@ -98,13 +106,13 @@ def test_the_first_picture_of_an_animation(scene, tmp_path):
     assert difference(tmp_path / "a.gif", scene) == 0
 
 
+def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
 def png_of(width, height):
     """A picture that says it is large."""
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-
-    def chunk(kind, data):
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
 
 
@@ -142,6 +150,73 @@ def test_what_cannot_be_read_rightly_is_refused(tmp_path, content, complaint):
         load_picture(path, SIZE)
     assert complaint in str(raised.value) and str(raised.value).startswith(str(path))
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_picture_starts_a_program_or_takes_long(tmp_path, monkeypatch, name):
+    started = tmp_path / "started"
+    (tmp_path / "gs").write_text(f"#!/bin/sh\ntouch {started}\n")
+    (tmp_path / "gs").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    (tmp_path / "a.jpg").write_bytes(HOSTILE[name])
+    before = time.process_time()
+    with pytest.raises(PictureError, match="not a picture|scale it down|save it anew"):
+        load_picture(tmp_path / "a.jpg", SIZE)
+    assert time.process_time() - before < 2 and not started.exists()
+
+
+def test_no_allowed_format_opens_pictures_of_other_formats():
+    """A look into Pillow's own code, which every version may change."""
+    Image.init()
+    for name in FORMATS:
+        code = re.sub("#.*", "", inspect.getsource(Image.OPEN[name][0]))
+        assert "Image.open(" not in code, name
+
+
+def test_a_file_that_is_too_large_is_refused(tmp_path):
+    with open(tmp_path / "a.bmp", "wb") as file:
+        file.write(b"BM")
+        file.truncate(2**40)
+    with pytest.raises(PictureError, match="more than 1,073,741,824 bytes"):
+        load_picture(tmp_path / "a.bmp", SIZE)
+
+
+def test_an_ordinary_number_of_scans_is_read(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(jpeg_of_many_scans(90, side=1000))
+    assert load_picture(tmp_path / "a.jpg", SIZE).shape == (3, SIZE, SIZE)
+
+
+def test_libraries_write_nothing_to_standard_error(tmp_path, capfd):
+    (tmp_path / "a.tif").write_bytes(tiff_of_one_tile(64, compression=5))
+    with pytest.raises(PictureError, match="damaged"):
+        load_picture(tmp_path / "a.tif", SIZE)
+    os.write(2, b"ours")
+    assert capfd.readouterr().err == "ours"
+
+
+def test_standard_error_may_be_closed(tmp_path, scene):
+    path = saved(scene, tmp_path / "a.png")
+    code = (
+        f"from autodl_design.image_data.picture import load_picture as l; print(l({str(path)!r}, 2).shape)"
+    )
+    command = f'exec {sys.executable} -c "$1" 2>&-'
+    done = subprocess.run(["bash", "-c", command, "bash", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout == "(3, 2, 2)\n"
+
+
+@pytest.mark.parametrize(("bits", "kind"), [(1, 0), (2, 0), (4, 0), (8, 0), (16, 0), (8, 2), (16, 2)])
+def test_the_transparent_value_of_every_depth_is_white(tmp_path, bits, kind):
+    """PNGs of grey (kind 0) and of RGB: the first pixel has the transparent value, the second is black."""
+    values = 1 if kind == 0 else 3
+    value = struct.pack(">H", 1 if bits < 16 else 0x1234) * values
+    pixel = {1: b"\x80", 2: b"\x40", 4: b"\x10"}.get(bits)  # the value 1, then 0, from the left
+    row = pixel or (value if bits == 16 else value[1::2]) + bytes(values * bits // 8)
+    header = struct.pack(">IIBBBBB", 2, 1, bits, kind, 0, 0, 0)
+    content = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"tRNS", value)
+    (tmp_path / "a.png").write_bytes(
+        content + chunk(b"IDAT", zlib.compress(b"\0" + row)) + chunk(b"IEND", b"")
+    )
+    assert load_picture(tmp_path / "a.png", 2)[:, 0].tolist() == [[255, 0]] * 3
 
 
 def test_what_is_no_file_is_refused(tmp_path):

@@ -1,4 +1,5 @@
-"""What the README shows is true: its examples run, its tables are those of the settings, its files are."""
+"""What README and docs/ show is true: examples run, tables are those of the settings, files are there. The
+README stays short."""
 
 import re
 import shutil
@@ -11,8 +12,15 @@ from helpers import ROOT
 from docs.make_flags import tables
 
 README = (ROOT / "README.md").read_text()
-EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-FROM_PYTHON, REWARD, AGENT, OPERATION = EXAMPLES
+PAGES = ["README.md", "CONTRIBUTING.md", *(f"docs/{path.name}" for path in ROOT.glob("docs/*.md"))]
+
+
+def examples(page):
+    return re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
+
+
+(FROM_PYTHON,) = examples("README.md")
+REWARD, AGENT, OPERATION, ENTRY = examples("docs/extending.md")
 # Examples are of a size that a user would take; here they train a few tiny networks.
 TINY = {
     'preset="quick", ': (
@@ -53,14 +61,13 @@ def test_an_extension_searches(directory, example):
 def test_another_operation_is_sampled_and_trained(directory):
     project = directory / "project"
     shutil.copytree(ROOT, project, ignore=shutil.ignore_patterns(".*", "cifar", "img", "tests", "log*"))
-    function, entry = OPERATION.split("\n\n\n")
     cells, network = (
         project / "autodl_design/search_space/cells.py",
         project / "autodl_design/child_network/operations.py",
     )
     cells.write_text(cells.read_text().replace('    "avgpool_5x5",\n', '    "avgpool_5x5",\n    "skip",\n'))
-    text = network.read_text().replace("\nOPERATIONS: ", f"\n{function}\n\n\nOPERATIONS: ")
-    network.write_text(re.sub(r'(    "avgpool_5x5": .*\n)', rf"\1{entry}", text))
+    text = network.read_text().replace("\nOPERATIONS: ", f"\n{OPERATION}\n\nOPERATIONS: ")
+    network.write_text(re.sub(r'(    "avgpool_5x5": .*\n)', rf"\1{ENTRY}", text))
     code = tiny("""
 import main
 from autodl_design.child_network.operations import OPERATIONS
@@ -88,25 +95,55 @@ def test_all_can_be_done_from_python(directory):
     code = tiny(FROM_PYTHON).replace("SubsetConfig(", 'SubsetConfig(source="digits", ')
     result = run(code, directory)
     assert result.returncode == 0, result.stderr
-    assert (directory / "best.png").exists() and (directory / "retrained/model.pdmodel").exists()
+    assert (directory / "best.png").exists() and (directory / "retrained-mine/model.pdmodel").exists()
 
 
-def test_tables_of_flags_are_those_of_the_settings():
-    all_tables = tables()
-    assert all_tables in (ROOT / "docs/flags.md").read_text()
-    assert all_tables.split("\n\nLength and seed")[0] in README
+def test_the_table_of_flags_is_that_of_the_settings():
+    assert tables() in (ROOT / "docs/flags.md").read_text()
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/gpus.md", "docs/clusters.md", "docs/flags.md"])
-def test_files_that_are_linked_or_named_are_there(name):
-    text = (ROOT / name).read_text()
-    linked = [link for link in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in link]
-    scripts = re.findall(r"python (\w+\.py)", text)
-    modules = [
-        module.replace(".", "/") for module in re.findall(r"python -m ([\w.]+)", text) if module != "pip"
-    ]
-    for path in linked + scripts:
-        base = (ROOT / name).parent if path in linked else ROOT
-        assert (base / path).exists(), path
-    for path in modules:
-        assert (ROOT / f"{path}.py").exists() or (ROOT / path / "__main__.py").exists(), path
+@pytest.mark.parametrize("page", PAGES)
+def test_files_that_are_linked_or_named_are_there(page):
+    text = (ROOT / page).read_text()
+    linked = [link for link in re.findall(r"\]\(([^)#]+)[^)]*\)", text) if "://" not in link]
+    named = re.findall(r"python (\w+\.py)", text)
+    named += re.findall(r"`((?:autodl_design|benchmarks|checks|docs|study|tests)/[\w/.]*)`", text)
+    missing = [path for path in named if not (ROOT / path).exists()]
+    for module in re.findall(r"python -m ((?:benchmarks|checks|docs|study)[\w.]*)", text):
+        path = ROOT / module.replace(".", "/")
+        if not path.with_suffix(".py").exists() and not (path / "__main__.py").exists():
+            missing.append(module)
+    missing += [link for link in linked if not ((ROOT / page).parent / link).exists()]
+    assert not missing
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_sections_that_are_linked_are_there(page):
+    for target, anchor in re.findall(r"\]\(([^)#]*)#([^)]+)\)", (ROOT / page).read_text()):
+        text = ((ROOT / page).parent / target if target else ROOT / page).read_text()
+        headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+        assert anchor in [re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings]
+
+
+def test_every_page_is_in_the_index():
+    index = (ROOT / "docs/README.md").read_text()
+    assert [
+        page for page in PAGES if page != "docs/README.md" and page.removeprefix("docs/") not in index
+    ] == []
+
+
+def paragraphs_of(text):
+    """Prose between blank lines, without code, tables, links' targets and pictures."""
+    text = re.sub(r"```.*?```|`[^`]*`|!\[.*?\]\(.*?\)|\]\(.*?\)", "", text, flags=re.DOTALL)
+    for block in re.split(r"\n(?=\n|\* |\d+\. )", text):
+        lines = [line for line in block.splitlines() if not line.startswith(("    ", "|", "#", "[!"))]
+        yield "\n".join(lines)
+
+
+def test_the_readme_is_short_and_its_figures_are_in_tables():
+    assert len(README.splitlines()) <= 250
+    measured = r"(?<![\w.^])\d+\.\d+(?![\w.])"
+    crowded = [text for text in paragraphs_of(README) if len(re.findall(measured, text)) > 3]
+    assert not crowded
+    wide = [line for line in README.splitlines() if line.startswith("|") and line.count("|") > 6]
+    assert not wide

@@ -18,6 +18,7 @@ import pytest
 
 import autodl_design.image_data.cifar
 import dataset_maker
+from autodl_design.image_data import whole_directory
 from dataset_maker import DatasetError, load_batch, load_subset, load_test_images
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,7 +42,7 @@ def with_url(url, md5=autodl_design.image_data.cifar.CIFAR10_MD5):
     """Code that runs dataset_maker.py with another address and checksum of the download."""
     return (
         "import dataset_maker\n"
-        "from image_data import cifar\n"
+        "from autodl_design.image_data import cifar\n"
         f"cifar.CIFAR10_URL, cifar.CIFAR10_MD5 = {url!r}, {md5!r}\n"
         "dataset_maker.run()"
     )
@@ -438,20 +439,45 @@ def test_the_output_is_kept_apart_from_the_input(cifar, tmp_path):
     assert contents(cifar) == before
 
 
-def test_a_failed_rename_brings_the_old_directory_back(tmp_path, monkeypatch):
-    out = tmp_path / "out"
-    dataset_maker.write_directory(out, {"a": b"old"})
+def old_directory(tmp_path):
+    dataset_maker.write_directory(tmp_path / "out", [("a", b"old")])
+    return tmp_path / "out"
+
+
+def with_rename_of_new(monkeypatch, act):
+    """No exchange in one step, and in the place of the second of two renames `act`."""
     rename = Path.rename
+    monkeypatch.setattr(whole_directory, "_exchange", lambda one, other: False)
+    monkeypatch.setattr(Path, "rename", lambda p, to: act() if p.name == "new" else rename(p, to))
 
-    def fail_for_new(self, target):
-        if self.name == "new":
-            raise OSError(28, "No space left on device")
-        return rename(self, target)
 
-    monkeypatch.setattr(Path, "rename", fail_for_new)
+def test_a_directory_is_replaced_in_one_step(tmp_path, monkeypatch):
+    out = old_directory(tmp_path)
+    monkeypatch.setattr(Path, "rename", None)  # two renames are two steps
+    dataset_maker.write_directory(out, [("a", b"new")], ("a",))
+    assert contents(out) == {"a": b"new"} and os.listdir(tmp_path) == ["out"]
+
+
+def test_a_failed_rename_brings_the_old_directory_back(tmp_path, monkeypatch):
+    def fail():
+        raise OSError(28, "No space left on device")
+
+    out = old_directory(tmp_path)
+    with_rename_of_new(monkeypatch, fail)
     with pytest.raises(DatasetError, match="No space left"):
-        dataset_maker.write_directory(out, {"a": b"new"}, ("a",))
+        dataset_maker.write_directory(out, [("a", b"new")], ("a",))
     assert contents(out) == {"a": b"old"} and os.listdir(tmp_path) == ["out"]
+
+
+def test_a_kill_between_two_renames_is_undone_at_the_next_start(tmp_path, monkeypatch):
+    out = old_directory(tmp_path)
+    if (child := os.fork()) == 0:
+        with_rename_of_new(monkeypatch, lambda: os._exit(9))
+        dataset_maker.write_directory(out, [("a", b"new")], ("a",))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9 and not out.exists()
+    with pytest.raises(DatasetError, match="holds something else"):  # and nothing is written
+        whole_directory.check_replaceable(out, ())
+    assert contents(out) == {"a": b"old"}
 
 
 # --- Archive and download -------------------------------------------------------------------------
