@@ -39,11 +39,10 @@ from autodl_design.child_network.network import build_network, draw_parameters
 from autodl_design.child_network.operations import F, Variable, static
 from autodl_design.image_data.subset import Subset
 from autodl_design.search_space.cells import decode
-from autodl_design.search_space.child import ChildConfig, TrainResult, check_fit
+from autodl_design.search_space.child import MAX_PARAMETERS, ChildConfig, TrainResult, check_fit
 from autodl_design.settings.fields import SettingsError
 from autodl_design.trainers.job import Job
 
-MAX_PARAMETERS = 200_000_000  # a network of the default size has about a million
 EVALUATION_BATCH = 25  # with 100, evaluation takes half as much memory again as a training update
 
 
@@ -199,26 +198,9 @@ class ChildTraining:
         set_variables(state)
         self.schedule.step(epochs * self.steps)
 
-    def export(self) -> tuple[bytes, bytes]:
-        """The contents of a .pdmodel and a .pdiparams file, for paddle.inference: the network from raw
-        pixels, float32 [B, 3, S, S] in 0 .. 255, to the classes' probabilities [B, num_classes]."""
-        program = static.Program()
-        with (
-            static.program_guard(program, static.Program()),
-            paddle.utils.unique_name.guard(),
-            no_call_stacks(),  # whose paths are of no use to others
-        ):
-            pixels = static.data("pixels", [-1, 3, self.size, self.size])
-            flat = paddle.flatten(pixels, 1)
-            centred = flat - paddle.mean(flat, 1, keepdim=True)
-            variance = paddle.mean(centred * centred, 1, keepdim=True)
-            images = centred / paddle.clip(variance, min=1 / flat.shape[1]) ** 0.5
-            images = paddle.reshape(images, [-1, 3, self.size, self.size])
-            ends = [pixels], [F.softmax(self._logits(images, training=False))]
-            return (
-                static.serialize_program(*ends, program=program),
-                static.serialize_persistables(*ends, self.executor, program=program),
-            )
+    def weights(self) -> dict[str, np.ndarray]:
+        """Parameters and moving statistics: what makes the trained network."""
+        return {parameter.name: get_variable(parameter.name) for parameter in self.program.all_parameters()}
 
 
 def train_child(

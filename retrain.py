@@ -25,6 +25,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from autodl_design.checked_io.files import write_whole
 from autodl_design.checked_io.locks import lock
 from autodl_design.checked_io.messages import printable
 from autodl_design.checked_io.regular_files import open_regular
@@ -47,12 +48,22 @@ from autodl_design.retraining.plan import (
     make_plan,
     settings_of,
 )
+from autodl_design.search_space.architecture import Architecture
 from autodl_design.search_space.architecture_file import ArchitectureError, read_architecture
 from autodl_design.settings import command_line
 from autodl_design.settings.fields import SettingsError
 from autodl_design.settings.flags import FLAGS, define_flags, from_flags
-from autodl_design.trained_model.model_files import TrainedModel, check_places, write_model
+from autodl_design.trained_model.model_files import (
+    CLASSES,
+    ONNX,
+    PARAMETERS,
+    PROGRAM,
+    Network,
+    check_places,
+    write_model,
+)
 from autodl_design.trained_model.onnx_export import OnnxError, check_installed, to_onnx
+from autodl_design.trained_model.paddle_export import to_paddle
 from autodl_design.trainers.devices import DevicesError, check_own_gpu
 from nn_paddle import ChildTraining
 
@@ -106,8 +117,18 @@ def retrain(config: RetrainConfig) -> Retrained:
     if stored:
         check_plan(config, plan, stored.plan)
     check_possible(plan, images)
+    network = network_of(plan, images)
     with opened(Path(config.output_dir)):
-        return run(config, plan, stored, images)
+        return run(config, plan, stored, images, network)
+
+
+def network_of(plan: Plan, images: Images) -> Network:
+    """Its accuracy is not known yet. Raises RetrainError."""
+    architecture = Architecture.of(plan.tokens, plan.adjvec)
+    try:
+        return Network(architecture, plan.config, images.class_names, images.subset.image_size, 0.0)
+    except ValueError as error:
+        raise RetrainError(f"the network is too large to be used: {error}") from error
 
 
 @contextmanager
@@ -125,7 +146,9 @@ def opened(directory: Path) -> Iterator[None]:
         yield
 
 
-def run(config: RetrainConfig, plan: Plan, stored: Checkpoint | None, images: Images) -> Retrained:
+def run(
+    config: RetrainConfig, plan: Plan, stored: Checkpoint | None, images: Images, network: Network
+) -> Retrained:
     check_own_gpu()
     subset, rng = images.subset, np.random.default_rng(plan.seed)
     with ChildTraining(plan.tokens, plan.adjvec, plan.config, subset, rng) as trainer:
@@ -142,7 +165,8 @@ def run(config: RetrainConfig, plan: Plan, stored: Checkpoint | None, images: Im
         test_accuracy = trainer.evaluate(*images.test)[0] if images.test else None
         if images.test:
             print(f"accuracy on {len(images.test[1])} test images: {test_accuracy:.4f}")
-        export(config, trainer, images)
+        network = dataclasses.replace(network, accuracy=checkpoint.best_accuracy)
+        export(config, network, trainer.weights())
     return Retrained(checkpoint.best_accuracy, test_accuracy, trainer.num_params, Path(config.output_dir))
 
 
@@ -191,11 +215,19 @@ def train_epochs(
     return checkpoint
 
 
-def export(config: RetrainConfig, trainer: ChildTraining, images: Images) -> None:
-    program, parameters = trainer.export()
-    onnx = to_onnx(program, parameters) if config.onnx else None
-    model = TrainedModel(program, parameters, images.class_names, images.subset.image_size, onnx)
-    write_model(Path(config.output_dir), model)
+def export(config: RetrainConfig, network: Network, weights: dict[str, np.ndarray]) -> None:
+    directory = Path(config.output_dir)
+    program, parameters = to_paddle(network, weights)
+    for_others = {
+        PROGRAM: program,
+        PARAMETERS: parameters,
+        CLASSES: "".join(f"{name}\n" for name in network.class_names).encode(),
+    }
+    if config.onnx:
+        for_others[ONNX] = to_onnx(program, parameters)
+    for name, content in for_others.items():
+        write_whole(directory / name, content)
+    write_model(directory, network, weights)
     predict = f"python predict.py --model={shlex.quote(config.output_dir)} PICTURE ..."
     print(printable(f"wrote the model: `{predict}` classifies pictures"))
 

@@ -5,53 +5,89 @@
 Takes main.py's flags of the agents; --agent=tpe is that of study/tpe_agent.py. After every hundred
 models it prints two means over the seeds, with their standard errors: the accuracy of what the agent
 proposed among them, and that of the model that looked best so far. Both are without noise; the agent sees
-accuracies with noise. "sd" counts in standard deviations of random architectures from their mean.
+accuracies with noise. "sd" counts in standard deviations of random architectures from their mean. The
+errors are those over the seeds on one surrogate; how far the surrogate is from training is not in them.
 
-The first line says how good the surrogate is: Kendall's tau between recorded accuracies of each search and
-what a surrogate of the other searches predicts. An agent that is tuned here has to be confirmed by real
-training on other seeds.
+The surrogate is a regression on recorded architectures, as NAS-Bench-301 is (Zela et al. 2022, "Surrogate
+NAS benchmarks"). Its trees average recorded accuracies, so it predicts nothing above them, and its
+predictions vary less than the true accuracies do. The first line says how good it is: Kendall's tau
+between recorded accuracies of each search and what a surrogate of the other searches predicts. An agent
+that is tuned here has to be confirmed by real training on other seeds.
 """
 
 import dataclasses
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-from absl import app, flags
-from scipy.stats import kendalltau
+from sklearn.ensemble import ExtraTreesRegressor
 
 import autodl
+import main as search_script
 from autodl_design.agents.random_search import random_architectures
-from autodl_design.record.history import ModelRecord, RecordError
+from autodl_design.record.history import ModelRecord
 from autodl_design.report_page.statistics import trained
 from autodl_design.search_loop.settings import (
+    PRESETS,
     EvolutionConfig,
     PolicyConfig,
     RunConfig,
     SearchConfig,
     SearchSettings,
 )
+from autodl_design.search_space.cells import OPERATION_NAMES, Cell, decode
 from autodl_design.search_space.network_id import network_id
-from autodl_design.settings.command_line import one_line
+from autodl_design.settings import command_line
 from autodl_design.settings.fields import Settings, SettingsError, setting
 from autodl_design.settings.flags import define_flags, from_flags
-from main import make_agent
-from study.comparison import WINDOW, mean_and_error
-from study.records import RESULTS, read_searches
-from study.surrogate import Surrogate
-
-FLAGS = flags.FLAGS
+from study.compare_agents import WINDOW
+from study.records import ERRORS, SMALL, read_searches
+from study.statistics import mean_and_error, tau_b
 
 
 @dataclasses.dataclass(frozen=True)
 class ReplayConfig(Settings):
     """The replays"""
 
+    agent: str = setting("reinforce", "Who proposes.", choices=("reinforce", "evolution", "random", "tpe"))
+    histories: str = setting(
+        str(SMALL), "Directories of searches.zip to which the surrogate is fitted, separated by commas."
+    )
     seeds: int = setting(5, "Searches, from --seed on.", low=2, high=1000)
     noise: float = setting(
         0.02, "Standard deviation of the accuracy between trainings of one network.", low=0, high=1
     )
+
+
+def features(tokens: Sequence[int], adjvec: Sequence[int]) -> np.ndarray:
+    """What an accuracy is predicted from, [F]. For either cell, how often each operation occurs: in all
+    nodes, in nodes that feed no other, in nodes that no other feeds, and weighted with the nodes' depths;
+    and how many nodes of these kinds, edges and layers there are."""
+    return np.concatenate([_cell_features(cell) for cell in decode(tokens, adjvec)])
+
+
+def _cell_features(cell: Cell) -> np.ndarray:
+    depths = cell.depths
+    operation = np.array([OPERATION_NAMES.index(name) for name in cell.operations])
+    one_hot = np.eye(len(OPERATION_NAMES))[operation]  # [N, 10]
+    is_leaf = np.isin(np.arange(len(depths)), cell.leaves)
+    num_inputs = np.array([len(inputs) for inputs in cell.inputs])
+    weights = np.array([np.ones(len(depths)), is_leaf, num_inputs == 0, depths])
+    counts = [is_leaf.sum(), (num_inputs == 0).sum(), num_inputs.sum(), max(depths), sum(depths)]
+    return np.concatenate([(weights @ one_hot).ravel(), counts])
+
+
+class Surrogate:
+    """Fitted to models that were trained, all of them of one number of nodes."""
+
+    def __init__(self, models: Sequence[ModelRecord]):
+        self.trees = ExtraTreesRegressor(300, min_samples_leaf=3, max_features=0.5, random_state=0)
+        inputs = [features(model.tokens, model.adjvec) for model in models]
+        self.trees.fit(inputs, [model.accuracy for model in models])
+
+    def mean(self, tokens: np.ndarray, adjvec: np.ndarray) -> np.ndarray:
+        """Expected accuracies [B] of architectures tokens [B, 2N], adjvec [B, N(N-1)]."""
+        return self.trees.predict([features(*row) for row in zip(tokens, adjvec, strict=True)])
 
 
 class SurrogateReward:
@@ -126,30 +162,27 @@ def fit_of_others(searches: list[list[ModelRecord]]) -> float:
         others = [model for search in searches if search is not left_out for model in search]
         columns = zip(*((model.tokens, model.adjvec, model.accuracy) for model in left_out), strict=True)
         tokens, adjvec, accuracy = map(np.array, columns)
-        taus.append(kendalltau(Surrogate(others).mean(tokens, adjvec), accuracy)[0])
+        taus.append(tau_b(Surrogate(others).mean(tokens, adjvec), accuracy))
     return float(np.mean(taus)) if taus else float("nan")
 
 
-def main(argv: list[str]) -> None:
-    try:
-        run, policy, evolution = map(from_flags, (RunConfig, PolicyConfig, EvolutionConfig))
-        is_tpe = FLAGS.agent == "tpe"  # which main.py does not have
-        search = SearchConfig(agent="random" if is_tpe else FLAGS.agent)
-        settings = SearchSettings(search, run, policy=policy, evolution=evolution)
-        make = tpe_maker() if is_tpe else make_agent
-        archives = [read_searches(Path(directory)) for directory in FLAGS.histories]
-    except (RecordError, SettingsError) as error:
-        sys.exit(f"study.replay: {one_line(error)}")
+def main(arguments: list[str]) -> None:
+    classes = (ReplayConfig, RunConfig, PolicyConfig, EvolutionConfig)
+    config, run, policy, evolution = map(from_flags, classes)
+    is_tpe = config.agent == "tpe"  # which main.py does not have
+    search = SearchConfig(agent="random" if is_tpe else config.agent)
+    settings = SearchSettings(search, run, policy=policy, evolution=evolution)
+    make = tpe_maker() if is_tpe else search_script.make_agent
+    archives = [read_searches(Path(directory)) for directory in config.histories.split(",")]
     searches = [
         trained(models) for by_agent in archives for seeds in by_agent.values() for models in seeds.values()
     ]
     models = [model for search in searches for model in search]
     N, K = policy.num_nodes, policy.num_tokens
     if any(len(model.tokens) != 2 * N for model in models):
-        where = ",".join(FLAGS.histories)
-        sys.exit(f"study.replay: --num_nodes={N}, but --histories={where} has other cells")
+        raise SettingsError(f"--num_nodes={N}, but --histories={config.histories} has other cells")
     if run.num_models + 1 < WINDOW:
-        sys.exit(f"study.replay: --num_models must be at least {WINDOW - 1}")
+        raise SettingsError(f"--num_models must be at least {WINDOW - 1}")
 
     surrogate = Surrogate(models)
     rng = np.random.default_rng(2**32)
@@ -157,8 +190,8 @@ def main(argv: list[str]) -> None:
     print(f"a surrogate of {len(models)} models; tau on searches left out: {fit_of_others(searches):.2f}")
     print(f"random architectures: mean {expected.mean():.4f}, sd {expected.std():.4f}")
     replays = [
-        curves(replay(make, settings, surrogate, FLAGS.noise, run.seed + number))
-        for number in range(FLAGS.seeds)
+        curves(replay(make, settings, surrogate, config.noise, run.seed + number))
+        for number in range(config.seeds)
     ]
     mean, error = mean_and_error(np.array(replays))  # [2, windows] each
     print("models  proposed  +-        sd    best    +-")
@@ -172,9 +205,7 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    define_flags(
-        ReplayConfig, RunConfig, PolicyConfig, EvolutionConfig, num_models=499, edge_probability=0.15
-    )
-    flags.DEFINE_enum("agent", "reinforce", ["reinforce", "evolution", "random", "tpe"], "Who proposes.")
-    flags.DEFINE_list("histories", [str(RESULTS)], "Directories of searches.zip.")
-    app.run(main)
+    groups = (ReplayConfig, RunConfig, PolicyConfig, EvolutionConfig)
+    small = PRESETS["small"]
+    define_flags(*groups, num_models=small["num_models"], edge_probability=small["edge_probability"])
+    command_line.start(main, groups, ERRORS)

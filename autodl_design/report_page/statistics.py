@@ -1,4 +1,4 @@
-"""What a search found and whether it learned, in numbers: for report.py and study/learning.py.
+"""What a search found and whether it learned, in numbers: for report.py and the study.
 
     comparison = compare(models, baseline=[])
 
@@ -121,12 +121,6 @@ def edge_shares(models: Sequence[ModelRecord], reduction: bool) -> np.ndarray:
     shares = np.full((N - 1, N - 1), np.nan)
     shares[np.tril_indices(N - 1)] = taken  # row by row, as in an adjvec
     return shares
-
-
-def share_of_edges(models: Sequence[ModelRecord]) -> float:
-    """The share of all possible edges that the models take; NaN in cells of one node, which have none."""
-    edges = np.array([model.adjvec for model in models])
-    return float(edges.mean()) if edges.size else math.nan
 
 
 def _half(vectors: list[list[int]], reduction: bool) -> np.ndarray:

@@ -15,7 +15,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     # A newcomer's run: real training at a size at which ten steps take minutes on two CPU cores.
     "quick": {"num_nodes": 4, "width": 8, "num_cells": 1, "epochs": 5, "T_0": 5.0, "num_models": 99},
     # Ten nodes, and the ranking closest to the default size's for its cost; sparse cells, since these are
-    # better at the default size and are ranked best: see study/proxy.py. The policy's settings are for
+    # better at the default size and are ranked best: see study/README.md. The policy's settings are for
     # the 50 updates of 500 models: see study/replay.py.
     "small": {
         "width": 16,

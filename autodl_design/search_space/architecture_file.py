@@ -11,6 +11,7 @@ import dataclasses
 import json
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,6 @@ def write_architecture(
     path: Path, architecture: Architecture, num_params: int, accuracy_of: str = "one run"
 ) -> None:
     """The file is whole or not written. accuracy_of: for people who read the file, what the accuracy is."""
-    normal, reduction = decode(architecture.tokens, architecture.adjvec)
     content = {
         "version": VERSION,
         "accuracy": float(architecture.accuracy),
@@ -48,14 +48,27 @@ def write_architecture(
         "num_params": int(num_params),
         "mid": int(architecture.mid),
         "seed": int(architecture.seed),
-        "normal_cell": _nodes(normal),
-        "reduction_cell": _nodes(reduction),
-        "tokens": [int(token) for token in architecture.tokens],
-        "adjvec": [int(edge) for edge in architecture.adjvec],
-        "recipe": dataclasses.asdict(architecture.config),
+        **network_content(architecture.tokens, architecture.adjvec, architecture.config),
     }
+    write_content(path, content)
+
+
+def write_content(path: Path, content: dict[str, Any]) -> None:
+    """As JSON, one field a line, and the nodes of a cell one a line."""
     lines = [f" {json.dumps(key)}: {_indented(value)}" for key, value in content.items()]
     write_whole(path, ("{\n" + ",\n".join(lines) + "\n}\n").encode())
+
+
+def network_content(tokens: Sequence[int], adjvec: Sequence[int], config: ChildConfig) -> dict[str, Any]:
+    """The fields of a file that say what a network is; `parse_network` reads them."""
+    normal, reduction = decode(tokens, adjvec)
+    return {
+        "normal_cell": _nodes(normal),
+        "reduction_cell": _nodes(reduction),
+        "tokens": [int(token) for token in tokens],
+        "adjvec": [int(edge) for edge in adjvec],
+        "recipe": dataclasses.asdict(config),
+    }
 
 
 def _nodes(cell: Cell) -> list[dict[str, Any]]:
@@ -92,24 +105,31 @@ def _architecture(content: Any) -> Architecture:
         raise ValueError("not an object")
     if content["version"] != VERSION:
         raise ValueError(f"version {content['version']!r}, not {VERSION}")
-    tokens, adjvec = content["tokens"], content["adjvec"]
-    for name, numbers in (("tokens", tokens), ("adjvec", adjvec)):
-        if not isinstance(numbers, list) or any(type(number) is not int for number in numbers):
-            raise ValueError(f"{name} is not a list of whole numbers")
+    tokens, adjvec, config = parse_network(content)
     for name, kinds in (("mid", (int,)), ("seed", (int,)), ("accuracy", (int, float))):
         if type(content[name]) not in kinds:
             raise ValueError(f"{name} is not a number")
     for name, high in (("mid", math.inf), ("seed", 2**32 - 1), ("accuracy", 1)):
         if not 0 <= content[name] <= high:  # nor where it is NaN
             raise ValueError(f"{name} is out of bounds")
-    for name, cell in zip(("normal_cell", "reduction_cell"), decode(tokens, adjvec), strict=True):
-        if content[name] != _nodes(cell):
-            raise ValueError(f"{name} is not the one of tokens and adjvec")
-    config = _config(content["recipe"])
     return Architecture(tokens, adjvec, content["mid"], content["seed"], content["accuracy"], config)
 
 
-def _config(recipe: dict[str, Any]) -> ChildConfig:
+def parse_network(content: dict[str, Any]) -> tuple[list[int], list[int], ChildConfig]:
+    """Tokens, adjvec and recipe. Raises KeyError, TypeError or ValueError where the fields are not as
+    `network_content` makes them."""
+    tokens, adjvec = content["tokens"], content["adjvec"]
+    for name, numbers in (("tokens", tokens), ("adjvec", adjvec)):
+        if not isinstance(numbers, list) or any(type(number) is not int for number in numbers):
+            raise ValueError(f"{name} is not a list of whole numbers")
+    for name, cell in zip(("normal_cell", "reduction_cell"), decode(tokens, adjvec), strict=True):
+        if content[name] != _nodes(cell):
+            raise ValueError(f"{name} is not the one of tokens and adjvec")
+    return tokens, adjvec, parse_recipe(content["recipe"])
+
+
+def parse_recipe(recipe: Any) -> ChildConfig:
+    """Raises ValueError where it has not the fields of a recipe, or values out of bounds."""
     if not isinstance(recipe, dict):
         raise ValueError("recipe is not an object")
     names = {field.name for field in dataclasses.fields(ChildConfig)}

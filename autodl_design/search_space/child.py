@@ -5,6 +5,7 @@ import dataclasses
 from autodl_design.settings.fields import Settings, SettingsError, setting
 
 LARGEST = 1e38  # a little below the end of float32
+MAX_PARAMETERS = 200_000_000  # a network of the default size has about a million
 BYTES_A_PIXEL = 12  # of the padded training images, which a trainer holds as floats
 MAX_TABLE_BYTES = 8_000_000_000  # of all of them; the pixels are counted in 32 bits
 

@@ -1,4 +1,6 @@
-"""How a script starts and ends: start(main, (ChildConfig, ...), errors=(DatasetError, ...)).
+"""How a script or a module that is run by `python -m` starts and ends:
+
+    start(main, (ChildConfig, ...), errors=(DatasetError, ...))
 
 A user's mistake ends in one line on standard error and exit code 1, never in a traceback: a wrong flag, one
 of the script's own `errors`, a standard output that cannot be written, a system other than Linux. --help
@@ -37,7 +39,7 @@ def start(
 
     arguments: what --help calls the arguments that are no flags; if empty, the script takes none.
     """
-    script = Path(sys.argv[0]).name
+    script, invocation = _names()
     if sys.platform != "linux":
         sys.exit(f"{script}: this program needs Linux, and here is {sys.platform}; on Windows WSL has it")
     _open_standard_streams()
@@ -45,16 +47,17 @@ def start(
     def parse(argv: list[str]) -> list[str]:
         if HELP_FLAGS & set(argv[1:]):
             print(sys.modules["__main__"].__doc__.strip())
-            print(f"\nusage: python {script} [--FLAG=VALUE ...] {arguments}".rstrip())
+            print(f"\nusage: python {invocation} [--FLAG=VALUE ...] {arguments}".rstrip())
             print(help_text(classes))
             _end(0)
         try:
             _refuse_flags_of_absl(argv)
             rest = FLAGS(argv)
         except (flags.Error, ValueError) as error:  # Python does not print integers of 5,000 digits
-            _end(f"{script}: {one_line(error)}; `python {script} --help` lists the flags")
+            _end(f"{script}: {one_line(error)}; `python {invocation} --help` lists the flags")
         if len(rest) > 1 and not arguments:
-            _end(f"{script}: unknown argument {quoted(rest[1])}; `python {script} --help` lists the flags")
+            unknown = quoted(rest[1])
+            _end(f"{script}: unknown argument {unknown}; `python {invocation} --help` lists the flags")
         return rest
 
     def guarded(argv: list[str]) -> None:
@@ -75,6 +78,16 @@ def start(
         if isinstance(error.__cause__, BrokenPipeError):
             sys.exit(EXIT_CLOSED_PIPE)
         sys.exit(f"{script}: standard output: {error}")
+
+
+def _names() -> tuple[str, str]:
+    """Of the program that runs: what its messages call it, and what stands behind `python`."""
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    if spec is None:
+        script = Path(sys.argv[0]).name
+        return script, script
+    module = spec.name.removesuffix(".__main__")
+    return module, f"-m {module}"
 
 
 def one_line(error: Exception) -> str:

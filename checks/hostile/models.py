@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -23,6 +24,54 @@ def changed(name: str, place: int) -> Callable[[Path], None]:
         (directory / name).write_bytes(content)
 
     return damage
+
+
+def rewritten(change: Callable[[dict[str, Any]], Any]) -> Callable[[Path], None]:
+    """network.json after the change; nothing but its own checks can find that out."""
+
+    def damage(directory: Path) -> None:
+        path = directory / "network.json"
+        path.write_text(json.dumps(change(json.loads(path.read_text()))))
+
+    return damage
+
+
+def fields(**changes: Any) -> Callable[[dict[str, Any]], Any]:
+    return lambda content: {**content, **changes}
+
+
+def recipe(**changes: Any) -> Callable[[dict[str, Any]], Any]:
+    return lambda content: {**content, "recipe": {**content["recipe"], **changes}}
+
+
+DESCRIPTIONS = {
+    "a number": lambda content: 5,
+    "no weights_sha256": lambda content: {k: v for k, v in content.items() if k != "weights_sha256"},
+    **{f"image_size {size}": fields(image_size=size) for size in (10_000, 0, 225, "32", 10**400)},
+    "one class": fields(classes=["a"]),
+    "100,000 classes": fields(classes=[str(k) for k in range(100_000)]),
+    "two classes of one name": fields(classes=["a"] * 10),
+    "control characters": fields(classes=[f"\x1b[2J{k}" for k in range(10)]),
+    "accuracy NaN": fields(accuracy=float("nan")),
+    **{f"width {width}": recipe(width=width) for width in (8, 4096, 10**12)},
+    "100 cells": recipe(num_cells=100),
+    "5 stages": recipe(num_stages=5),
+    "200 nodes": lambda content: {**content, "tokens": [0] * 400, "adjvec": [1] * 200 * 199},
+}
+
+
+def earlier(
+    damage: Callable[[Path], None] = lambda directory: None, size: Any = 32
+) -> Callable[[Path], None]:
+    """The model as versions before network.json wrote it, then damaged."""
+
+    def prepare(directory: Path) -> None:
+        (directory / "network.json").unlink()
+        (directory / "weights.npz").unlink()
+        (directory / "model.json").write_text(json.dumps({"image_size": size, "sha256": {}}))
+        damage(directory)
+
+    return prepare
 
 
 def architectures() -> dict[str, bytes]:
@@ -65,12 +114,26 @@ def cases(base: Path) -> list[Case]:
         return prepare
 
     found = []
-    for name in ("model.pdmodel", "model.pdiparams", "classes.txt", "model.json"):
+    for name in ("network.json", "weights.npz"):
         for kind, content in (("empty", b""), ("binary", bytes(range(256)) * 80), ("deep", b"[" * 200_000)):
             found.append(Case("models", f"{name}: {kind}", PREDICT, model(replaced(name, content))))
         for make in (os.mkfifo, os.mkdir, device):
             found.append(Case("models", f"{name}: {make.__name__}", PREDICT, model(made(name, make))))
         found.append(Case("models", f"{name}: a bit", PREDICT, model(changed(name, 30)), (0, 1)))
+    for kind, change in DESCRIPTIONS.items():
+        found.append(Case("models", f"network.json: {kind}", PREDICT, model(rewritten(change))))
+    for kind, content in {"empty": b"", "a NUL": b"\0", "binary": bytes(range(256)) * 80}.items():
+        for name in ("model.pdmodel", "model.pdiparams", "classes.txt"):  # which nobody reads
+            damage = replaced(name, content)
+            found.append(Case("models", f"{name}: {kind}", PREDICT, model(damage), (0,)))
+    for name in ("checkpoint.npz", "model.json"):
+        for kind, content in (("empty", b""), ("binary", bytes(range(256)) * 80), ("deep", b"[" * 200_000)):
+            damage = earlier(replaced(name, content))
+            found.append(Case("models", f"earlier {name}: {kind}", PREDICT, model(damage)))
+    for size in (10_000, 0, "32", None):
+        damage = earlier(size=size)
+        found.append(Case("models", f"earlier image_size {size}", PREDICT, model(damage)))
+    found.append(Case("models", "an earlier model", PREDICT, model(earlier()), (0,)))
     for kind, value in architectures().items():
         command = [part if "best" not in part else "--architecture={here}/best.json" for part in RETRAIN]
         found.append(Case("models", f"architecture: {kind}", command, architecture(value), (1,)))

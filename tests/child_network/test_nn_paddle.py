@@ -12,10 +12,8 @@ from autodl_design.agents.random_search import random_architecture
 from autodl_design.backend import program_passes, programs
 from autodl_design.backend.paddle_backend import paddle
 from autodl_design.backend.program_passes import speed_up
-from autodl_design.backend.programs import get_variable
 from autodl_design.child_network import augmentation, network, operations, shared_sums
 from autodl_design.child_network.operations import static
-from autodl_design.image_data.subset import Subset
 from autodl_design.search_space.cells import decode
 from autodl_design.search_space.child import ChildConfig, check_fit
 from autodl_design.settings.fields import SettingsError
@@ -257,31 +255,6 @@ def test_what_a_model_costs(easy_subset, monkeypatch):
     assert evaluation == [2, 2]  # logits and losses of 25 images each
     assert list(feeds.values()) == [0, 1, 2]
     assert reads == 3 * ["loss_sum", "correct_sum"]
-
-
-@pytest.mark.parametrize("num_classes, size", [(2, 8), (3, 13), (100, 32), (1000, 8), (5, 224)])
-def test_classes_and_pixels_follow_the_images(num_classes, size, tmp_path):
-    """A network of two stages for each; what is exported has them too."""
-    rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, (32, 3 * size**2)).astype(np.uint8)
-    labels = rng.permutation(np.arange(32) % num_classes)
-    labels[0] = num_classes - 1
-    subset = Subset(images, labels, images[:3], labels[:3], tuple(map(str, range(num_classes))))
-    config = dataclasses.replace(TINY, width=4, train_batch_size=16)
-    with nn_paddle.ChildTraining(TOKENS, ADJVEC, config, subset, rng) as trainer:
-        loss, _ = trainer.train_epoch()
-        assert 0.1 * math.log(num_classes) < loss < 10 * math.log(num_classes)
-        accuracy, _ = trainer.evaluate(images, labels)
-        assert get_variable("bias_0").shape == (num_classes,)
-        for suffix, content in zip((".pdmodel", ".pdiparams"), trainer.export(), strict=True):
-            (tmp_path / f"model{suffix}").write_bytes(content)
-    predictor = paddle.inference.create_predictor(
-        paddle.inference.Config(str(tmp_path / "model.pdmodel"), str(tmp_path / "model.pdiparams"))
-    )
-    pixels = images.reshape(-1, 3, size, size).astype(np.float32)
-    (probabilities,) = predictor.run([paddle.to_tensor(pixels)])
-    assert probabilities.shape == [32, num_classes]
-    np.testing.assert_allclose((probabilities.numpy().argmax(1) == labels).mean(), accuracy, atol=1 / 32)
 
 
 def test_images_that_do_not_fit_the_network_are_refused(easy_subset):

@@ -22,9 +22,9 @@ from autodl_design.retraining.config import RetrainConfig, RetrainError
 from autodl_design.retraining.plan import stretched
 from autodl_design.search_space.architecture_file import read_architecture
 from autodl_design.settings.fields import SettingsError
-from autodl_design.trained_model.model_files import read_model
+from autodl_design.trained_model.model_files import read_network
 
-MODEL_FILES = ("model.pdmodel", "model.pdiparams", "classes.txt", "model.json")
+MODEL_FILES = ("network.json", "weights.npz", "model.pdmodel", "model.pdiparams", "classes.txt")
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_one_call_from_python(config, capsys):
     epoch = re.search(r"epoch 1/1: .*, validation accuracy (\d\.\d{3})", capsys.readouterr().out)
     assert f"{result.accuracy:.3f}" == epoch[1]
     assert result.num_params > 100 and result.test_accuracy is None
-    assert len(read_model(result.directory).class_names) == 10
+    assert len(read_network(result.directory).class_names) == 10
 
 
 def test_stopped_and_resumed_ends_with_the_same_model(trained, best_json, digits_path, tmp_path):
@@ -195,7 +195,7 @@ def test_going_on_needs_no_architecture_file(config, tmp_path):
     names = ",".join("abcdefghij")
     again = dataclasses.replace(config, architecture=None, resume=True, classes=names)
     retrain.retrain(again)
-    assert read_model(tmp_path / "out").class_names == tuple("abcdefghij")
+    assert read_network(tmp_path / "out").class_names == tuple("abcdefghij")
 
 
 def changed(name):
@@ -346,7 +346,7 @@ def test_names_that_do_not_fit_are_refused(config, classes, complaint, tmp_path)
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("name", ["model.pdmodel", "classes.txt", "model.json", "lock"])
+@pytest.mark.parametrize("name", ["network.json", "weights.npz", "model.pdmodel", "classes.txt", "lock"])
 def test_what_stands_in_the_place_of_a_file_is_found_before_the_training(config, tmp_path, name, capsys):
     (tmp_path / "out" / name).mkdir(parents=True)
     with pytest.raises(IsADirectoryError):
@@ -363,7 +363,7 @@ def test_names_in_any_locale(best_json, digits_path, tmp_path, locale):
     strict = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": locale}
     result = run(*flags, "--epochs=1", f"--classes={','.join(names)}", **strict)
     assert result.returncode == 0, result.stderr
-    assert read_model(directory).class_names == names
+    assert read_network(directory).class_names == names
 
 
 def test_standard_output_that_cannot_be_written_is_known_at_the_start(best_json, digits_path, tmp_path):

@@ -30,6 +30,11 @@ def model(mid: int, accuracy: float | None = None, **fields) -> ModelRecord:
     return ModelRecord(mid=mid, accuracy=accuracy, **fields)
 
 
+def search(accuracies: Sequence[float]) -> list[ModelRecord]:
+    """Models of as many networks."""
+    return [model(mid, accuracy, network=f"{mid:016x}") for mid, accuracy in enumerate(accuracies)]
+
+
 def write_steps(path: Path, *rows: dict[str, float]) -> None:
     """A steps.csv; what a row leaves out is 0, and its step the row's number."""
     writer = StepsWriter(path, 0)
@@ -41,7 +46,7 @@ def write_steps(path: Path, *rows: dict[str, float]) -> None:
 def put_search(
     results: Path, name: str, models: Sequence[ModelRecord], final_runs: Sequence[ModelRecord] = ()
 ) -> None:
-    """Write a search's files, and put them into the archive of the benchmarks' results."""
+    """Write a search's files, and put them into an archive of the study."""
     log_dir = results / "logs" / name
     log_dir.mkdir(parents=True, exist_ok=True)
     for file, some in ((HISTORY_NAME, models), (FINAL_NAME, final_runs)):

@@ -1,0 +1,56 @@
+"""The archive of searches and the files of single trainings."""
+
+import gzip
+
+import pytest
+from model_records import model, put_search, search
+
+from autodl_design.record.best import FINAL_NAME
+from autodl_design.record.history import RecordError
+from study import records
+from study.finalists import NUM_STAGES
+from study.records import ARCHIVE, read_all, read_runs, read_searches, write_runs
+
+
+def test_the_archive_keeps_what_is_not_replaced(tmp_path):
+    put_search(tmp_path, "random-0", search([0.5]))
+    put_search(tmp_path, "random-10", search([0.25, 0.5]))
+    before = (tmp_path / ARCHIVE).read_bytes()
+    put_search(tmp_path, "random-0", search([0.5]))
+    assert (tmp_path / ARCHIVE).read_bytes() == before
+    assert read_searches(tmp_path) == {"random": {0: search([0.5]), 10: search([0.25, 0.5])}}
+    put_search(tmp_path, "random-0", search([0.5]), [search([0.5])[0]._replace(run=1)])
+    assert read_searches(tmp_path, FINAL_NAME) == {"random": {0: [search([0.5])[0]._replace(run=1)]}}
+    assert len(read_all(tmp_path / ARCHIVE)) == 4
+    (tmp_path / "logs" / "random-0" / FINAL_NAME).unlink()  # as in another search of this name
+    put_search(tmp_path, "random-0", search([0.5]))
+    with pytest.raises(RecordError, match="holds no AGENT-SEED/final_candidates.jsonl"):
+        read_searches(tmp_path, "final_candidates.jsonl")
+    with pytest.raises(RecordError, match="is not named AGENT-SEED"):
+        put_search(tmp_path, "random", search([0.5]))
+
+
+def test_a_damaged_file_is_named(tmp_path):
+    path = tmp_path / "retrained.jsonl.gz"
+    write_runs(path, [model(0, 0.5, network=f"{0:016x}", run=1)])
+    for content in (path.read_bytes()[:-9], gzip.compress(b"5\n")):
+        path.write_bytes(content)
+        with pytest.raises(RecordError, match="retrained.jsonl.gz cannot be read"):
+            read_runs(path)
+
+
+def test_the_size_of_recorded_searches():
+    config = records.child_config_of(records.SMALL)
+    assert (config.width, config.num_cells, config.epochs, config.train_batch_size) == (16, 1, 2, 8)
+    assert records.child_config_of(records.THREE_CELLS).num_cells == 3
+    with pytest.raises(RecordError, match="cannot be read"):
+        records.child_config_of(records.SIZES_MIXED)
+
+
+def test_ids_of_recorded_networks_are_those_of_their_architectures():
+    """Ids are what records of one network are found by."""
+    from autodl_design.search_space.network_id import network_id
+
+    for path in records.FOLDER.rglob("full_size.jsonl.gz"):
+        for run in read_runs(path):
+            assert network_id(run.tokens, run.adjvec, NUM_STAGES) == run.network
