@@ -28,6 +28,7 @@ import dataset_maker
 from autodl_design.agents.evolution import EvolutionAgent
 from autodl_design.agents.random_search import RandomAgent
 from autodl_design.record.history import ModelRecord, RecordError
+from autodl_design.record.policy import Policy, write_policy
 from autodl_design.record.search_record import SETTINGS_NAME, SearchRecord, saved_settings
 from autodl_design.record.step_log import StepLog
 from autodl_design.search_loop.final_candidates import RUNS, missing_runs, train_candidates
@@ -260,6 +261,8 @@ def run_steps(
             first_mid = done.step * batch_size
             numbers = step_numbers(done, [record.known[first_mid + row] for row in range(batch_size)])
             step_log.add({**numbers, "seconds": round(time.monotonic() - started, 3)})
+            if probabilities := getattr(agent, "probabilities", None):  # agents without a policy have none
+                write_policy(record.directory, Policy(done.step, *probabilities(done.tokens, done.adjvec)))
             started = time.monotonic()
             line = f"step = {done.step}, average accuracy = {numbers['mean_accuracy']:.3f}"
             if settings.search.params_penalty:

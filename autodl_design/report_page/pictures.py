@@ -241,7 +241,7 @@ def _points(axes: Axes, models: Sequence[ModelRecord], x: Sequence[float], label
     """The newest models as links, the others of a large search as pixels: thousands of elements would make
     a page of megabytes."""
     accuracies = [model.accuracy for model in models]
-    style = {"s": 14, "color": POINT, "alpha": 0.4, "linewidths": 0}
+    style = {"s": 14, "color": POINT, "alpha": 0.55, "linewidths": 0}
     if len(models) > MOST_POINTS:
         axes.scatter(x[:-MOST_POINTS], accuracies[:-MOST_POINTS], **style, rasterized=True)
     points = axes.scatter(x[-MOST_POINTS:], accuracies[-MOST_POINTS:], **style, label=label)

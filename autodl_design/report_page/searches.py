@@ -21,6 +21,7 @@ from autodl_design.record.policy import Policy, read_policy
 from autodl_design.report_page.reading import read_models, read_settings, read_steps
 from autodl_design.report_page.statistics import Estimate, first_and_last, mean_of, trained
 from autodl_design.report_page.verdict import chance_of
+from autodl_design.search_space.cells import OPERATION_NAMES
 
 # Settings that say how long, from where and with which seed, not how.
 NOT_COMPARED = {
@@ -42,8 +43,8 @@ class Search:
         self.steps: list[dict[str, float]] = self._optional(read_steps, [])
         self.final: list[tuple[int, float, str]] = self._optional(read_final_means, [])
         self.policy: Policy | None = self._optional(read_policy, None)
-        if self.policy and len(self.policy.tokens) != len(self.models[0].architecture.tokens):
-            self.policy = None  # of another search
+        if self.policy and not self._is_own(self.policy):
+            self.policy = None
 
     def _optional(self, read: Callable[[Path], Any], default: Any) -> Any:
         try:
@@ -51,6 +52,11 @@ class Search:
         except RecordError as error:
             self.faults.append(str(error))
             return default
+
+    def _is_own(self, policy: Policy) -> bool:
+        num_tokens, num_operations = policy.tokens.shape
+        own = len(self.models[0].architecture.tokens)
+        return num_tokens == own and num_operations <= len(OPERATION_NAMES)
 
     @cached_property
     def chance(self) -> float | None:
@@ -128,6 +134,14 @@ class Group:
         """Mean of the best accuracies among the first so many trained models: of more models it is higher
         by chance alone."""
         return float(np.mean([max(map(s.accuracy, trained(s.models)[:count])) for s in self.searches]))
+
+
+def against(own: Group, other: Group) -> tuple[str, Estimate]:
+    """What of another group the last steps of one are compared with, and the difference. Random search is
+    the same in every step, so that all of its models count."""
+    if all(search.settings.get("agent") == "random" for search in other.searches):
+        return "all models", own.last() - other.mean(lambda search: mean_of(search.models, "accuracy"))
+    return "last steps", own.last() - other.last()
 
 
 def window_of(groups: Sequence[Group]) -> int:

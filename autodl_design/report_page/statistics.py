@@ -116,11 +116,15 @@ def operation_shares(models: Sequence[ModelRecord], reduction: bool) -> np.ndarr
 def edge_shares(models: Sequence[ModelRecord], reduction: bool) -> np.ndarray:
     """[N - 1, N - 1]: the share of the models in which node j (a column) of the cell feeds node i + 1 (row
     i); NaN where there is no such edge, since a node is fed by earlier ones only."""
-    taken = _half([model.adjvec for model in models], reduction).mean(axis=0)
-    N = len(models[0].tokens) // 2
-    shares = np.full((N - 1, N - 1), np.nan)
-    shares[np.tril_indices(N - 1)] = taken  # row by row, as in an adjvec
-    return shares
+    return edge_table(_half([model.adjvec for model in models], reduction).mean(axis=0))
+
+
+def edge_table(edges: np.ndarray) -> np.ndarray:
+    """[N - 1, N - 1] of the N(N-1)/2 edges of a cell, as they stand in an adjvec; see `edge_shares`."""
+    N = (1 + math.isqrt(1 + 8 * len(edges))) // 2
+    table = np.full((N - 1, N - 1), np.nan)
+    table[np.tril_indices(N - 1)] = edges  # row by row
+    return table
 
 
 def _half(vectors: list[list[int]], reduction: bool) -> np.ndarray:

@@ -66,12 +66,12 @@ def verdict(models: Sequence[ModelRecord], settings: Mapping[str, Any]) -> Verdi
     errors = difference.in_errors
     numbers = (
         f"the last {name} {'has' if name == 'step' else 'have'} a mean {field} of {means[1].mean:.3f}, "
-        f"{difference.mean:+.3f} +- {difference.error:.3f} against the first"
+        f"{difference.mean:+.3f} "
     )
     if errors is None:
-        numbers += f", of which no standard error is known{beside}"
+        numbers += f"against the first, of which no standard error is known{beside}"
     else:
-        numbers += f" ({errors:+.1f} standard errors{beside})"
+        numbers += f"+- {difference.error:.3f} against the first ({errors:+.1f} standard errors{beside})"
     if errors is not None and errors > ENOUGH:
         return Verdict(
             "yes", f", since step {_since(models, field, means[0], len(_steps(parts[0][1])))}: {numbers}"

@@ -31,9 +31,17 @@ def summary(log_dir: Path, seconds: float) -> Iterator[str]:
     if best is None:
         return
     name = shlex.quote(str(log_dir))
-    yield f"best: {best.describe(saved_settings(log_dir).get('validation_images'))}"
+    settings = saved_settings(log_dir)
+    classes = settings.get("num_classes")
+    yield f"best: {best.describe(settings.get('validation_images'), 1 / classes if classes else None)}"
     yield f"files: {name}/history.jsonl, {name}/steps.csv, {name}/best.json"
     yield f"to see what was found:  python report.py --log_dir={name}"
+    yield from next_commands(log_dir)
+
+
+def next_commands(log_dir: Path) -> Iterator[str]:
+    """What to do with a search that has found something, beside reporting on it."""
+    name = shlex.quote(str(log_dir))
     yield f"to train the best:      python retrain.py --architecture={name}/best.json"
     if not (log_dir / FINAL_NAME).exists():
         yield f"to be surer of it:      {resume_command(log_dir)} --final_candidates=5"
