@@ -1,6 +1,6 @@
 """Training and evaluating one child network in Paddle.
 
-    result = train_child(tokens, adjvec, subset, ChildConfig(), seed=0)
+    result = train_child(architecture, subset, ChildConfig(), seed=0)
 
 The network is a static program (autodl_design/child_network/ builds it, autodl_design/backend/programs.py
 says how programs run). Whatever is random about a model (initial weights, batch order, crops, flips,
@@ -38,7 +38,7 @@ from autodl_design.child_network.augmentation import (
 from autodl_design.child_network.network import build_network, draw_parameters
 from autodl_design.child_network.operations import F, Variable, static
 from autodl_design.image_data.subset import Subset
-from autodl_design.search_space.cells import decode
+from autodl_design.search_space.architecture import Architecture
 from autodl_design.search_space.child import MAX_PARAMETERS, ChildConfig, TrainResult, check_fit
 from autodl_design.settings.fields import SettingsError
 from autodl_design.trainers.job import Job
@@ -61,19 +61,18 @@ class ChildTraining:
     """Trains one child network, epoch by epoch; use it in a `with` statement.
 
     rng: all that is random is drawn from it.
-    Raises ValueError where tokens and adjvec are no architecture, config and images do not fit each other
-    (see `check_fit`), the network has more than MAX_PARAMETERS, or config.amp finds no GPU.
+    Raises ValueError where config and images do not fit each other (see `check_fit`), the network has more
+    than MAX_PARAMETERS, or config.amp finds no GPU.
     """
 
     def __init__(
         self,
-        tokens: Sequence[int],
-        adjvec: Sequence[int],
+        architecture: Architecture,
         config: ChildConfig,
         subset: Subset,
         rng: np.random.Generator,
     ):
-        self.cells = decode(tokens, adjvec)
+        self.cells = architecture.cells()
         check_fit(config, len(subset.train_images), subset.image_size)
         self.config = config
         self.images, self.labels = subset.train_images, subset.train_labels
@@ -204,8 +203,7 @@ class ChildTraining:
 
 
 def train_child(
-    tokens: Sequence[int],
-    adjvec: Sequence[int],
+    architecture: Architecture,
     subset: Subset,
     config: ChildConfig,
     seed: int | Sequence[int],
@@ -217,12 +215,11 @@ def train_child(
     on_epoch: called after every epoch with its number (from 1) and the training loss and accuracy,
         both means over the epoch's batches.
 
-    Raises ValueError where tokens and adjvec are no architecture, or config and subset do not fit each
-    other.
+    Raises ValueError where config and subset do not fit each other.
     """
     start = time.perf_counter()
     rng = np.random.default_rng(seed)
-    with ChildTraining(tokens, adjvec, config, subset, rng) as trainer:
+    with ChildTraining(architecture, config, subset, rng) as trainer:
         for epoch in range(1, config.epochs + 1):
             train_loss, train_accuracy = trainer.train_epoch()
             if on_epoch:
@@ -253,4 +250,4 @@ class TrainJob:
 
     def __call__(self, job: Job, on_epoch: Callable[[int, float, float], None]) -> TrainResult:
         seed = [self.seed, job.mid, job.run]
-        return train_child(job.tokens, job.adjvec, self.subset, self.config, seed, on_epoch)
+        return train_child(job.architecture, self.subset, self.config, seed, on_epoch)

@@ -151,7 +151,7 @@ def run(
 ) -> Retrained:
     check_own_gpu()
     subset, rng = images.subset, np.random.default_rng(plan.seed)
-    with ChildTraining(plan.tokens, plan.adjvec, plan.config, subset, rng) as trainer:
+    with ChildTraining(network.architecture, plan.config, subset, rng) as trainer:
         print(
             f"{trainer.num_params} parameters, {len(subset.train_images)} training images, "
             f"{len(subset.validation_images)} validation images",

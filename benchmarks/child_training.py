@@ -28,6 +28,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from absl import app, flags
 
+from autodl_design.search_space.architecture import Architecture
 from benchmarks import harness
 
 FLAGS = flags.FLAGS
@@ -51,11 +52,10 @@ def join(barrier) -> None:
 
 
 class Network(NamedTuple):
-    """In plain types, so that a process can take it in without Paddle."""
+    """A process can take it in without Paddle."""
 
-    tokens: list[int]
-    adjvec: list[int]
-    cells: list[tuple]  # the same architecture, as autodl_design.search_space.cells.decode gives it
+    architecture: Architecture
+    cells: list[tuple]  # its cells
     config: dict[str, Any]  # the fields of its ChildConfig
 
 
@@ -67,7 +67,7 @@ def train_ours(network: Network, updates: int) -> tuple[float, float]:
     config = ChildConfig(**network.config)
     subset = harness.noise_subset(updates * config.train_batch_size, num_validation=10)
     span = Span()
-    train_child(network.tokens, network.adjvec, subset, config, 0, span)
+    train_child(network.architecture, subset, config, 0, span)
     return span.start, span.end
 
 
@@ -130,7 +130,6 @@ def draw_networks(name: str, count: int, **settings: Any) -> list[Network]:
     """name: "default" or one of main.py's presets. settings: fields of ChildConfig."""
     from autodl_design.agents.random_search import random_architecture
     from autodl_design.search_loop.settings import PRESETS
-    from autodl_design.search_space.cells import decode
     from autodl_design.search_space.child import ChildConfig
 
     preset = PRESETS[name] if name != "default" else {}
@@ -138,9 +137,9 @@ def draw_networks(name: str, count: int, **settings: Any) -> list[Network]:
     config = dataclasses.asdict(ChildConfig(epochs=2, **sizes, **settings))
     networks = []
     for index in range(count):
-        tokens, adjvec = random_architecture(index, 0, preset.get("num_nodes", 10))
-        cells = [tuple(cell) for cell in decode(tokens, adjvec)]
-        networks.append(Network(tokens, adjvec, cells, config))
+        architecture = random_architecture(index, 0, preset.get("num_nodes", 10))
+        cells = [tuple(cell) for cell in architecture.cells()]
+        networks.append(Network(architecture, cells, config))
     return networks
 
 

@@ -29,6 +29,7 @@ import psutil
 from absl import app, flags
 
 import nn_paddle
+from autodl_design.search_space.architecture import Architecture
 from autodl_design.search_space.child import ChildConfig
 from benchmarks import harness
 from nn_paddle import ChildTraining
@@ -72,14 +73,12 @@ def start() -> None:
     nn_paddle.ChildTraining = TimedTrainer
 
 
-def train(
-    tokens: list[int], adjvec: list[int], config: ChildConfig, updates: int
-) -> dict[str, list[float]]:
+def train(architecture: Architecture, config: ChildConfig, updates: int) -> dict[str, list[float]]:
     """Train a model in this process: the seconds of its parts, of all as "model", and MiB of memory."""
     TimedTrainer.seconds.clear()
     subset = harness.noise_subset(updates * config.train_batch_size, HELD_OUT)
     short = dataclasses.replace(config, epochs=1)
-    result = nn_paddle.train_child(tokens, adjvec, subset, short, seed=0)
+    result = nn_paddle.train_child(architecture, subset, short, seed=0)
     memory = {
         "resident MiB": [psutil.Process().memory_info().rss / MIB],
         "peak MiB": [resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / MIB],
@@ -132,7 +131,7 @@ def measure(size: str) -> dict[str, list[dict[str, float]]]:
         with harness.start_processes(harness.CORES, 1, start) as pool:
             for index in range(1 + FLAGS.warm_models):
                 architecture = random_architecture(index, 0, preset.get("num_nodes", 10))
-                models = [pool.submit(train, *architecture, config, updates) for _ in range(harness.CORES)]
+                models = [pool.submit(train, architecture, config, updates) for _ in range(harness.CORES)]
                 for model in futures.as_completed(models):
                     cost = costs(model.result(), time.perf_counter() - begin, config)
                     samples["warm" if index else "cold"].append(cost)

@@ -118,7 +118,7 @@ def digest_of_training(network: Network, updates: int) -> str:
     subset = harness.noise_subset(updates * config.train_batch_size, num_validation=10)
     digest = hashlib.sha256()
     rng = np.random.default_rng(0)
-    with ChildTraining(network.tokens, network.adjvec, config, subset, rng) as trainer:
+    with ChildTraining(network.architecture, config, subset, rng) as trainer:
         for _ in range(2):
             digest.update(np.array(trainer.train_epoch()).tobytes())
         for name, value in sorted(trainer.state().items()):

@@ -59,9 +59,9 @@ def train_again(searches: Searches, results: Path, training: TrainingSettings) -
         for model in best_models(models):
             # One network may have several forms; the smallest, whichever searches have it.
             wanted[model.network] = min(
-                wanted.get(model.network, model), model, key=lambda form: (form.tokens, form.adjvec)
+                wanted.get(model.network, model), model, key=lambda form: form.architecture
             )
-    jobs = {network: Job(model.mid, model.tokens, model.adjvec) for network, model in wanted.items()}
+    jobs = {network: Job(model.mid, model.architecture) for network, model in wanted.items()}
     images, config = load_subset(training.data_path), child_config_of(results)
     train_missing(results / RETRAINED, jobs, RUNS, images, config, training.trainers)
 

@@ -73,9 +73,11 @@ def show_searches() -> None:
         pairs = [ten_best(models, further[agent][seed]) for seed, models in seeds.items()]
         late = np.array([np.mean([model.accuracy for model in models[-400:]]) for models in seeds.values()])
         first, again = (np.array([some.mean() for some in column]) for column in zip(*pairs, strict=True))
-        edges = np.array([[sum(model.adjvec) for model in models] for models in seeds.values()])
+        edges = np.array(
+            [[sum(model.architecture.edges()) for model in models] for models in seeds.values()]
+        )
         pooling = [
-            np.isin([model.tokens for model in models[-100:]], MAX_POOLING).mean()
+            np.isin([model.architecture.tokens for model in models[-100:]], MAX_POOLING).mean()
             for models in seeds.values()
         ]
         print(f"{agent}, {len(seeds)} searches")
@@ -94,9 +96,9 @@ def predicted(models: list[ModelRecord]) -> list[float]:
     """Taus, from counts and from where."""
     count = len(models)
     accuracies = [model.accuracy for model in models]
-    tokens = np.array([model.tokens for model in models])
+    tokens = np.array([model.architecture.tokens for model in models])
     operations = np.eye(len(OPERATION_NAMES))[tokens].reshape(count, 2, -1, len(OPERATION_NAMES))
-    edges = np.array([model.adjvec for model in models]).reshape(count, 2, -1)
+    edges = np.array([model.architecture.adjvec for model in models]).reshape(count, 2, -1)
     where = np.concatenate([operations.reshape(count, -1), edges.reshape(count, -1)], axis=1)
     counts = np.concatenate([operations.sum(axis=2).reshape(count, -1), edges.sum(axis=2)], axis=1)
     ridge, folds = RidgeCV(np.logspace(-1, 5, 25)), KFold(10, shuffle=True, random_state=0)
@@ -124,7 +126,7 @@ class Networks:
         }
         searched = networks_of_searches()
         self.chosen = [name for name in groups["sparse"] if name in searched]
-        edges = {name: sum(runs[0].adjvec) for name, runs in self.trainings.items()}
+        edges = {name: sum(runs[0].architecture.edges()) for name, runs in self.trainings.items()}
         unchosen = [name for name in self.trainings if name not in searched]
         self.dense = [name for name in unchosen if edges[name] > SPARSE_EDGES]
         self.sparse = [name for name in unchosen if edges[name] <= SPARSE_EDGES]
@@ -209,22 +211,15 @@ def show_candidates(networks: Networks) -> None:
 
 def is_touched(model: ModelRecord, config: ChildConfig) -> bool:
     """Whether oneDNN's wrong gradients of max pooling had a part in this training."""
-    half = len(model.tokens) // 2
-    incoming = np.zeros((2, half), bool)  # whether other nodes feed a node
-    place = 0
-    for cell in range(2):
-        for node in range(1, half):
-            incoming[cell, node] = any(model.adjvec[place : place + node])
-            place += node
+    cells = model.architecture.cells()
     shapes: Counter[tuple[int, int]] = Counter()  # channels and image size of results, of max poolings
     channels = config.width
     for stage in range(config.num_stages):
         for cell in range(config.num_cells):
             reduces = stage > 0 and cell == 0
-            tokens = model.tokens[half:] if reduces else model.tokens[:half]
-            for token, fed in zip(tokens, incoming[int(reduces)], strict=True):
-                if token in MAX_POOLING:
-                    inner = channels // config.ratio * (2 if reduces and fed else 1)
+            for operation, inputs in zip(*cells[reduces], strict=True):
+                if OPERATION_NAMES.index(operation) in MAX_POOLING:
+                    inner = channels // config.ratio * (2 if reduces and inputs else 1)
                     shapes[inner, stage] += 1
             channels *= 2 if reduces else 1
     return any(count > 1 and inner >= 8 for (inner, _), count in shapes.items())

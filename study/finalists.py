@@ -30,8 +30,8 @@ from autodl_design.image_data.subset import Subset, load_subset, load_test_image
 from autodl_design.record.best import FINAL_NAME, final_means
 from autodl_design.record.history import ModelRecord, RecordError
 from autodl_design.search_loop.settings import PRESETS, PolicyConfig
+from autodl_design.search_space.architecture import Architecture
 from autodl_design.search_space.child import ChildConfig
-from autodl_design.search_space.network_id import network_id
 from autodl_design.settings import command_line
 from autodl_design.settings.fields import Settings, setting
 from autodl_design.settings.flags import define_flags, from_flags
@@ -62,7 +62,7 @@ class Candidate(NamedTuple):
 
 
 def candidate_of(origin: str, seed: int, job: Job) -> Candidate:
-    return Candidate(origin, seed, job, network_id(job.tokens, job.adjvec, NUM_STAGES))
+    return Candidate(origin, seed, job, job.architecture.network_id(NUM_STAGES))
 
 
 def final_candidates(results: Path) -> list[list[Candidate]]:
@@ -77,7 +77,7 @@ def final_candidates(results: Path) -> list[list[Candidate]]:
 
 def best_means(runs: list[ModelRecord]) -> list[Job]:
     """The models of these further runs, that of the highest mean first."""
-    jobs = {run.mid: Job(run.mid, run.tokens, run.adjvec) for run in runs}
+    jobs = {run.mid: Job(run.mid, run.architecture) for run in runs}
     return [jobs[mid] for mid, *_ in final_means(runs)]
 
 
@@ -103,8 +103,10 @@ def best_at(
 def drawn(count: int, edge_probability: float) -> list[Candidate]:
     policy, rng = PolicyConfig(), np.random.default_rng(1)
     tokens, adjvec = random_architectures(rng, count, policy.num_nodes, policy.num_tokens, edge_probability)
-    rows = zip(tokens.tolist(), adjvec.tolist(), strict=True)
-    return [candidate_of(DRAWN, number, Job(number, *row)) for number, row in enumerate(rows)]
+    architectures = enumerate(Architecture.of_batch(tokens, adjvec))
+    return [
+        candidate_of(DRAWN, number, Job(number, architecture)) for number, architecture in architectures
+    ]
 
 
 def on_test_images(data_path: str) -> Subset:
@@ -128,7 +130,7 @@ def print_table(candidates: list[Candidate], runs: list[ModelRecord]) -> None:
         by_origin.setdefault(origin, []).append(means[network])
         shown = ", ".join(f"{run.accuracy:.3f}" for run in own)
         print(
-            f"{origin:15} {seed:5} {job.mid:6} {sum(job.adjvec):6} {own[0].num_params:11,}  "
+            f"{origin:15} {seed:5} {job.mid:6} {sum(job.architecture.edges()):6} {own[0].num_params:11,}  "
             f"{means[network]:.4f} ({shown})"
         )
     for origin, accuracies in by_origin.items():

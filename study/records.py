@@ -174,7 +174,7 @@ def train_missing(
     trainers: str,
 ) -> list[ModelRecord]:
     """Train each network `num_runs` times, but for the runs that the file has; it gets each run as soon as
-    that is done. The networks by autodl_design.search_space.network_id. Returns all runs of the file.
+    that is done. The networks by their network_id. Returns all runs of the file.
 
     Raises RecordError where a network cannot be trained."""
     runs = read_runs(path)

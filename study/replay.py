@@ -35,8 +35,8 @@ from autodl_design.search_loop.settings import (
     SearchConfig,
     SearchSettings,
 )
-from autodl_design.search_space.cells import OPERATION_NAMES, Cell, decode
-from autodl_design.search_space.network_id import network_id
+from autodl_design.search_space.architecture import Architecture
+from autodl_design.search_space.cells import OPERATION_NAMES, Cell
 from autodl_design.settings import command_line
 from autodl_design.settings.fields import Settings, SettingsError, setting
 from autodl_design.settings.flags import define_flags, from_flags
@@ -59,11 +59,11 @@ class ReplayConfig(Settings):
     )
 
 
-def features(tokens: Sequence[int], adjvec: Sequence[int]) -> np.ndarray:
+def features(architecture: Architecture) -> np.ndarray:
     """What an accuracy is predicted from, [F]. For either cell, how often each operation occurs: in all
     nodes, in nodes that feed no other, in nodes that no other feeds, and weighted with the nodes' depths;
     and how many nodes of these kinds, edges and layers there are."""
-    return np.concatenate([_cell_features(cell) for cell in decode(tokens, adjvec)])
+    return np.concatenate([_cell_features(cell) for cell in architecture.cells()])
 
 
 def _cell_features(cell: Cell) -> np.ndarray:
@@ -82,12 +82,12 @@ class Surrogate:
 
     def __init__(self, models: Sequence[ModelRecord]):
         self.trees = ExtraTreesRegressor(300, min_samples_leaf=3, max_features=0.5, random_state=0)
-        inputs = [features(model.tokens, model.adjvec) for model in models]
+        inputs = [features(model.architecture) for model in models]
         self.trees.fit(inputs, [model.accuracy for model in models])
 
     def mean(self, tokens: np.ndarray, adjvec: np.ndarray) -> np.ndarray:
         """Expected accuracies [B] of architectures tokens [B, 2N], adjvec [B, N(N-1)]."""
-        return self.trees.predict([features(*row) for row in zip(tokens, adjvec, strict=True)])
+        return self.trees.predict(list(map(features, Architecture.of_batch(tokens, adjvec))))
 
 
 class SurrogateReward:
@@ -106,8 +106,8 @@ class SurrogateReward:
         expected = self.surrogate.mean(tokens, adjvec)
         runs = expected + self.rng.normal(0, self.noise, len(expected))
         rewards = [
-            self.known.setdefault(network_id(row_tokens, row_adjvec, self.num_stages), run)
-            for row_tokens, row_adjvec, run in zip(tokens, adjvec, runs, strict=True)
+            self.known.setdefault(architecture.network_id(self.num_stages), run)
+            for architecture, run in zip(Architecture.of_batch(tokens, adjvec), runs, strict=True)
         ]
         self.expected += expected.tolist()
         self.seen += rewards
@@ -160,7 +160,7 @@ def fit_of_others(searches: list[list[ModelRecord]]) -> float:
     taus = []
     for left_out in searches if len(searches) > 1 else []:
         others = [model for search in searches if search is not left_out for model in search]
-        columns = zip(*((model.tokens, model.adjvec, model.accuracy) for model in left_out), strict=True)
+        columns = zip(*((*model.architecture, model.accuracy) for model in left_out), strict=True)
         tokens, adjvec, accuracy = map(np.array, columns)
         taus.append(tau_b(Surrogate(others).mean(tokens, adjvec), accuracy))
     return float(np.mean(taus)) if taus else float("nan")
@@ -179,7 +179,7 @@ def main(arguments: list[str]) -> None:
     ]
     models = [model for search in searches for model in search]
     N, K = policy.num_nodes, policy.num_tokens
-    if any(len(model.tokens) != 2 * N for model in models):
+    if any(model.architecture.num_nodes != N for model in models):
         raise SettingsError(f"--num_nodes={N}, but --histories={config.histories} has other cells")
     if run.num_models + 1 < WINDOW:
         raise SettingsError(f"--num_models must be at least {WINDOW - 1}")

@@ -123,7 +123,7 @@ def print_row(
         ]
     means = list(mean_accuracies(own).values())
     firsts = [networks[name][0] for name in names]
-    edges = np.corrcoef(means, [sum(first.adjvec) for first in firsts])[0, 1]
+    edges = np.corrcoef(means, [sum(first.architecture.edges()) for first in firsts])[0, 1]
     parameters = np.corrcoef(means, [first.num_params for first in firsts])[0, 1]
     seconds = np.median([run.seconds for run in runs if run.network in own])
     print(
@@ -162,7 +162,7 @@ def main(arguments: list[str]) -> None:
         if not training.data_path:
             raise SettingsError("--train needs --data_path, where dataset_maker.py wrote the images")
         firsts = {name: runs[0] for name, runs in networks_of(group).items()}
-        jobs = {name: Job(first.mid, first.tokens, first.adjvec) for name, first in firsts.items()}
+        jobs = {name: Job(first.mid, first.architecture) for name, first in firsts.items()}
         path, config = group.folder / f"{settings.train}{SUFFIX}", config_of(settings.train)
         images = load_subset(training.data_path)
         train_missing(path, jobs, settings.runs, images, config, training.trainers)

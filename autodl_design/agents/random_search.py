@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from autodl_design.search_space.architecture import Architecture
+
 
 def random_architectures(
     rng: np.random.Generator,
@@ -20,12 +22,10 @@ def random_architectures(
     return tokens, adjvec
 
 
-def random_architecture(
-    index: int, seed: int, num_nodes: int = 10, num_tokens: int = 10
-) -> tuple[list[int], list[int]]:
+def random_architecture(index: int, seed: int, num_nodes: int = 10, num_tokens: int = 10) -> Architecture:
     """One dense random architecture; the same one for the same index and seed."""
-    tokens, adjvec = RandomAgent(num_nodes, num_tokens, seed).sample(index, 1)
-    return tokens[0].tolist(), adjvec[0].tolist()
+    (architecture,) = Architecture.of_batch(*RandomAgent(num_nodes, num_tokens, seed).sample(index, 1))
+    return architecture
 
 
 class RandomAgent:

@@ -1,6 +1,6 @@
 """Draws an architecture: the network as a stack of cells, and its two cells as graphs.
 
-    figure = draw_network(tokens, adjvec, "model 7", NetworkSize(64, 3, 3, 4))
+    figure = draw_network(architecture, "model 7", NetworkSize(64, 3, 3, 4))
     figure = draw_cell(cell, reduction=False)
 
 A cell of more than MOST_NODES nodes or MOST_EDGES edges is told in words: nobody could follow its lines,
@@ -14,7 +14,8 @@ import networkx as nx
 
 from autodl_design.pictures.figures import Axes, FancyArrowPatch, Figure, LinePath, new_figure, own_style
 from autodl_design.pictures.graph_layout import layered_layout
-from autodl_design.search_space.cells import Cell, decode
+from autodl_design.search_space.architecture import Architecture
+from autodl_design.search_space.cells import Cell
 from autodl_design.search_space.child import ChildConfig
 from autodl_design.settings.fields import SettingsError
 
@@ -53,11 +54,9 @@ def size_of(settings: dict[str, Any]) -> NetworkSize | None:
 
 
 @own_style
-def draw_network(
-    tokens: list[int], adjvec: list[int], title: str, size: NetworkSize | None = None
-) -> Figure:
+def draw_network(architecture: Architecture, title: str, size: NetworkSize | None = None) -> Figure:
     """size: if it is not known, the picture has F for channels."""
-    normal, reduction = decode(tokens, adjvec)
+    normal, reduction = architecture.cells()
     panels = [Panel("network", _stack(size)), _cell_panel(normal, False, size)]
     if size is None or size.num_stages > 1:  # else no stage uses it
         panels.append(_cell_panel(reduction, True, size))

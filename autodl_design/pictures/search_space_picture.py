@@ -8,7 +8,8 @@ from pathlib import Path
 from autodl_design.checked_io.files import write_whole
 from autodl_design.pictures.figures import Axes, Figure, new_figure, own_style, png
 from autodl_design.pictures.network_picture import Panel, cell_graph
-from autodl_design.search_space.cells import Cell, decode
+from autodl_design.search_space.architecture import Architecture
+from autodl_design.search_space.cells import Cell
 
 TOKENS = [1, 6, 4, 0]
 EDGES = [1, 1, 1, 0, 0, 0]  # node 1: from 0; node 2: from 0 and 1; node 3: from none
@@ -17,7 +18,7 @@ EDGE_COLOR = "#ffffff"
 
 @own_style
 def draw_search_space() -> Figure:
-    cell, _ = decode(2 * TOKENS, 2 * EDGES)
+    cell, _ = Architecture.of(2 * TOKENS, 2 * EDGES).cells()
     panel = Panel("the cell they describe", cell_graph(cell, reduction=False))
     figure = new_figure(9, 6.5)
     top, bottom = figure.subplots(2, 1, height_ratios=[1.6, panel.height])
@@ -33,9 +34,9 @@ def _draw_decisions(axes: Axes, cell: Cell, colors: dict[int, str]) -> None:
     boxes = []  # what is decided, the decision, colour
     for i, name in enumerate(cell.operations):
         if i:
-            edges = EDGES[i * (i - 1) // 2 : i * (i + 1) // 2]
-            sources = ", ".join(str(j) for j, edge in enumerate(edges) if edge) or "none"
-            boxes.append((f"inputs of node {i}", f"{''.join(map(str, edges))}\n({sources})", EDGE_COLOR))
+            edges = "".join(str(int(j in cell.inputs[i])) for j in range(i))
+            sources = ", ".join(map(str, cell.inputs[i])) or "none"
+            boxes.append((f"inputs of node {i}", f"{edges}\n({sources})", EDGE_COLOR))
         boxes.append((f"token of node {i}", f"{TOKENS[i]}\n{name}", colors[i]))
     for x, (question, answer, color) in enumerate(boxes):
         box = {"boxstyle": "round,pad=0.4", "facecolor": color, "edgecolor": "#666666"}

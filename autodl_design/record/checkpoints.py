@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autodl_design.checked_io.files import read_arrays, write_arrays
-from autodl_design.search_space.cells import check_architecture
+from autodl_design.search_space.architecture import Architecture
 
 KEPT = 2
 NAME = re.compile(r"checkpoint_(0|[1-9][0-9]{0,17})\.npz", re.ASCII)
@@ -51,8 +51,7 @@ def read_checkpoint(step: int, path: Path) -> Checkpoint:
             raise ValueError("tokens and adjvec are no tables of whole numbers")
         if len(tokens) != len(adjvec) or not len(tokens):
             raise ValueError("tokens and adjvec are not of the same models")
-        for architecture in zip(tokens.tolist(), adjvec.tolist(), strict=True):
-            check_architecture(*architecture)
+        Architecture.of_batch(tokens, adjvec)
         if not isinstance(numbers, dict) or not all(name.startswith(TENSOR) for name in arrays):
             raise ValueError("no state of an agent")
     except (KeyError, ValueError) as error:

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autodl_design.checked_io.files import open_to_grow, read_json_lines, write_to_disk
-from autodl_design.search_space.cells import check_architecture
+from autodl_design.search_space.architecture import Architecture
 
 HISTORY_NAME = "history.jsonl"  # in LOG_DIR
 STATUSES = ("ok", "cached", "failed")
@@ -35,22 +35,23 @@ class ModelRecord(NamedTuple):
 
     mid: int  # its number in the search, from 0 on
     step: int  # of the search, from 0 on
-    tokens: list[int]  # [2N], see autodl_design.search_space.cells.decode
-    adjvec: list[int]  # [N(N-1)]
+    architecture: Architecture  # in files as its tokens and its adjvec
     accuracy: float | None  # on the validation images, 0 .. 1; None where training failed
     reward: float | None  # None where an early version did not write it for a model that failed
     status: str  # "ok": trained; "cached": has the result of an equal network; "failed"
     reason: str | None  # why it failed, or whose result it has
     seconds: float | None  # of training; None where it failed
     num_params: int | None  # trainable ones; None where it failed
-    network: str | None = None  # autodl_design.search_space.network_id; early versions did not write it
+    network: str | None = None  # the architecture's network_id; early versions did not write it
     run: int | None = None  # 1, 2, ... of the further runs of the best models, else None
 
     def to_json(self) -> dict[str, Any]:
-        content = self._asdict()
-        for name in OPTIONAL:
-            if content[name] is None:
-                del content[name]
+        content: dict[str, Any] = {}
+        for name, value in self._asdict().items():
+            if name == "architecture":
+                content |= {"tokens": list(value.tokens), "adjvec": list(value.adjvec)}
+            elif value is not None or name not in OPTIONAL:
+                content[name] = value
         return content
 
 
@@ -103,7 +104,7 @@ def from_json(content: dict[str, Any]) -> ModelRecord:
                 raise ValueError(f"{name} cannot be {reprlib.repr(values[name])}")
         elif name not in OPTIONAL:
             raise ValueError(f"has no {name}")
-    check_architecture(values["tokens"], values["adjvec"])
+    architecture = Architecture.of(values.pop("tokens"), values.pop("adjvec"))
     for name in ("accuracy", "num_params"):
         if (values[name] is None) != (values["status"] == "failed"):
             raise ValueError(f"{name} cannot be {values[name]} where status is {values['status']}")
@@ -111,7 +112,7 @@ def from_json(content: dict[str, Any]) -> ModelRecord:
         if "network" in values:  # both came with the same version
             raise ValueError("has no reward")
         values["reward"] = values["accuracy"]
-    return ModelRecord(**values)
+    return ModelRecord(architecture=architecture, **values)
 
 
 def read_history(path: Path) -> list[ModelRecord]:
@@ -148,10 +149,11 @@ def _read(path: Path) -> list[ModelRecord]:
                 raise RecordError(f"{path}: line {number}: {error}; mend or remove it") from error
             if (first := lines.setdefault((model.mid, model.run), number)) != number:
                 raise RecordError(f"{path}: line {number} is of model {model.mid}, as line {first} is")
-            if models and len(model.tokens) != len(models[0].tokens):
+            num_tokens = len(model.architecture.tokens)
+            if models and num_tokens != len(models[0].architecture.tokens):
                 raise RecordError(
-                    f"{path}: line {number} has {len(model.tokens)} tokens, not {len(models[0].tokens)} as "
-                    "line 1 has"
+                    f"{path}: line {number} has {num_tokens} tokens, not "
+                    f"{len(models[0].architecture.tokens)} as line 1 has"
                 )
             models.append(model)
     except OSError as error:

@@ -24,6 +24,7 @@ from autodl_design.checked_io.locks import lock
 from autodl_design.checked_io.regular_files import open_regular
 from autodl_design.record.checkpoints import Checkpoint, checkpoint_paths, read_checkpoint, write_checkpoint
 from autodl_design.record.history import HISTORY_NAME, HistoryWriter, ModelRecord, RecordError, read_history
+from autodl_design.search_space.architecture import Architecture
 
 SETTINGS_NAME = "search.json"
 # Settings that searches of earlier versions do not name, and their values there.
@@ -177,12 +178,11 @@ class SearchRecord:
                     "architectures than before the stop; go on with the versions of Paddle and NumPy that "
                     "it began with"
                 )
-        first_mid = step * len(tokens)
-        for row, architecture in enumerate(zip(tokens.tolist(), adjvec.tolist(), strict=True)):
-            model = self.known.get(first_mid + row)
-            if model and (model.step, model.tokens, model.adjvec) != (step, *architecture):
+        for mid, architecture in enumerate(Architecture.of_batch(tokens, adjvec), step * len(tokens)):
+            model = self.known.get(mid)
+            if model and (model.step, model.architecture) != (step, architecture):
                 raise RecordError(
-                    f"{self.history_path}: model {model.mid} is not the one that step {step} of this "
+                    f"{self.history_path}: model {mid} is not the one that step {step} of this "
                     "search has under this number; take its line out, and --resume trains it again"
                 )
 

@@ -34,12 +34,6 @@ def read_settings(log_dir: Path) -> dict[str, Any]:
     return settings
 
 
-def num_classes(settings: dict[str, Any]) -> int | None:
-    """Classes of the search's images, where its settings say it; those of early versions do not."""
-    number = settings.get("num_classes")
-    return number if type(number) is int and number > 1 else None
-
-
 def read_steps(log_dir: Path) -> list[dict[str, float]]:
     """The completed steps; empty before the first one."""
     path = log_dir / "steps.csv"

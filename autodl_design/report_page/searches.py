@@ -19,7 +19,7 @@ from autodl_design.record.best import Best, best_of, read_final_means, the_best
 from autodl_design.record.history import ModelRecord, RecordError
 from autodl_design.record.policy import Policy, read_policy
 from autodl_design.report_page.reading import read_models, read_settings, read_steps
-from autodl_design.report_page.statistics import Estimate, first_and_last, mean_of, trained
+from autodl_design.report_page.statistics import Estimate, first_and_last, mean_of, pareto_front, trained
 from autodl_design.report_page.verdict import chance_of
 from autodl_design.search_space.cells import OPERATION_NAMES
 
@@ -84,16 +84,8 @@ class Search:
         return best_of((model for model in self.models if model.mid not in self.again), count)
 
     def front(self) -> list[ModelRecord]:
-        """The Pareto front of accuracy, as far as it is known, and size, from the smallest to the largest;
-        of equal ones the earliest."""
-        front: list[ModelRecord] = []
-        order = sorted(
-            trained(self.models), key=lambda model: (model.num_params, -self.accuracy(model), model.mid)
-        )
-        for model in order:
-            if not front or self.accuracy(model) > self.accuracy(front[-1]):
-                front.append(model)
-        return front
+        """The Pareto front of size and of accuracy, as far as this is known."""
+        return pareto_front(self.models, self.accuracy)
 
     def last_steps(self) -> tuple[str, list[ModelRecord]]:
         return first_and_last(self.models)[-1]

@@ -7,13 +7,13 @@ where there are 6, and at most 50.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from autodl_design.record.history import ModelRecord
-from autodl_design.search_space.cells import OPERATION_NAMES, decode
+from autodl_design.search_space.cells import OPERATION_NAMES, halves
 
 SHORTEST_WINDOW, LONGEST_WINDOW = 3, 50  # steps
 
@@ -97,26 +97,28 @@ def compare(models: Sequence[ModelRecord], baseline: Sequence[ModelRecord]) -> C
     return Comparison(means, differences)
 
 
-def pareto_front(models: Iterable[ModelRecord]) -> list[ModelRecord]:
+def pareto_front(
+    models: Iterable[ModelRecord], accuracy: Callable[[ModelRecord], float] = lambda model: model.accuracy
+) -> list[ModelRecord]:
     """The trained models that no other beats: none is as accurate with fewer parameters, or more accurate
     with as many. From the smallest to the largest; of equal ones the earliest."""
     front: list[ModelRecord] = []
-    for model in sorted(trained(models), key=lambda model: (model.num_params, -model.accuracy, model.mid)):
-        if not front or model.accuracy > front[-1].accuracy:
+    for model in sorted(trained(models), key=lambda model: (model.num_params, -accuracy(model), model.mid)):
+        if not front or accuracy(model) > accuracy(front[-1]):
             front.append(model)
     return front
 
 
 def operation_shares(models: Sequence[ModelRecord], reduction: bool) -> np.ndarray:
     """[K, N]: the share of the models in which a node (a column) of the cell takes an operation (a row)."""
-    tokens = _half([model.tokens for model in models], reduction)
+    tokens = np.array([halves(model.architecture.tokens)[reduction] for model in models])
     return np.stack([(tokens == token).mean(axis=0) for token in range(len(OPERATION_NAMES))])
 
 
 def edge_shares(models: Sequence[ModelRecord], reduction: bool) -> np.ndarray:
     """[N - 1, N - 1]: the share of the models in which node j (a column) of the cell feeds node i + 1 (row
     i); NaN where there is no such edge, since a node is fed by earlier ones only."""
-    return edge_table(_half([model.adjvec for model in models], reduction).mean(axis=0))
+    return edge_table(np.mean([halves(model.architecture.adjvec)[reduction] for model in models], axis=0))
 
 
 def edge_table(edges: np.ndarray) -> np.ndarray:
@@ -127,18 +129,10 @@ def edge_table(edges: np.ndarray) -> np.ndarray:
     return table
 
 
-def _half(vectors: list[list[int]], reduction: bool) -> np.ndarray:
-    """The part of one cell, of vectors that hold the normal cell first."""
-    both = np.array(vectors)
-    middle = both.shape[1] // 2
-    return both[:, middle:] if reduction else both[:, :middle]
-
-
 def operation_counts(model: ModelRecord) -> list[dict[str, int]]:
     """For the normal and the reduction cell: nodes by operation, the most frequent first."""
-    cells = decode(model.tokens, model.adjvec)
     counts = []
-    for cell in cells:
+    for cell in model.architecture.cells():
         names = sorted(set(cell.operations), key=lambda name: (-cell.operations.count(name), name))
         counts.append({name: cell.operations.count(name) for name in names})
     return counts

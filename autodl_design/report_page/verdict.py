@@ -113,7 +113,7 @@ def guessing_line(models: Sequence[ModelRecord], settings: Mapping[str, Any]) ->
     if not chance or type(num_images) is not int or num_images < 1 or not last:
         return None
     noise = math.sqrt(chance * (1 - chance) / num_images)
-    guessing = sum(model.accuracy < chance + 2 * noise for model in last)
+    guessing = sum((model.accuracy or 0) < chance + 2 * noise for model in last)
     if 2 * guessing <= len(last):
         return None
     return (

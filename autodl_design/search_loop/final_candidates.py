@@ -19,7 +19,7 @@ def missing_runs(record: SearchRecord, count: int) -> list[Job]:
     the others is not of this search."""
     done = {(run.mid, run.run) for run in _known_runs(record)}
     return [
-        Job(model.mid, model.tokens, model.adjvec, run)
+        Job(model.mid, model.architecture, run)
         for model in best_of(record.known.values(), count)
         for run in range(1, RUNS + 1)
         if (model.mid, run) not in done
@@ -57,7 +57,7 @@ def _known_runs(record: SearchRecord) -> list[ModelRecord]:
     runs = read_final_runs(path) if path.exists() else []
     for run in runs:
         model = record.known.get(run.mid)
-        if model is None or (run.tokens, run.adjvec) != (model.tokens, model.adjvec):
+        if model is None or run.architecture != model.architecture:
             raise RecordError(f"{path} has runs of other models than this search's: remove it")
     return runs
 

@@ -13,9 +13,9 @@ from autodl_design.record.best import best_of
 from autodl_design.record.history import ModelRecord
 from autodl_design.record.search_record import SearchRecord
 from autodl_design.search_loop.progress import Progress
-from autodl_design.search_space.architecture_file import Architecture, write_architecture
+from autodl_design.search_space import architecture_file
+from autodl_design.search_space.architecture import Architecture
 from autodl_design.search_space.child import ChildConfig
-from autodl_design.search_space.network_id import network_id
 from autodl_design.trainers.job import Job, Outcome
 
 # What the agent is to maximise, as a function of a network's accuracy and its number of parameters. Not of
@@ -82,11 +82,11 @@ class TrainingReward:
 
     def __call__(self, step: int, tokens: np.ndarray, adjvec: np.ndarray) -> np.ndarray:
         """Rewards [B] of a step's architectures, row by row; raises SearchError where all failed."""
-        first_mid = step * len(tokens)
+        architectures = Architecture.of_batch(tokens, adjvec)
         jobs = [
-            Job(first_mid + row, tokens[row].tolist(), adjvec[row].tolist()) for row in range(len(tokens))
+            Job(mid, architecture) for mid, architecture in enumerate(architectures, step * len(tokens))
         ]
-        networks = {job.mid: network_id(job.tokens, job.adjvec, self.config.num_stages) for job in jobs}
+        networks = {job.mid: job.architecture.network_id(self.config.num_stages) for job in jobs}
         while waiting := [job for job in jobs if job.mid not in self.record.known]:
             for job, outcome in self.trainers.run(self._to_train(step, waiting, networks)):
                 self._done(self.model_record(step, job, outcome)._replace(network=networks[job.mid]))
@@ -129,11 +129,11 @@ class TrainingReward:
 
     def write_best(self, model: ModelRecord, accuracy_of: str = "one run") -> None:
         """LOG_DIR/best.json; accuracy_of: see `write_architecture`."""
-        architecture = Architecture(
-            model.tokens, model.adjvec, model.mid, self.seed, model.accuracy, self.config
+        found = architecture_file.Architecture(
+            *map(list, model.architecture), model.mid, self.seed, model.accuracy, self.config
         )
         path = self.record.directory / "best.json"
-        write_architecture(path, architecture, model.num_params, accuracy_of)
+        architecture_file.write_architecture(path, found, model.num_params, accuracy_of)
 
     def model_record(self, step: int, job: Job, outcome: Outcome) -> ModelRecord:
         return model_record(step, job, outcome, self.reward_of, self.failed_reward)
@@ -146,8 +146,7 @@ def model_record(
     failed = ModelRecord(
         mid=job.mid,
         step=step,
-        tokens=job.tokens,
-        adjvec=job.adjvec,
+        architecture=job.architecture,
         accuracy=None,
         reward=failed_reward,
         status="failed",
@@ -171,8 +170,7 @@ def _cached_record(step: int, job: Job, trained: ModelRecord) -> ModelRecord:
     return trained._replace(
         mid=job.mid,
         step=step,
-        tokens=job.tokens,
-        adjvec=job.adjvec,
+        architecture=job.architecture,
         status="cached",
         reason=f"the network of model {trained.mid}",
         seconds=0.0,

@@ -4,11 +4,14 @@ architecture = Architecture.of(tokens, adjvec)
 normal, reduction = architecture.cells()
 """
 
+import operator
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from autodl_design.search_space.cells import Cell, check_architecture, decode
-from autodl_design.search_space.network_id import network_id
+import numpy as np
+
+from autodl_design.search_space import network_id
+from autodl_design.search_space.cells import Cell, check_architecture, decode, halves
 
 
 class Architecture(NamedTuple):
@@ -21,10 +24,15 @@ class Architecture(NamedTuple):
     @classmethod
     def of(cls, tokens: Sequence[int], adjvec: Sequence[int]) -> "Architecture":
         """Of any sequences of whole numbers, NumPy's included. Raises ValueError where they are no
-        architecture."""
-        architecture = cls(tuple(map(int, tokens)), tuple(map(int, adjvec)))
+        architecture, TypeError where they are no whole numbers."""
+        architecture = cls(tuple(map(operator.index, tokens)), tuple(map(operator.index, adjvec)))
         check_architecture(*architecture)
         return architecture
+
+    @classmethod
+    def of_batch(cls, tokens: np.ndarray, adjvec: np.ndarray) -> list["Architecture"]:
+        """The rows of what an agent proposes, tokens [B, 2N] and adjvec [B, N(N-1)]. Raises as `of`."""
+        return [cls.of(*row) for row in zip(tokens.tolist(), adjvec.tolist(), strict=True)]
 
     @property
     def num_nodes(self) -> int:
@@ -37,9 +45,9 @@ class Architecture(NamedTuple):
 
     def edges(self) -> tuple[int, int]:
         """How many edges between nodes either cell has."""
-        half = len(self.adjvec) // 2
-        return sum(self.adjvec[:half]), sum(self.adjvec[half:])
+        normal, reduction = halves(self.adjvec)
+        return sum(normal), sum(reduction)
 
     def network_id(self, num_stages: int) -> str:
         """Equal where two architectures describe the same network; see network_id.py."""
-        return network_id(*self, num_stages)
+        return network_id.of_cells(*self.cells(), num_stages)

@@ -1,9 +1,10 @@
-"""The search space: an architecture as two vectors of numbers, and as two cells of named operations.
+"""The search space: the operations of nodes, and cells made of them.
 
     normal, reduction = decode(tokens, adjvec)
 
 An architecture is a vector of tokens (the operation of every node) and an adjacency vector (which earlier
-nodes feed it), for a normal cell and a reduction cell.
+nodes feed it), for a normal cell and a reduction cell. Only this file knows how the vectors are laid out;
+elsewhere they are one value, architecture.Architecture.
 """
 
 from collections.abc import Sequence
@@ -45,6 +46,12 @@ class Cell(NamedTuple):
         return depths
 
 
+def halves(vector: Sequence[int]) -> tuple[Sequence[int], Sequence[int]]:
+    """The normal cell's and the reduction cell's part of tokens or of an adjacency vector."""
+    half = len(vector) // 2
+    return vector[:half], vector[half:]
+
+
 def check_architecture(tokens: Sequence[int], adjvec: Sequence[int]) -> int:
     """The number N of a cell's nodes. Raises ValueError as `decode` does, and takes a tenth of its time."""
     num_nodes, odd = divmod(len(tokens), 2)
@@ -80,5 +87,5 @@ def decode(tokens: Sequence[int], adjvec: Sequence[int]) -> tuple[Cell, Cell]:
         inputs = (tuple(j for j in range(i) if edges[start + j]) for i, start in enumerate(starts))
         return Cell(tuple(OPERATION_NAMES[token] for token in tokens), tuple(inputs))
 
-    half = len(adjvec) // 2
-    return cell(tokens[:num_nodes], adjvec[:half]), cell(tokens[num_nodes:], adjvec[half:])
+    normal, reduction = zip(halves(tokens), halves(adjvec), strict=True)
+    return cell(*normal), cell(*reduction)

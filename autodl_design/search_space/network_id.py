@@ -1,4 +1,4 @@
-"""Which architectures describe the same network: `network_id(tokens, adjvec, num_stages)`.
+"""Which architectures describe the same network: `Architecture.network_id(num_stages)`.
 
 Two architectures with equal ids differ in nothing that training could tell, random numbers aside:
 * the nodes of a cell are only numbered differently;
@@ -10,14 +10,12 @@ now and then one network has two ids, and is trained twice.
 """
 
 import hashlib
-from collections.abc import Sequence
 
-from autodl_design.search_space.cells import Cell, decode
+from autodl_design.search_space.cells import Cell
 
 
-def network_id(tokens: Sequence[int], adjvec: Sequence[int], num_stages: int) -> str:
-    """16 hexadecimal digits. Raises ValueError where tokens and adjvec are no architecture."""
-    normal, reduction = decode(tokens, adjvec)
+def of_cells(normal: Cell, reduction: Cell, num_stages: int) -> str:
+    """16 hexadecimal digits, of the network that has these cells in so many stages."""
     downsampling = [
         "conv_3x3" if name == "dilated_3x3" and not inputs else name
         for name, inputs in zip(reduction.operations, reduction.inputs, strict=True)

@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+from autodl_design.search_space.architecture import Architecture
 from autodl_design.search_space.child import TrainResult
 
 
 class Job(NamedTuple):
     mid: int
-    tokens: list[int]
-    adjvec: list[int]
+    architecture: Architecture
     run: int = 0  # further ones train the same model from other random numbers
 
 

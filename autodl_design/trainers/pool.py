@@ -1,7 +1,7 @@
 """A pool of trainers: long-lived processes, one a device, that train child networks.
 
     with TrainerPool(devices, TrainJob(subset, ChildConfig(), seed=0)) as pool:
-        for job, outcome in pool.run([Job(mid=0, tokens=[...], adjvec=[...])]):
+        for job, outcome in pool.run([Job(0, architecture)]):
             ...
 
 Each trainer sees one device only, fixed through CUDA_VISIBLE_DEVICES before it imports Paddle, and uses

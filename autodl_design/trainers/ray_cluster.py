@@ -2,7 +2,7 @@
 
     cluster = connect("192.168.0.1:6379")
     with RayTrainers(cluster, TrainJob(subset, ChildConfig(), seed=0)) as trainers:
-        for job, outcome in trainers.run([Job(mid=0, tokens=[...], adjvec=[...])]):
+        for job, outcome in trainers.run([Job(0, architecture)]):
             ...
 
 For `main.py --cluster=...`; needs requirements/cluster.txt. Each model is a Ray task that takes one GPU

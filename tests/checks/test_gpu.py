@@ -20,7 +20,10 @@ def network():
 
 def test_networks():
     networks = gpu_check.draw_networks(("default", "quick"), ("float32", "mixed"))
-    sizes = {name: (n.config["width"], len(n.tokens), n.config["amp"]) for name, n in networks.items()}
+    sizes = {
+        name: (n.config["width"], len(n.architecture.tokens), n.config["amp"])
+        for name, n in networks.items()
+    }
     assert sizes == {
         "default, float32": (64, 20, False),
         "default, mixed": (64, 20, True),
@@ -82,7 +85,7 @@ def test_speed(network, monkeypatch):
 def test_a_measurement_that_fails_is_reported(network, monkeypatch):
     """Though another process waits for the one that fails."""
     monkeypatch.setattr(gpu_check, "TRAINERS_A_GPU", (2,))
-    broken = network._replace(tokens=[99] * 8)
+    broken = network._replace(architecture=network.architecture._replace(tokens=(99,) * 8))
     (entry,) = gpu_check.measure_speed(CPU, {"quick, float32": broken}, {"quick": 3}, with_torch=False)
     assert "99" in entry["error"] and "images / s" not in entry
 

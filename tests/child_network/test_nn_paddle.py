@@ -14,12 +14,13 @@ from autodl_design.backend.paddle_backend import paddle
 from autodl_design.backend.program_passes import speed_up
 from autodl_design.child_network import augmentation, network, operations, shared_sums
 from autodl_design.child_network.operations import static
+from autodl_design.search_space.architecture import Architecture
 from autodl_design.search_space.cells import decode
 from autodl_design.search_space.child import ChildConfig, check_fit
 from autodl_design.settings.fields import SettingsError
 
 TINY = ChildConfig(width=8, num_cells=1, num_stages=2, epochs=3, T_0=3.0, warmup=1.0)
-TOKENS, ADJVEC = [1, 6, 3, 8, 2, 4], [1, 1, 0, 0, 1, 1]
+ARCHITECTURE = Architecture.of([1, 6, 3, 8, 2, 4], [1, 1, 0, 0, 1, 1])
 
 
 def test_decode():
@@ -182,7 +183,7 @@ def test_initial_values():
         with static.program_guard(program, static.Program()), paddle.utils.unique_name.guard():
             images = static.data("images", [2, 3, 32, 32])
             config = dataclasses.replace(TINY, width=64)
-            network.build_network(images, decode(TOKENS, ADJVEC), 10, config, True)
+            network.build_network(images, ARCHITECTURE.cells(), 10, config, True)
         values = network.draw_parameters(program, np.random.default_rng(0))
     stem = values["weight_0"]
     assert stem.shape == (64, 3, 3, 3)
@@ -197,7 +198,7 @@ def test_training_learns(easy_subset):
     epochs = []
     config = dataclasses.replace(TINY, epochs=10, T_0=10.0, train_batch_size=16)
     result = nn_paddle.train_child(
-        TOKENS, ADJVEC, easy_subset, config, 0, lambda *epoch: epochs.append(epoch)
+        ARCHITECTURE, easy_subset, config, 0, lambda *epoch: epochs.append(epoch)
     )
     assert result.status == "ok"
     assert result.accuracy > 0.9  # chance is 0.1
@@ -211,7 +212,7 @@ def test_training_follows_from_its_seed(easy_subset):
         epochs = []
         config = dataclasses.replace(TINY, epochs=1)
         result = nn_paddle.train_child(
-            TOKENS, ADJVEC, easy_subset, config, seed, lambda *epoch: epochs.append(epoch)
+            ARCHITECTURE, easy_subset, config, seed, lambda *epoch: epochs.append(epoch)
         )
         return result.validation_loss, epochs
 
@@ -222,11 +223,11 @@ def test_training_follows_from_its_seed(easy_subset):
 
 def test_diverging_training_is_reported(easy_subset):
     config = dataclasses.replace(TINY, lr_max=1e30)
-    assert nn_paddle.train_child(TOKENS, ADJVEC, easy_subset, config, 0).status == "nan"
+    assert nn_paddle.train_child(ARCHITECTURE, easy_subset, config, 0).status == "nan"
 
 
 def test_dynamic_mode_is_back_after_training(easy_subset):
-    nn_paddle.train_child(TOKENS, ADJVEC, easy_subset, dataclasses.replace(TINY, epochs=1), 0)
+    nn_paddle.train_child(ARCHITECTURE, easy_subset, dataclasses.replace(TINY, epochs=1), 0)
     assert paddle.in_dynamic_mode()
     assert float(paddle.to_tensor([1.0, 2.0]).sum()) == 3
 
@@ -248,7 +249,7 @@ def test_what_a_model_costs(easy_subset, monkeypatch):
 
     monkeypatch.setattr(static.Executor, "run", counted_run)
     monkeypatch.setattr(nn_paddle, "get_variable", counted_get_variable)
-    nn_paddle.train_child(TOKENS, ADJVEC, easy_subset, TINY, 0)
+    nn_paddle.train_child(ARCHITECTURE, easy_subset, TINY, 0)
     startup, training, evaluation = runs.values()
     assert startup == [0]
     assert training == [0] * (3 * (160 // 32))
@@ -267,24 +268,24 @@ def test_images_that_do_not_fit_the_network_are_refused(easy_subset):
         check_fit(ChildConfig(train_batch_size=33), len(small.train_images), small.image_size)
     many = np.broadcast_to(np.uint8(0), (90_000, 3 * 224 * 224))
     with pytest.raises(SettingsError, match="90,000 training images of 224 pixels would take 84.7 GB"):
-        nn_paddle.train_child(TOKENS, ADJVEC, easy_subset._replace(train_images=many), TINY, 0)
+        nn_paddle.train_child(ARCHITECTURE, easy_subset._replace(train_images=many), TINY, 0)
 
 
 def test_a_network_too_large_for_any_machine_is_refused(easy_subset):
     config = dataclasses.replace(TINY, width=4096, ratio=1)
     with pytest.raises(SettingsError, match="parameters, more than 200,000,000"):
-        nn_paddle.train_child(TOKENS, ADJVEC, easy_subset, config, 0)
+        nn_paddle.train_child(ARCHITECTURE, easy_subset, config, 0)
 
 
 # --- On GPUs --------------------------------------------------------------------------------------
 
 
 @contextlib.contextmanager
-def program_for_gpus(subset, tokens, adjvec, config):
+def program_for_gpus(subset, architecture, config):
     """The training program that a GPU would run, and the number of its operators of each type. It is built
     as where Paddle's kernels include float16 ones, which those for CPUs do not."""
     lists = importlib.import_module("paddle.static.amp.fp16_lists")
-    trainer = nn_paddle.ChildTraining(tokens, adjvec, config, subset, np.random.default_rng(0))
+    trainer = nn_paddle.ChildTraining(architecture, config, subset, np.random.default_rng(0))
     with pytest.MonkeyPatch.context() as patch, programs.static_programs(), programs.new_scope():
         patch.setattr(lists.core, "op_supported_infos", lambda device, dtype: (set(), set(), set()))
         trainer.executor = programs.new_executor()
@@ -296,7 +297,7 @@ def program_for_gpus(subset, tokens, adjvec, config):
 
 def test_mixed_precision_program(easy_subset):
     config = dataclasses.replace(TINY, amp=True)
-    with program_for_gpus(easy_subset, TOKENS, ADJVEC, config) as (program, operators):
+    with program_for_gpus(easy_subset, ARCHITECTURE, config) as (program, operators):
         block = program.global_block()
         halves = [op for op in block.ops if op.type == "conv2d" for name in op.input_arg_names
                   if block.var(name).dtype == paddle.float16]  # fmt: skip
@@ -310,8 +311,7 @@ def test_what_an_update_costs_on_gpus(easy_subset, amp, most_operators, most_cas
     """Operators of one architecture at the default size. With average pooling by matrices there were 64
     more, and 40 copies of constants from the host; without `sum` among AMP's float16 operators 1500, 521 of
     them casts."""
-    architecture = random_architecture(0, 0)
-    with program_for_gpus(easy_subset, *architecture, ChildConfig(amp=amp)) as (_, operators):
+    with program_for_gpus(easy_subset, random_architecture(0, 0), ChildConfig(amp=amp)) as (_, operators):
         assert operators.total() <= most_operators
         assert operators["cast"] <= most_casts
         assert operators["assign_value"] == 0
@@ -321,7 +321,7 @@ def test_what_an_update_costs_on_gpus(easy_subset, amp, most_operators, most_cas
 @pytest.mark.skipif(programs.on_gpu(), reason="there is a GPU")
 def test_mixed_precision_needs_a_gpu(easy_subset):
     with pytest.raises(ValueError, match="amp.*GPU"):
-        nn_paddle.train_child(TOKENS, ADJVEC, easy_subset, dataclasses.replace(TINY, amp=True), 0)
+        nn_paddle.train_child(ARCHITECTURE, easy_subset, dataclasses.replace(TINY, amp=True), 0)
 
 
 def test_shared_summands_give_the_same_sums_with_fewer_additions():

@@ -13,6 +13,8 @@ from docs.make_flags import tables
 
 README = (ROOT / "README.md").read_text()
 PAGES = ["README.md", "CONTRIBUTING.md", *(f"docs/{path.name}" for path in ROOT.glob("docs/*.md"))]
+FOLDERS = ("benchmarks", "checks", "study")
+PAGES_OF_FOLDERS = [str(path.relative_to(ROOT)) for name in FOLDERS for path in (ROOT / name).rglob("*.md")]
 
 
 def examples(page):
@@ -102,7 +104,7 @@ def test_the_table_of_flags_is_that_of_the_settings():
     assert tables() in (ROOT / "docs/flags.md").read_text()
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", [*PAGES, *PAGES_OF_FOLDERS])
 def test_files_that_are_linked_or_named_are_there(page):
     text = (ROOT / page).read_text()
     linked = [link for link in re.findall(r"\]\(([^)#]+)[^)]*\)", text) if "://" not in link]
@@ -117,7 +119,7 @@ def test_files_that_are_linked_or_named_are_there(page):
     assert not missing
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", [*PAGES, *PAGES_OF_FOLDERS])
 def test_sections_that_are_linked_are_there(page):
     for target, anchor in re.findall(r"\]\(([^)#]*)#([^)]+)\)", (ROOT / page).read_text()):
         text = ((ROOT / page).parent / target if target else ROOT / page).read_text()

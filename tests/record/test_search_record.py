@@ -135,8 +135,8 @@ def test_a_full_disk_stops_with_one_line_and_loses_nothing(whole, tmp_path):
     assert_same_search(tmp_path / "parts", whole, 10)
 
 
-def of_step(mid, step):
-    return model(mid, 0.1, step=step, tokens=[0] * 4, adjvec=[1, 1], network="a")
+def of_step(mid, step, tokens=(0, 0, 0, 0), adjvec=(1, 1)):
+    return model(mid, 0.1, tokens, adjvec, step=step, network="a")
 
 
 def search(log_dir, num_steps, num_models=None):
@@ -194,7 +194,7 @@ def test_a_resumed_step_gets_the_architectures_it_had(tmp_path):
 def test_a_record_of_another_architecture_does_not_pass_for_one_of_the_step(tmp_path, change):
     search(tmp_path, 1)
     with SearchRecord(tmp_path, SETTINGS, resume=True) as record:
-        record.append(of_step(3, 1)._replace(**change))
+        record.append(of_step(3, **{"step": 1, **change}))
     with SearchRecord(tmp_path, SETTINGS, resume=True) as record:
         with pytest.raises(RecordError, match=r"history.jsonl: model 3 is not the one that step 1"):
             record.save_step(1, STATE, *ACTIONS)

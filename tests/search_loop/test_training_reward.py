@@ -37,7 +37,7 @@ class Trainers:
             if job.mid in self.failing:
                 yield job, Outcome(None, "its process died")
             else:
-                names = [list(OPERATIONS)[token] for token in job.tokens]
+                names = [list(OPERATIONS)[token] for token in job.architecture.tokens]
                 num_params = 10_000 * sum(WEIGHTS.get(name, 0) for name in names)
                 accuracy = self.accuracies.get((job.mid, job.run), 0.5)
                 yield job, Outcome(TrainResult("ok", accuracy, 1.0, 1.0, num_params, 2.0))
@@ -67,7 +67,7 @@ def test_a_network_met_again_keeps_its_accuracy(make_reward):
     first = reward(0, TOKENS, ADJVEC)
     assert trainers.mids == [0, 3]
     assert [record.known[mid].status for mid in range(4)] == ["ok", "cached", "cached", "ok"]
-    assert record.known[1].tokens == [2, 1, 6, 6] and record.known[1].accuracy == 0.5
+    assert record.known[1].architecture.tokens == (2, 1, 6, 6) and record.known[1].accuracy == 0.5
     assert record.known[1].num_params == record.known[0].num_params > 0
     assert first.tolist() == [0.5] * 4
     reward(1, TOKENS, ADJVEC)

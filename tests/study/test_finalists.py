@@ -1,7 +1,7 @@
 """Finalists of searches at the default size."""
 
 import pytest
-from model_records import ADJVEC, model, put_search, search
+from model_records import model, put_search, search
 
 from autodl_design.image_data.errors import DatasetError
 from autodl_design.record.history import RecordError
@@ -13,7 +13,7 @@ from study.records import TrainingSettings, write_runs
 def found(mid, accuracy, agent=""):
     tokens = [mid, 0, len(agent) % 9, 0]
     one = model(mid, accuracy, tokens=tokens)
-    return one._replace(network=finalists.network_id(tokens, ADJVEC, NUM_STAGES))
+    return one._replace(network=one.architecture.network_id(NUM_STAGES))
 
 
 def test_finalists_are_the_best_of_further_runs():

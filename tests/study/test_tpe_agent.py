@@ -17,7 +17,7 @@ def search(log_dir, num_models):
         log_dir=str(log_dir), num_nodes=3, num_tokens=4, num_models=num_models, resume=True
     )
     models = main.search(settings, agent=TpeAgent(3, 4, seed=0), trainers=PseudoTrainers())
-    return [(model.tokens, model.adjvec, model.accuracy) for model in models]
+    return [(*model.architecture, model.accuracy) for model in models]
 
 
 def test_begins_as_random_search_does():

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from autodl_design.search_space.architecture import Architecture
 from autodl_design.search_space.child import ChildConfig, TrainResult
 from autodl_design.trainers.job import Job
 
@@ -23,7 +24,10 @@ TINY = [
 
 # Models of two nodes a cell that are trained within a second.
 CONFIG = ChildConfig(width=8, num_cells=1, num_stages=1, epochs=2, T_0=2.0, warmup=1.0)
-JOBS = [Job(mid, np.random.RandomState(mid).randint(0, 10, 4).tolist(), [mid % 2, 1]) for mid in range(4)]
+JOBS = [
+    Job(mid, Architecture.of(np.random.RandomState(mid).randint(0, 10, 4), [mid % 2, 1]))
+    for mid in range(4)
+]
 # Eight 5x5 pairs on wide cells for thousands of epochs: not done before somebody ends it.
 ENDLESS = dataclasses.replace(CONFIG, width=64, epochs=10000)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from autodl_design.record.best import FINAL_NAME
 from autodl_design.record.history import HISTORY_NAME, ModelRecord
 from autodl_design.record.steps import FIELDS, StepsWriter
+from autodl_design.search_space.architecture import Architecture
 from study.records import put_in
 
 TOKENS, ADJVEC = [1, 8, 3, 0], [1, 0]  # two nodes a cell
@@ -14,12 +15,17 @@ FAILED = {"reward": 0.1, "status": "failed", "reason": "x", "seconds": None, "nu
 CACHED = {"status": "cached", "reason": "the network of model 1", "seconds": 0.0}
 
 
-def model(mid: int, accuracy: float | None = None, **fields) -> ModelRecord:
+def model(
+    mid: int,
+    accuracy: float | None = None,
+    tokens: Sequence[int] = TOKENS,
+    adjvec: Sequence[int] = ADJVEC,
+    **fields,
+) -> ModelRecord:
     """Two models a step; what `fields` leaves out is that of a trained one."""
     fields = {
         "step": mid // 2,
-        "tokens": TOKENS,
-        "adjvec": ADJVEC,
+        "architecture": Architecture.of(tokens, adjvec),
         "reward": accuracy,
         "status": "ok",
         "reason": None,

@@ -11,6 +11,7 @@ import pytest
 from helpers import CONFIG, ENDLESS, JOBS, ROOT, TINY, run, without_seconds
 
 from autodl_design.backend import programs
+from autodl_design.search_space.architecture import Architecture
 from autodl_design.trainers.devices import CPU, TRAINER_MEMORY, DevicesError
 from autodl_design.trainers.job import Job
 from autodl_design.trainers.pool import TrainerPool
@@ -63,7 +64,7 @@ def test_a_diverging_model_fails_at_once(connected, easy_subset):
 
 def test_an_error_in_a_trainer_is_reported(connected, easy_subset):
     trainers = RayTrainers(connected, TrainJob(easy_subset, CONFIG, 7), retries=1)
-    ((job, outcome),) = trainers.run([Job(0, [1, 1], [0, 0, 1])])
+    ((job, outcome),) = trainers.run([Job(0, Architecture((1, 1), (0, 0, 1)))])
     assert outcome.result is None and outcome.error.startswith("ValueError") and "adjvec" in outcome.error
 
 
@@ -109,7 +110,7 @@ with RayTrainers(connect({cluster.address!r}), TrainJob(subset, config, 7), retr
 print(outcome.error or outcome.result.accuracy)
 """)
     (tmp_path / "arguments.pickle").write_bytes(pickle.dumps((easy_subset, CONFIG, JOBS[0])))
-    expected = train_child(JOBS[0].tokens, JOBS[0].adjvec, easy_subset, CONFIG, [7, 0])
+    expected = train_child(JOBS[0].architecture, easy_subset, CONFIG, [7, 0])
     result = subprocess.run([sys.executable, "search.py"], cwd=copy, capture_output=True, text=True)
     assert (result.stdout.strip(), result.returncode) == (str(expected.accuracy), 0), result.stderr
 

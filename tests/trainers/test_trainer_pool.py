@@ -14,6 +14,7 @@ from helpers import CONFIG, ENDLESS, JOBS, ROOT, without_seconds
 
 from autodl_design.backend import programs
 from autodl_design.backend.paddle_backend import paddle
+from autodl_design.search_space.architecture import Architecture
 from autodl_design.trainers.devices import CPU, DevicesError
 from autodl_design.trainers.job import Job
 from autodl_design.trainers.pool import TrainerPool, _signals_held
@@ -27,7 +28,7 @@ def process_of(pool):
 
 def test_results_are_those_of_training_alone(easy_subset):
     alone = {
-        job.mid: without_seconds(train_child(job.tokens, job.adjvec, easy_subset, CONFIG, [7, job.mid]))
+        job.mid: without_seconds(train_child(job.architecture, easy_subset, CONFIG, [7, job.mid]))
         for job in JOBS
     }
     epochs = []
@@ -48,7 +49,7 @@ def test_a_killed_trainer_is_replaced_and_its_model_tried_again(easy_subset):
             os.kill(kills[0], signal.SIGKILL)
 
     config = dataclasses.replace(CONFIG, epochs=20)
-    expected = train_child(JOBS[0].tokens, JOBS[0].adjvec, easy_subset, config, [7, 0])
+    expected = train_child(JOBS[0].architecture, easy_subset, config, [7, 0])
     with TrainerPool([CPU], TrainJob(easy_subset, config, 7), on_epoch=kill_once) as pool:
         ((job, outcome),) = pool.run(JOBS[:1])
     assert kills
@@ -65,7 +66,7 @@ def test_a_trainer_out_of_memory_is_replaced_and_its_model_tried_again(easy_subs
             resource.prlimit(limited[0], resource.RLIMIT_AS, (2**20, 2**20))
 
     config = dataclasses.replace(CONFIG, epochs=20)
-    expected = train_child(JOBS[0].tokens, JOBS[0].adjvec, easy_subset, config, [7, 0])
+    expected = train_child(JOBS[0].architecture, easy_subset, config, [7, 0])
     with TrainerPool([CPU], TrainJob(easy_subset, config, 7), on_epoch=no_more_memory) as pool:
         ((job, outcome),) = pool.run(JOBS[:1])
         replaced = process_of(pool).pid not in limited
@@ -103,7 +104,7 @@ def test_a_trainer_that_hangs_in_training_is_replaced_and_its_model_tried_again(
             stopped.append(process_of(pool))
             os.kill(stopped[0].pid, signal.SIGSTOP)
 
-    expected = train_child(JOBS[0].tokens, JOBS[0].adjvec, easy_subset, CONFIG, [7, 0])
+    expected = train_child(JOBS[0].architecture, easy_subset, CONFIG, [7, 0])
     with TrainerPool([CPU], TrainJob(easy_subset, CONFIG, 7), model_timeout=10, on_epoch=stop_once) as pool:
         ((job, outcome),) = pool.run(JOBS[:1])
     assert stopped and not stopped[0].is_alive()
@@ -112,7 +113,7 @@ def test_a_trainer_that_hangs_in_training_is_replaced_and_its_model_tried_again(
 
 def test_a_trainer_that_hangs_at_its_start_is_replaced_and_its_model_tried_again(easy_subset):
     """Though a model may take as long as it likes."""
-    expected = train_child(JOBS[0].tokens, JOBS[0].adjvec, easy_subset, CONFIG, [7, 0])
+    expected = train_child(JOBS[0].architecture, easy_subset, CONFIG, [7, 0])
     with TrainerPool([CPU], TrainJob(easy_subset, CONFIG, 7), start_timeout=10) as pool:
         stopped = process_of(pool)
         os.kill(stopped.pid, signal.SIGSTOP)
@@ -165,7 +166,8 @@ def test_memory_stays_flat_over_50_models(easy_subset):
     """Of a trainer, in bytes that are its own, after each of 50 architectures."""
     config = dataclasses.replace(CONFIG, num_stages=3, epochs=1)
     rng = np.random.RandomState(0)
-    jobs = [Job(mid, rng.randint(0, 10, 8).tolist(), rng.randint(0, 2, 12).tolist()) for mid in range(50)]
+    architectures = Architecture.of_batch(rng.randint(0, 10, (50, 8)), rng.randint(0, 2, (50, 12)))
+    jobs = [Job(mid, architecture) for mid, architecture in enumerate(architectures)]
     with TrainerPool([CPU], TrainJob(easy_subset, config, 7)) as pool:
         used = []
         for job in jobs:
@@ -192,7 +194,7 @@ def test_a_diverging_model_fails_at_once(easy_subset):
 
 def test_an_error_in_a_trainer_is_reported(easy_subset):
     with TrainerPool([CPU], TrainJob(easy_subset, CONFIG, 7), retries=0) as pool:
-        ((job, outcome),) = pool.run([Job(0, [1, 1], [0, 0, 1])])
+        ((job, outcome),) = pool.run([Job(0, Architecture((1, 1), (0, 0, 1)))])
     assert outcome.result is None and "adjvec" in outcome.error
 
 
