@@ -31,6 +31,7 @@ from autodl_design.record.history import ModelRecord, RecordError
 from autodl_design.record.policy import Policy, write_policy
 from autodl_design.record.search_record import SETTINGS_NAME, SearchRecord, saved_settings
 from autodl_design.record.step_log import StepLog
+from autodl_design.report_page.verdict import learning_lines
 from autodl_design.search_loop.final_candidates import RUNS, missing_runs, train_candidates
 from autodl_design.search_loop.progress import Progress
 from autodl_design.search_loop.settings import PRESETS, SearchSettings
@@ -93,7 +94,8 @@ def _stop(signal_number: int, frame) -> None:
 
 
 def _print_summary(started: float) -> None:
-    for line in summary(Path(FLAGS.log_dir), time.monotonic() - started):
+    log_dir = Path(FLAGS.log_dir)
+    for line in (*learning_lines(log_dir), *summary(log_dir, time.monotonic() - started)):
         print(line)
 
 

@@ -19,8 +19,8 @@ from autodl_design.pictures.network_picture import NetworkSize, draw_cell, size_
 from autodl_design.record.history import ModelRecord, RecordError
 from autodl_design.report_page import pictures, statistics
 from autodl_design.report_page.searches import Group, Search, against, grouped
-from autodl_design.report_page.text import NUM_BEST, count_line, describe_best, difference_text
-from autodl_design.report_page.verdict import guessing_line, planned_models, policy_line, verdict
+from autodl_design.report_page.text import NUM_BEST, count_line, describe_best, difference_text, remarks
+from autodl_design.report_page.verdict import planned_models, verdict
 from autodl_design.search_loop.summary import next_commands
 from autodl_design.search_space.cells import OPERATION_NAMES, Cell, halves
 
@@ -103,7 +103,7 @@ def _contents(search: Search, others: Sequence[Search]) -> dict[str, Any]:
         "faults": list(dict.fromkeys(fault for one in (search, *others) for fault in one.faults)),
         "models": models,
         "verdict": verdict(models, search.settings),
-        "remarks": list(filter(None, (policy_line(search.steps), guessing_line(models, search.settings)))),
+        "remarks": remarks(search),
         "total": plan and plan[0],
         "complete": bool(plan) and len(models) >= plan[0],
         "count_line": count_line(models),

@@ -23,9 +23,8 @@ NOISE = (
 def report_lines(search: Search, groups: Sequence[Group]) -> Iterator[str]:
     """groups: the search's own first, and others that it is compared with."""
     yield from wrapped(verdict(search.models, search.settings).sentence)
-    for line in (policy_line(search.steps), guessing_line(search.models, search.settings)):
-        if line:
-            yield from wrapped(line)
+    for line in remarks(search):
+        yield from wrapped(f"{line}.")
     yield ""
     chance = f"; chance is {search.chance:.3f}" if search.chance else ""
     yield f"{count_line(search.models)}{chance}."
@@ -52,6 +51,12 @@ def report_lines(search: Search, groups: Sequence[Group]) -> Iterator[str]:
         yield from side_by_side_lines(groups)
     yield ""
     yield from next_commands(search.log_dir)
+
+
+def remarks(search: Search) -> list[str]:
+    """What explains that an agent has not learned."""
+    lines = policy_line(search.steps, search.settings), guessing_line(search.models, search.settings)
+    return [line for line in lines if line]
 
 
 def wrapped(text: str) -> list[str]:

@@ -8,11 +8,13 @@ is more than ENOUGH standard errors higher is learning.
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from autodl_design.record.history import ModelRecord
+from autodl_design.record.history import ModelRecord, RecordError
+from autodl_design.report_page.reading import read_models, read_settings
 from autodl_design.report_page.statistics import Estimate, first_and_last, mean_of, trained
 from autodl_design.report_page.terminal_curve import terminal_curve
 
@@ -122,7 +124,7 @@ def guessing_line(models: Sequence[ModelRecord], settings: Mapping[str, Any]) ->
     )
 
 
-def policy_line(steps: Sequence[Mapping[str, float]]) -> str | None:
+def policy_line(steps: Sequence[Mapping[str, float]], settings: Mapping[str, Any]) -> str | None:
     """How far the policy has moved, by its entropy, where the log of steps has it."""
     entropies = [
         row["token_entropy"] + row["edge_entropy"]
@@ -133,9 +135,10 @@ def policy_line(steps: Sequence[Mapping[str, float]]) -> str | None:
         return None
     left = entropies[-1] / entropies[0]
     if left > 1 - NOTICEABLE:
+        faster = "a higher --learning_rate" + " or --shared_heads" * (not settings.get("shared_heads"))
         return (
             f"The policy is still as at the start, with {100 * left:.1f} % of its entropy of "
-            f"{entropies[0]:.1f} nats: a higher --learning_rate or --shared_heads make it learn faster"
+            f"{entropies[0]:.1f} nats: {faster} may make it learn faster"
         )
     return (
         f"The policy has {100 * left:.0f} % of the entropy left that it began with "
@@ -143,16 +146,22 @@ def policy_line(steps: Sequence[Mapping[str, float]]) -> str | None:
     )
 
 
-def learning_lines(
-    models: Sequence[ModelRecord], settings: Mapping[str, Any], encoding: str | None = None
-) -> Iterator[str]:
-    """For a terminal: the verdict, and the mean of each step as a curve. encoding: of the terminal."""
+def learning_lines(log_dir: Path, encoding: str | None = None) -> Iterator[str]:
+    """For a terminal, at the end of a search: the verdict, and the mean of each step as a curve; nothing
+    where no model was trained or the history is damaged. encoding: of the terminal."""
+    try:
+        models = read_models(log_dir)
+    except RecordError:
+        return
+    try:
+        settings = read_settings(log_dir)
+    except RecordError:
+        settings = {}
     yield verdict(models, settings).sentence
     by_step: dict[int, list[ModelRecord]] = {}
     for model in models:
         by_step.setdefault(model.step, []).append(model)
-    field = field_of(models)
-    steps = sorted(by_step)
-    if len(steps) > 1:
+    if len(by_step) > 1:
+        field, steps = field_of(models), sorted(by_step)
         yield from terminal_curve([mean_of(by_step[step], field).mean for step in steps], encoding)
         yield f"mean {field} of each step, from step {steps[0]} to step {steps[-1]}"

@@ -1,6 +1,7 @@
 """Has it learned? The answer in words, from searches of which it is known."""
 
 import io
+import json
 
 import numpy as np
 import pytest
@@ -103,24 +104,32 @@ def test_a_policy_that_has_not_moved_is_named():
         {"token_entropy": 18.42067, "edge_entropy": 8.3},
         {"token_entropy": 18.42036, "edge_entropy": 8.3},
     ]
-    assert policy_line(rows).startswith(
+    assert policy_line(rows, {}).startswith(
         "The policy is still as at the start, with 100.0 % of its entropy of 26.7"
     )
     rows[1]["token_entropy"] = 12.0
     assert (
-        policy_line(rows)
+        policy_line(rows, {})
         == "The policy has 76 % of the entropy left that it began with (20.3 of 26.7 nats)"
     )
     for nothing in ([], rows[:1], [{}, {}], [rows[0], {**rows[0], "edge_entropy": float("nan")}]):
-        assert policy_line(nothing) is None
+        assert policy_line(nothing, {}) is None
 
 
-def test_the_end_of_a_search_shows_verdict_and_curve():
-    lines = list(learning_lines(search([0.5] * 5 + [0.7] * 5), SETTINGS, "utf-8"))
-    assert lines[0].startswith("Has it learned? Yes")
+def test_the_end_of_a_search_shows_verdict_and_curve(tmp_path):
+    def record(models):
+        lines = "".join(json.dumps(one.to_json()) + "\n" for one in models)
+        (tmp_path / "history.jsonl").write_text(lines)
+        return list(learning_lines(tmp_path, "utf-8"))
+
+    assert list(learning_lines(tmp_path)) == []
+    (tmp_path / "search.json").write_text(json.dumps(SETTINGS))
+    lines = record(search([0.5] * 5 + [0.7] * 5))
+    assert lines[0].startswith("Has it learned? Yes") and "chance is 0.250" in lines[0]
     assert len(lines) == 7 and "█" in lines[1] and "█" in lines[5]
     assert lines[-1] == "mean accuracy of each step, from step 0 to step 9"
-    assert list(learning_lines(search([0.5]), SETTINGS)) == [verdict(search([0.5]), SETTINGS).sentence]
+    assert record(search([0.5])) == [verdict(search([0.5]), SETTINGS).sentence]
+    assert record([model(0, **FAILED)]) == []
 
 
 # --- The curve --------------------------------------------------------------------------------------
