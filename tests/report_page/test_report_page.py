@@ -79,7 +79,7 @@ def test_page_shows_the_search_and_needs_no_other_file(tmp_path):
         "best accuracy, model 7 0.440",
         "first 5 steps 0.2045 ± 0.0010 of 10 models",
         "last 5 steps",
-        "Has it learned? Not yet: the last 5 steps have a mean accuracy",
+        "Has it learned? Yes , since step 5: the last 5 steps have a mean accuracy of 0.2",
         "Trained again from other random numbers",
         "The ten best by one run, of those that were not trained again",
         "python retrain.py --architecture=",
@@ -153,7 +153,7 @@ def test_a_damaged_file_is_one_line_on_the_page(tmp_path, name, content, complai
     assert ("The ten best" in html) == (name != "history.jsonl")  # the rest is shown as ever
 
 
-def test_server_answers_two_addresses_and_its_own_names(tmp_path):
+def test_server_answers_three_addresses_and_its_own_names(tmp_path):
     client = make_app(LivePage(write(tmp_path, search(3)))).test_client()
     for host in ("127.0.0.1:8000", "localhost:8000", "localhost"):
         assert client.get("/", headers={"Host": host}).status_code == 200
@@ -166,7 +166,9 @@ def test_server_answers_two_addresses_and_its_own_names(tmp_path):
     assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
     headers = {"Host": "localhost", "If-None-Match": answer.headers["ETag"]}
     assert client.get("/", headers=headers).status_code == 304
-    assert b"fetch" in client.get("/refresh.js", headers={"Host": "localhost"}).data
+    for path, part in (("/refresh.js", b"fetch"), ("/models.js", b"showModel")):
+        answer = client.get(path, headers={"Host": "localhost"})
+        assert part in answer.data and answer.mimetype == "text/javascript"
 
 
 def test_command_serves_on_this_machine_only_until_interrupted(tmp_path):
@@ -283,3 +285,31 @@ def test_page_is_no_wider_than_the_window(tmp_path, width):
     shown = chromium(tmp_path, f"--window-size={width},900", (tmp_path / "page.html").as_uri())
     needed, given = Page(shown).text.split()[0:3:2]
     assert int(needed) <= int(given)
+
+
+CLICK = """
+<script>
+const links = [...document.querySelectorAll("figure svg a")];
+const seven = links.filter((link) => link.getAttribute("xlink:href") === "#model-7");
+const box = seven[0].querySelector("use").getBoundingClientRect();
+const under = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2 + 4); // beside it
+under.dispatchEvent(new MouseEvent("mouseover", { bubbles: true, clientX: 10, clientY: 10 }));
+under.dispatchEvent(new MouseEvent("click", { bubbles: true, cancelable: true }));
+</script>
+"""
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+def test_a_click_on_a_point_shows_the_model_and_its_cells(tmp_path):
+    html = render(Search(write(tmp_path / "log", search(12))), [])
+    (tmp_path / "page.html").write_text(html.replace("</body>", f"{CLICK}</body>"))
+    shown = Page(chromium(tmp_path, "--window-size=1280,2000", (tmp_path / "page.html").as_uri())).text
+    assert (
+        shown.count("model 7, of step 3: accuracy 0.207, 1,007 parameters") == 2
+    )  # the hint and the panel
+    cells = shown.partition("This is model 7, of step 3: accuracy 0.207, 1,007 parameters.")[2]
+    # tokens 0, 1 and 7, 2; node 0 feeds node 1 in the normal cell, and nothing in the other.
+    assert cells.split("The best network")[0].strip() == (
+        "Normal cell 0: conv_1x1 from input 1: conv_3x3 from 0, to the output "
+        "Reduction cell 0: maxpool_5x5 from input, to the output 1: conv_5x5 from input, to the output"
+    )
