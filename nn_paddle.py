@@ -25,6 +25,7 @@ from autodl_design.backend.programs import (
     new_scope,
     no_call_stacks,
     on_gpu,
+    one_layout,
     set_variables,
     static_programs,
 )
@@ -35,8 +36,9 @@ from autodl_design.child_network.augmentation import (
     standardise,
     unpack_batch,
 )
+from autodl_design.child_network.cpu_layers import layers_for
+from autodl_design.child_network.layers import F, Layers, Variable, static
 from autodl_design.child_network.network import build_network, draw_parameters
-from autodl_design.child_network.operations import F, Variable, static
 from autodl_design.image_data.subset import Subset
 from autodl_design.search_space.architecture import Architecture
 from autodl_design.search_space.child import MAX_PARAMETERS, ChildConfig, TrainResult, check_fit
@@ -86,6 +88,7 @@ class ChildTraining:
             raise ValueError("amp, mixed precision, needs a GPU")
         with contextlib.ExitStack() as stack:
             stack.enter_context(static_programs())
+            stack.enter_context(one_layout(layers_for(self.config, training=True).data_format))
             stack.enter_context(new_scope())
             self.executor = new_executor()
             stack.callback(self.executor.close)
@@ -103,8 +106,8 @@ class ChildTraining:
         del self.executor, self.program, self.schedule, self.evaluation, self.evaluation_fetches
         self.stack.close()
 
-    def _logits(self, images: Variable, training: bool, dropout_mask: Variable | None = None) -> Variable:
-        return build_network(images, self.cells, self.num_classes, self.config, training, dropout_mask)
+    def _logits(self, layers: Layers, images: Variable, dropout_mask: Variable | None = None) -> Variable:
+        return build_network(layers, images, self.cells, self.num_classes, self.config, dropout_mask)
 
     def _build_training(self, num_rows: int) -> None:
         """The program of one update. It is fed a `batch`, as `pack_batch` makes it, and adds to the
@@ -118,8 +121,8 @@ class ChildTraining:
 
             pixels = paddle.gather(table, paddle.reshape(rows, [-1]))  # [B * S * S, 3]
             pixels = paddle.reshape(pixels, [-1, self.size, self.size, 3])
-            images = paddle.transpose(pixels, [0, 3, 1, 2])
-            logits = self._logits(images, True, mask)
+            layers = layers_for(self.config, training=True)
+            logits = self._logits(layers, layers.images(pixels), mask)
             loss = F.cross_entropy(logits, labels)
             correct = static.accuracy(F.softmax(logits), labels)
             for name, value in {"loss_sum": loss, "correct_sum": correct}.items():
@@ -157,9 +160,10 @@ class ChildTraining:
     def _build_evaluation(self) -> None:
         self.evaluation = static.Program()
         with static.program_guard(self.evaluation, static.Program()), paddle.utils.unique_name.guard():
-            images = static.data("images", [-1, 3, self.size, self.size])
+            pixels = static.data("pixels", [-1, self.size, self.size, 3])
             labels = static.data("labels", [-1, 1], "int64")
-            logits = self._logits(images, training=False)
+            layers = layers_for(self.config, training=False)
+            logits = self._logits(layers, layers.images(pixels))
             loss = F.cross_entropy(logits, labels, reduction="none")
         speed_up(self.evaluation)
         self.evaluation_fetches = [logits, loss]
@@ -181,7 +185,8 @@ class ChildTraining:
         correct, total_loss = 0, 0.0
         for i in range(0, len(images), EVALUATION_BATCH):
             part = slice(i, i + EVALUATION_BATCH)
-            feed = {"images": standardise(images[part]), "labels": labels[part, None]}
+            pixels = standardise(images[part]).transpose(0, 2, 3, 1)
+            feed = {"pixels": np.ascontiguousarray(pixels), "labels": labels[part, None]}
             logits, losses = self.executor.run(self.evaluation, feed, self.evaluation_fetches)
             correct += int((logits.argmax(axis=1) == labels[part]).sum())
             total_loss += float(losses.sum(dtype=np.float64))

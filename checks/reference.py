@@ -4,12 +4,13 @@
 
 CASES.json (default checks/reference/child_network_cases.json; the README beside it explains it) is a
 list of cases: an architecture with its size, the inputs, and what the original network computes from them
-with set weights. Prints every deviation; exits with 1 if one is beyond its bound, with 2 if the file cannot
-be used.
+with set weights. Each is computed with Paddle's own layers and with both kinds of layers for CPUs. Prints
+every deviation; exits with 1 if one is beyond its bound, with 2 if the file cannot be used.
 
 The weights, images and labels of a case follow from formulas: see `set_weights` and `inputs`.
 """
 
+import functools
 import json
 import math
 import sys
@@ -22,8 +23,9 @@ import numpy as np
 from autodl_design.backend import programs
 from autodl_design.backend.paddle_backend import paddle
 from autodl_design.backend.program_passes import speed_up
+from autodl_design.child_network.cpu_layers import ChannelsFirst, ChannelsLast
+from autodl_design.child_network.layers import F, Layers, static
 from autodl_design.child_network.network import build_network, draw_parameters
-from autodl_design.child_network.operations import F, static
 from autodl_design.search_space.cells import decode
 from autodl_design.search_space.child import ChildConfig
 
@@ -63,7 +65,7 @@ def inputs(case: Case) -> dict[str, np.ndarray]:
     return {"images": images, "labels": rs.randint(0, 10, (case["batch"], 1))}
 
 
-def run_network(case: Case, training: bool) -> Outputs:
+def run_network(case: Case, training: bool, kind: type[Layers] = Layers) -> Outputs:
     """Our network of a case with the case's weights: outputs and, in training mode, gradients."""
     config = ChildConfig(
         width=case["width"],
@@ -74,12 +76,14 @@ def run_network(case: Case, training: bool) -> Outputs:
     )
     cells = decode(case["tokens"], case["adjvec"])
     feed = inputs(case)
+    feed["images"] = feed["images"].transpose(0, 2, 3, 1)
     with programs.static_programs(), programs.new_scope():
         program, startup = static.Program(), static.Program()
         with static.program_guard(program, startup), paddle.utils.unique_name.guard():
             images = static.data("images", feed["images"].shape)
             labels = static.data("labels", feed["labels"].shape, "int64")
-            logits = build_network(images, cells, 10, config, training)
+            layers = kind(training)
+            logits = build_network(layers, layers.images(images), cells, 10, config)
             loss = F.cross_entropy(logits, labels)
             gradients = static.append_backward(loss) if training else []
         speed_up(program)
@@ -143,13 +147,18 @@ def main(path: Path) -> int:
         cases = json.loads(path.read_text())
         if not isinstance(cases, list) or not cases:
             raise ValueError("not a list of cases")
-        results = [check(case) for case in cases]
+        results = [
+            (case, kind, check(case, functools.partial(run_network, kind=kind)))
+            for case in cases
+            for kind in (Layers, ChannelsFirst, ChannelsLast)
+        ]
     except (OSError, ValueError, KeyError, TypeError) as error:
         print(f"checks.reference: {path} is unusable: {type(error).__name__}: {error}", file=sys.stderr)
         return 2
     failed = 0
-    for number, (case, deviations) in enumerate(zip(cases, results, strict=True)):
-        print(f"case {number}: width {case['width']}, {case['num_stages']} x {case['num_cells']} cells")
+    for case, kind, deviations in results:
+        size = f"width {case['width']}, {case['num_stages']} x {case['num_cells']} cells"
+        print(f"case {cases.index(case)}, {kind.__name__}: {size}")
         for d in deviations:
             verdict = "ok" if d.ok else "BEYOND THE BOUND"
             print(f"  {d.quantity:28} {d.value:<12.3g} bound {d.bound:<10.3g} {verdict}")

@@ -5,6 +5,8 @@ Each was kept because it paid when measured beside a program without it; `benchm
 them all together. What did not pay is in benchmarks/results/README.md.
 """
 
+from typing import Any
+
 import numpy as np
 
 from autodl_design.backend.paddle_backend import paddle
@@ -13,11 +15,16 @@ from autodl_design.backend.programs import on_gpu
 Program = paddle.static.Program
 
 
+def onednn_is_usable() -> bool:
+    """Not in Paddle 2, whose conv2d_grad fails there."""
+    return not paddle.__version__.startswith("2.")
+
+
 def speed_up(program: Program) -> None:
     _share_gradients_of_sums(program)
     if not on_gpu():
         _vectorise_gradients_of_relu(program)
-    _use_onednn_convolutions(program)
+    _use_onednn(program)
     if not on_gpu():
         _sum_in_place(program)
 
@@ -57,24 +64,53 @@ def _vectorise_gradients_of_relu(program: Program) -> None:
             op._set_attr("max", float(info.max))
 
 
-def _use_onednn_convolutions(program: Program) -> None:
-    """Let convolutions run in oneDNN where that is faster on CPUs than Paddle's own. Without effect on
+def _use_onednn(program: Program) -> None:
+    """Let operators run in oneDNN where that is faster on CPUs than Paddle's own kernel. Without effect on
     GPUs.
 
-    From 8 channels on it is up to three times as fast. With fewer, which fill half a vector at most, it is
-    faster for kernels of 5x5 only; that choice makes the quick preset's networks train 1.07 times as fast.
-    A 1x1 convolution is a plain matrix product in Paddle, and faster than rearranging its images for oneDNN
-    and back.
+    Channels last: convolutions and average pooling. oneDNN's maximum pooling is left out: it keeps the
+    places of the maxima in one workspace for all poolings of one result shape, which the executor does not
+    see.
+
+    Channels first: a convolution is up to three times as fast from 8 channels on, its gradient above 8.
+    With fewer, which fill half a vector at most, oneDNN is faster for kernels of 5x5 only. A 1x1
+    convolution is a plain matrix product in Paddle, and faster than rearranging its images for oneDNN and
+    back.
     """
-    if paddle.__version__.startswith("2."):  # whose conv2d_grad fails there
+    if not onednn_is_usable():
         return
     block = program.global_block()
-    for op in block.ops:
+    for op in list(block.ops):
+        last = op.has_attr("data_format") and op.attr("data_format") == "NHWC"
         if op.type in ("conv2d", "conv2d_grad"):
             _, channels, height, width = block.var(op.input("Filter")[0]).shape
             area = height * width
-            if area > 1 and channels >= 8 or area >= 25:
+            least = 9 if op.type == "conv2d_grad" else 8
+            if last or (area > 1 and channels >= least) or (area >= 25 and op.type == "conv2d"):
                 op._set_attr("use_mkldnn", True)
+            if last and op.type == "conv2d_grad":
+                _transpose_filter_gradient(block, op)
+        elif op.type in ("pool2d", "pool2d_grad") and last and op.attr("pooling_type") == "avg":
+            op._set_attr("use_mkldnn", True)
+
+
+def _transpose_filter_gradient(block: Any, op: Any) -> None:
+    """oneDNN's conv2d_grad with the channels last puts out the filter's gradient as [O, kh, kw, I], and the
+    optimiser takes it, since it has as many elements. Transpose it to the filter's own [O, I, kh, kw]."""
+    (gradient,) = op.output("Filter@GRAD")
+    out, channels, height, width = block.var(op.input("Filter")[0]).shape
+    last = block.create_var(name=f"{gradient}.last", dtype="float32", shape=[out, height, width, channels])
+    op._rename_output(gradient, last.name)
+    block._insert_op_without_sync(
+        block.ops.index(op) + 1,
+        type="transpose2",
+        inputs={"X": last},
+        outputs={
+            "Out": block.var(gradient),
+            "XShape": block.create_var(name=f"{gradient}.shape", dtype="float32"),
+        },
+        attrs={"axis": [0, 3, 1, 2]},
+    )
 
 
 def _sum_in_place(program: Program) -> None:

@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from autodl_design.backend.paddle_backend import paddle
-from autodl_design.child_network.operations import Variable
+from autodl_design.child_network.layers import Variable
 from autodl_design.image_data.batch import image_size
 from autodl_design.search_space.child import ChildConfig, crop_padding
 

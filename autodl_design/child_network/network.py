@@ -1,6 +1,6 @@
 """The child network: the cells of an architecture, and the network that repeats them, as a static program.
 
-logits = build_network(images, cells, num_classes, ChildConfig(), training=False)
+logits = build_network(Layers(training=False), images, cells, num_classes, ChildConfig())
 """
 
 from collections.abc import Sequence
@@ -8,50 +8,27 @@ from collections.abc import Sequence
 import numpy as np
 
 from autodl_design.backend.paddle_backend import paddle
-from autodl_design.backend.programs import on_gpu
-from autodl_design.child_network.operations import (
-    OPERATIONS,
+from autodl_design.child_network.layers import (
     F,
+    Layers,
     Variable,
-    conv2d,
     filled,
     he_normal,
     new_name,
     parameter,
     static,
 )
+from autodl_design.child_network.operations import OPERATIONS
 from autodl_design.child_network.shared_sums import share_summands
 from autodl_design.search_space.cells import Cell
 from autodl_design.search_space.child import ChildConfig
 
 
-def bn_relu(
-    x: Variable, config: ChildConfig, training: bool, initial_shift: float | None = None
-) -> Variable:
-    """initial_shift: by default config.bn_shift."""
-    initial_shift = config.bn_shift if initial_shift is None else initial_shift
-    name = new_name("bn")
-    shape = [x.shape[1]]
-    scale = parameter(f"{name}.scale", shape, filled(1.0))
-    shift = parameter(f"{name}.shift", shape, filled(initial_shift))
-    mean = parameter(f"{name}.mean", shape, filled(0.0), trainable=False)
-    variance = parameter(f"{name}.variance", shape, filled(1.0), trainable=False)
-    x = F.batch_norm(x, mean, variance, scale, shift, training, config.bn_decay, epsilon=1e-3)
-    if not training:
-        return F.relu(x)
-    # In place, which F.relu does not do in a program: no gradient needs what the BN put out.
-    block = static.default_main_program().global_block()
-    block.append_op(type="relu", inputs={"X": x}, outputs={"Out": x})
-    return x
-
-
-def build_cell(x: Variable, cell: Cell, stride: int, config: ChildConfig, training: bool):
-    """x [B, F, H, W] -> [B, F, H, W] for the normal cell (stride 1), [B, 2F, H/2, W/2] for the
+def build_cell(layers: Layers, x: Variable, cell: Cell, stride: int, config: ChildConfig) -> Variable:
+    """x of F channels -> F channels for the normal cell (stride 1), 2F channels of half the size for the
     reduction cell (stride 2)."""
-    channels = x.shape[1]
-    # Shared summands save a third of all additions, gradients' included: 1.03 times the images a second at
-    # the default size. A GPU adds up all inputs of a node in one kernel, and would have more of them.
-    sums, pairs = (cell.inputs, {}) if on_gpu() else share_summands(cell.inputs)
+    channels = layers.channels(x)
+    sums, pairs = share_summands(cell.inputs) if layers.shares_sums else (cell.inputs, {})
     outputs: dict[int, Variable] = {}
 
     def add(terms: Sequence[int]) -> Variable:
@@ -60,41 +37,44 @@ def build_cell(x: Variable, cell: Cell, stride: int, config: ChildConfig, traini
                 outputs[term] = add(pairs[term])
         return paddle.add_n([outputs[term] for term in terms]) if len(terms) > 1 else outputs[terms[0]]
 
+    def bn_relu(x: Variable) -> Variable:
+        return layers.bn_relu(x, config.bn_decay, config.bn_shift)
+
     for index, (name, terms) in enumerate(zip(cell.operations, sums, strict=True)):
         if terms:
-            node = OPERATIONS[name](bn_relu(add(terms), config, training), 1, training)
+            node = OPERATIONS[name](layers, bn_relu(add(terms)), 1)
         else:
-            source = conv2d(bn_relu(x, config, training), channels // config.ratio, (1, 1))
-            node = OPERATIONS[name](bn_relu(source, config, training), stride, training)
+            source = layers.conv2d(bn_relu(x), channels // config.ratio, (1, 1))
+            node = OPERATIONS[name](layers, bn_relu(source), stride)
         outputs[index] = node
-    leaves = paddle.concat([outputs[i] for i in cell.leaves], axis=1)
-    return conv2d(leaves, stride * channels, (1, 1))
+    leaves = layers.concat([outputs[i] for i in cell.leaves])
+    return layers.conv2d(leaves, stride * channels, (1, 1))
 
 
 def build_network(
+    layers: Layers,
     images: Variable,
     cells: tuple[Cell, Cell],
     num_classes: int,
     config: ChildConfig,
-    training: bool,
     dropout_mask: Variable | None = None,
 ) -> Variable:
-    """Logits [B, num_classes] of images [B, 3, H, W], within the current program.
+    """Logits [B, num_classes] of images in the layout of the layers, within the current program.
 
     Parameters are named in the order of construction: weight_0, weight_1, ... (rank >= 2),
-    bn_0.scale, bn_0.shift, bn_0.mean, bn_0.variance, bn_1.scale, ...; the final bias is bias_0.
+    bn_0.scale, bn_0.shift, bn_0.mean, bn_0.variance, bn_1.scale, ...; the final bias is bias_0. They are
+    the same ones in every layout.
     dropout_mask: [B, C], what the pooled features are multiplied by in training.
     """
     normal, reduction = cells
-    x = conv2d(images, config.width, (3, 3))
+    x = layers.conv2d(images, config.width, (3, 3))
     for stage in range(config.num_stages):
         for index in range(config.num_cells):
             if stage > 0 and index == 0:
-                x = build_cell(x, reduction, 2, config, training)
+                x = build_cell(layers, x, reduction, 2, config)
             else:
-                x = build_cell(x, normal, 1, config, training)
-    x = bn_relu(x, config, training, initial_shift=0.0)
-    features = paddle.flatten(F.adaptive_avg_pool2d(x, 1), 1)
+                x = build_cell(layers, x, normal, 1, config)
+    features = layers.mean(layers.bn_relu(x, config.bn_decay, initial_shift=0.0))
     if dropout_mask is not None:
         features = features * dropout_mask
     num_features = features.shape[1]

@@ -15,12 +15,14 @@ from autodl_design.backend.programs import (
     new_executor,
     new_scope,
     no_call_stacks,
+    one_layout,
     set_variables,
     static_programs,
 )
 from autodl_design.child_network.augmentation import standardise
+from autodl_design.child_network.cpu_layers import layers_for
+from autodl_design.child_network.layers import F, Layers, Variable, static
 from autodl_design.child_network.network import build_network
-from autodl_design.child_network.operations import F, Variable, static
 from autodl_design.trained_model.model_files import MAX_BYTES, Arrays, Network, Shapes
 
 MAX_BATCH = 25  # images at a time; more are no faster
@@ -34,7 +36,9 @@ class Classifier:
 
     def __enter__(self) -> "Classifier":
         with contextlib.ExitStack() as stack:
+            layers = layers_for(self.network.config, training=False)
             stack.enter_context(static_programs())
+            stack.enter_context(one_layout(layers.data_format))
             stack.enter_context(new_scope())
             self.executor = new_executor()
             stack.callback(self.executor.close)
@@ -45,9 +49,8 @@ class Classifier:
                 no_call_stacks(),
             ):
                 size = self.network.image_size
-                self.probabilities = probabilities_of(
-                    static.data("images", [-1, 3, size, size]), self.network
-                )
+                images = layers.images(static.data("images", [-1, size, size, 3]))
+                self.probabilities = probabilities_of(layers, images, self.network)
             speed_up(self.program)
             self.stack = stack.pop_all()
         return self
@@ -69,12 +72,13 @@ class Classifier:
         results = [np.zeros((0, len(self.network.class_names)), np.float32)]
         batch_size = min(MAX_BATCH, MAX_BYTES // self.network.bytes_of_an_image)
         for i in range(0, len(images), batch_size):
-            feed = {"images": standardise(images[i : i + batch_size])}
+            channels_last = standardise(images[i : i + batch_size]).transpose(0, 2, 3, 1)
+            feed = {"images": np.ascontiguousarray(channels_last)}
             results += self.executor.run(self.program, feed, [self.probabilities])
         return np.concatenate(results)
 
 
-def probabilities_of(images: Variable, network: Network) -> Variable:
-    """[B, classes], within the current program, of standardised images [B, 3, S, S]."""
+def probabilities_of(layers: Layers, images: Variable, network: Network) -> Variable:
+    """[B, classes], within the current program, of standardised images in the layout of the layers."""
     cells, num_classes = network.architecture.cells(), len(network.class_names)
-    return F.softmax(build_network(images, cells, num_classes, network.config, training=False))
+    return F.softmax(build_network(layers, images, cells, num_classes, network.config))

@@ -8,7 +8,7 @@ from autodl_design.backend.programs import (
     set_variables,
     static_programs,
 )
-from autodl_design.child_network.operations import Variable, static
+from autodl_design.child_network.layers import Layers, Variable, static
 from autodl_design.trained_model.inference import probabilities_of
 from autodl_design.trained_model.model_files import Arrays, Network
 
@@ -24,7 +24,7 @@ def to_paddle(network: Network, weights: Arrays) -> tuple[bytes, bytes]:
         no_call_stacks(),  # whose paths are of no use to others
     ):
         pixels = static.data("pixels", [-1, 3, network.image_size, network.image_size])
-        ends = [pixels], [probabilities_of(_standardised(pixels), network)]
+        ends = [pixels], [probabilities_of(Layers(training=False), _standardised(pixels), network)]
         set_variables(weights)
         executor = new_executor()
         try:

@@ -12,8 +12,9 @@ from autodl_design.agents.random_search import random_architecture
 from autodl_design.backend import program_passes, programs
 from autodl_design.backend.paddle_backend import paddle
 from autodl_design.backend.program_passes import speed_up
-from autodl_design.child_network import augmentation, network, operations, shared_sums
-from autodl_design.child_network.operations import static
+from autodl_design.child_network import augmentation, cpu_layers, network, operations, shared_sums
+from autodl_design.child_network.cpu_layers import ChannelsFirst, ChannelsLast
+from autodl_design.child_network.layers import Layers, static
 from autodl_design.search_space.architecture import Architecture
 from autodl_design.search_space.cells import decode
 from autodl_design.search_space.child import ChildConfig, check_fit
@@ -87,17 +88,23 @@ def expected(name, x, weights, stride):
     return conv(x, weights[0]) if stride == 2 else x
 
 
-@pytest.mark.parametrize("training", [True, False])
-@pytest.mark.parametrize("size", [8, 7, 5, 2, 1])
+@pytest.mark.parametrize(
+    "kind, training", [(Layers, False), (Layers, True), (ChannelsFirst, True), (ChannelsLast, True)]
+)
+@pytest.mark.parametrize("size", [8, 7, 2, 1])
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("name", operations.OPERATIONS)
-def test_operation(name, stride, size, training):
+def test_operation(name, kind, stride, size, training):
     rng = np.random.default_rng(0)
     x = rng.standard_normal((2, 3, size, size)).astype(np.float32)
     with programs.static_programs(), programs.new_scope():
         program, startup = static.Program(), static.Program()
         with static.program_guard(program, startup), paddle.utils.unique_name.guard():
-            y = operations.OPERATIONS[name](static.data("x", x.shape), stride, training)
+            layers = kind(training)
+            image = layers.images(static.data("x", [2, size, size, 3]))
+            y = operations.OPERATIONS[name](layers, image, stride)
+            if kind is ChannelsLast:
+                y = paddle.transpose(y, [0, 3, 1, 2])
         speed_up(program)
         executor = programs.new_executor()
         executor.run(startup)
@@ -105,7 +112,7 @@ def test_operation(name, stride, size, training):
             p.name: rng.standard_normal(p.shape).astype(np.float32) for p in program.all_parameters()
         }
         programs.set_variables(weights)
-        (actual,) = executor.run(program, {"x": x}, [y])
+        (actual,) = executor.run(program, {"x": x.transpose(0, 2, 3, 1)}, [y])
     assert actual.shape == (2, 3 * stride, -(-size // stride), -(-size // stride))
     np.testing.assert_allclose(
         actual, expected(name, x, list(weights.values()), stride), rtol=1e-4, atol=1e-4
@@ -183,7 +190,7 @@ def test_initial_values():
         with static.program_guard(program, static.Program()), paddle.utils.unique_name.guard():
             images = static.data("images", [2, 3, 32, 32])
             config = dataclasses.replace(TINY, width=64)
-            network.build_network(images, ARCHITECTURE.cells(), 10, config, True)
+            network.build_network(Layers(True), images, ARCHITECTURE.cells(), 10, config)
         values = network.draw_parameters(program, np.random.default_rng(0))
     stem = values["weight_0"]
     assert stem.shape == (64, 3, 3, 3)
@@ -289,7 +296,7 @@ def program_for_gpus(subset, architecture, config):
     with pytest.MonkeyPatch.context() as patch, programs.static_programs(), programs.new_scope():
         patch.setattr(lists.core, "op_supported_infos", lambda device, dtype: (set(), set(), set()))
         trainer.executor = programs.new_executor()
-        for module in (operations, network, program_passes):
+        for module in (cpu_layers, program_passes):
             patch.setattr(module, "on_gpu", lambda: True)
         trainer._build_training(num_rows=10)
         yield trainer.program, collections.Counter(op.type for op in trainer.program.global_block().ops)

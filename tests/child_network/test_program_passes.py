@@ -6,8 +6,9 @@ import pytest
 from autodl_design.backend import program_passes, programs
 from autodl_design.backend.paddle_backend import paddle
 from autodl_design.backend.program_passes import speed_up
+from autodl_design.child_network.cpu_layers import ChannelsFirst
+from autodl_design.child_network.layers import F, static
 from autodl_design.child_network.network import build_network, draw_parameters
-from autodl_design.child_network.operations import F, static
 from autodl_design.search_space.cells import decode
 from autodl_design.search_space.child import ChildConfig
 
@@ -35,7 +36,7 @@ def gradients(
             images = static.data("images", [4, 3, 32, 32])
             labels = static.data("labels", [4, 1], "int64")
             cells = decode(tokens, EVERY_EDGE)
-            logits = build_network(images, cells, 10, config, training=True)
+            logits = build_network(ChannelsFirst(training=True), images, cells, 10, config)
             loss = F.cross_entropy(logits, labels)
             fetches = [gradient for _, gradient in static.append_backward(loss)]
         rewrite(program)
@@ -48,7 +49,7 @@ def test_speed_up_takes_copies_out_and_leaves_gradients_alone():
     plain, operators = gradients(no_rewrite)
     faster, fewer_operators = gradients(speed_up)
     # A copy for each summand, in two cells; if summands are shared, the sum of three has that of two in it.
-    assert operators.count("scale") == 2 * (2 + (3 if programs.on_gpu() else 2))
+    assert operators.count("scale") == 2 * (2 + 2)
     assert fewer_operators.count("scale") == 0
     assert len(plain) == len(faster) > 20
     largest = max(abs(gradient).max() for gradient in plain)
@@ -69,13 +70,13 @@ def test_gradients_of_relu_are_the_same_bit_for_bit():
 @pytest.mark.skipif(programs.on_gpu(), reason="for CPUs")
 def test_sums_in_place_leave_gradients_alone_beside_convolutions_in_onednn():
     def in_place(program: static.Program) -> None:
-        program_passes._use_onednn_convolutions(program)
+        program_passes._use_onednn(program)
         program_passes._sum_in_place(program)
         sums = [op for op in program.global_block().ops if op.type == "sum"]
         assert sum(op.output("Out")[0] in op.input("X") for op in sums) > 4
 
     tokens = [1, 0, 5, 1, 3, 2, 4, 0]
-    plain, _ = gradients(program_passes._use_onednn_convolutions, tokens, width=32)
+    plain, _ = gradients(program_passes._use_onednn, tokens, width=32)
     faster, _ = gradients(in_place, tokens, width=32)
     largest = max(abs(gradient).max() for gradient in plain)
     for before, after in zip(plain, faster, strict=True):
