@@ -1,4 +1,4 @@
-"""The agent, the search loop, and the settings of a search.
+"""The agent that learns by REINFORCE, and the loop of a search.
 
     agent = AutoDLAgent.create(PolicyConfig(), seed=0)
     for step in search(agent, evaluate, batch_size=10, num_steps=100):
@@ -11,54 +11,20 @@ knows nothing else about where rewards come from.
 import math
 import reprlib
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 import numpy as np
 
-from autodl_design.agents.random_search import (
-    RandomAgent as RandomAgent,  # for those who import it from here
-)
+from autodl_design.agents.agent import Agent, LearnResult, SearchStep
 from autodl_design.backend.paddle_backend import paddle
 from autodl_design.backend.parl_backend import parl
 from autodl_design.checked_io.files import check_arrays
 from autodl_design.search_loop.settings import PolicyConfig
 from policy_model import PolicyModel, Probabilities
-from reinforce_policy_gradient import LearnResult, ReinforcePolicyGradient
+from reinforce_policy_gradient import ReinforcePolicyGradient
 
 # step, tokens int64 [B, 2N], adjvec int64 [B, N(N-1)] -> rewards [B]
 Evaluate = Callable[[int, np.ndarray, np.ndarray], np.ndarray]
-
-
-class SearchStep(NamedTuple):
-    step: int
-    tokens: np.ndarray
-    adjvec: np.ndarray
-    rewards: np.ndarray
-    learned: LearnResult | None  # None from an agent that does not learn
-
-
-class Agent(Protocol):
-    """Who proposes architectures.
-
-    Everything random follows from the seed that it was made with and from `step`, and `state` is all that
-    learning has changed; so a search goes on after a stop as if there had been none.
-    """
-
-    def sample(self, step: int, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
-        """The step's architectures: tokens int64 [B, 2N], adjvec int64 [B, N(N-1)]."""
-        ...
-
-    def learn(self, tokens: np.ndarray, adjvec: np.ndarray, rewards: np.ndarray) -> LearnResult | None:
-        """Take in the rewards [B] of a step's architectures; None from an agent that does not learn."""
-        ...
-
-    def state(self) -> dict[str, Any]:
-        """NumPy arrays by name under "tensors"; whatever else JSON holds under other names."""
-        ...
-
-    def load_state(self, state: dict[str, Any]) -> None:
-        """Go on from a `state`. Raises ValueError where it is one of another agent."""
-        ...
 
 
 class AutoDLAgent(parl.Agent):
@@ -122,9 +88,10 @@ class AutoDLAgent(parl.Agent):
         """Go on from a `state`, in an agent that has the same sizes and has learnt nothing yet.
 
         Raises ValueError where the state is not one of such an agent, and changes nothing if it is of
-        other sizes.
+        other sizes or this agent has learnt.
         """
-        assert self.alg.updates == 0
+        if self.alg.updates:
+            raise ValueError("this agent has learnt already: a state goes into a new one")
         if state.keys() != {"updates", "baseline", "tensors"}:
             raise ValueError("this is no state of a REINFORCE agent")
         updates, baseline, saved = state["updates"], state["baseline"], state["tensors"]

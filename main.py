@@ -13,14 +13,10 @@ import dataclasses
 import signal
 import sys
 import time
-from collections import Counter
-from collections.abc import Callable
 from contextlib import nullcontext
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from absl import flags
 
 import autodl
@@ -28,18 +24,19 @@ import dataset_maker
 from autodl_design.agents.evolution import EvolutionAgent
 from autodl_design.agents.random_search import RandomAgent
 from autodl_design.record.history import ModelRecord, RecordError
-from autodl_design.record.policy import Policy, write_policy
-from autodl_design.record.search_record import SETTINGS_NAME, SearchRecord, saved_settings
-from autodl_design.record.step_log import StepLog
+from autodl_design.record.log_dir import LogDir
+from autodl_design.record.reading import read_settings
+from autodl_design.record.search_record import SearchRecord
 from autodl_design.report_page.verdict import learning_lines
-from autodl_design.search_loop.final_candidates import RUNS, missing_runs, train_candidates
+from autodl_design.search_loop.final_candidates import missing_runs, train_candidates
 from autodl_design.search_loop.progress import Progress
 from autodl_design.search_loop.settings import PRESETS, SearchSettings
+from autodl_design.search_loop.start_trainers import trainers_of
+from autodl_design.search_loop.steps import go_on, log_steps, saver
 from autodl_design.search_loop.summary import resume_command, summary
 from autodl_design.search_loop.training_reward import (
     RewardOf,
     SearchError,
-    Trainers,
     TrainingReward,
     accuracy_less_parameters,
 )
@@ -48,8 +45,8 @@ from autodl_design.search_space.child import check_fit
 from autodl_design.settings import command_line
 from autodl_design.settings.fields import SettingsError
 from autodl_design.settings.flags import FLAGS, define_flags, from_flags
-from autodl_design.trainers.devices import CPU, DevicesError, check_own_gpu, find_devices
-from autodl_design.trainers.pool import TrainerPool
+from autodl_design.trainers.devices import DevicesError
+from autodl_design.trainers.job import Trainers
 from nn_paddle import TrainJob
 from reinforce_policy_gradient import LearningError
 
@@ -106,9 +103,9 @@ def settings_from_flags() -> SearchSettings:
     Raises SettingsError where they do not fit each other, RecordError where the search's cannot be read."""
     names = {field.name for group in SearchSettings.classes() for field in dataclasses.fields(group)}
     values = PRESETS.get(FLAGS.preset, {})
-    path = Path(FLAGS.log_dir, SETTINGS_NAME)
+    path = LogDir(FLAGS.log_dir).settings
     if FLAGS.resume and path.exists():
-        values = {**saved_settings(path.parent), **values}
+        values = {**read_settings(path.parent), **values}
     for name in names & values.keys():
         try:
             FLAGS.set_default(name, values[name])  # what the command line says stays
@@ -131,7 +128,8 @@ def search(
 
     Returns the history, the models by their numbers. Raises the ERRORS, whose texts are for the user.
     """
-    reward_of = reward_of or accuracy_less_parameters(settings.search.params_penalty)
+    if reward_of is None:
+        reward_of = accuracy_less_parameters(settings.search.params_penalty)
     decided = all_that_decides(settings, agent, reward_of)
     remembered = settings.to_remember()
     if trainers is None:
@@ -141,7 +139,7 @@ def search(
         remembered["validation_images"] = len(subset.validation_labels)
         remembered["num_classes"] = subset.num_classes
         remembered["image_size"] = subset.image_size
-        start_trainers = trainers_of(settings, subset)
+        start_trainers = trainers_of(settings, TrainJob(subset, settings.child, settings.run.seed))
         chance = 1 / subset.num_classes
     else:
         chance = 0.0  # what they train on is not known here
@@ -158,7 +156,7 @@ def search(
             len(record.known),
             max((model.accuracy for model in record.known.values() if model.accuracy), default=None),
         )
-        started = nullcontext(trainers) if trainers else start_trainers(progress.epoch_done)
+        started = start_trainers(progress.epoch_done) if trainers is None else nullcontext(trainers)
         with progress, started as trainers:
             progress.print(trainers.description)
             reward = TrainingReward(
@@ -171,7 +169,11 @@ def search(
                 chance if settings.search.failed_reward is None else settings.search.failed_reward,
                 settings.search.cache,
             )
-            run_steps(settings, agent or make_agent(settings), reward, num_steps)
+            agent = make_agent(settings) if agent is None else agent
+            first_step = go_on(agent, record, progress)
+            batch_size = settings.run.batch_size
+            steps = autodl.search(agent, reward, batch_size, num_steps, first_step, saver(agent, record))
+            log_steps(steps, agent, first_step, settings, record, progress)
             if num_candidates:
                 train_candidates(reward, num_candidates)
         return in_order(record)
@@ -190,34 +192,7 @@ def all_that_decides(
         "reward_of": reward_of.__name__,
         **settings.of_results(),
     }
-    return decided | ({"agent": type(agent).__name__} if agent else {})
-
-
-def trainers_of(settings: SearchSettings, subset: dataset_maker.Subset) -> Callable[..., Any]:
-    """Starts the trainers, given what is called after each epoch. Raises DevicesError where the settings
-    name none."""
-    values = settings.trainers
-    train = TrainJob(subset, settings.child, settings.run.seed)
-    arguments = (train, values.retries, values.model_timeout)
-    check_own_gpu()
-    if values.cluster:
-        from autodl_design.trainers.ray_cluster import RayTrainers, connect  # Ray is an optional extra
-
-        cluster = connect(values.cluster)
-        return partial(RayTrainers, cluster, *arguments, deterministic=values.deterministic)
-    devices = find_devices(values.trainers)
-    if settings.child.amp and CPU in devices:
-        raise DevicesError("--amp needs GPUs, and these trainers have none: leave it out")
-    most = max(settings.run.batch_size, RUNS * settings.search.final_candidates)
-    if len(devices) > most and values.trainers != "auto":
-        print(f"--trainers={values.trainers}: there are never more than {most} models to train at a time")
-    return partial(
-        TrainerPool,
-        devices[:most],
-        *arguments,
-        start_timeout=values.start_timeout,
-        deterministic=values.deterministic,
-    )
+    return decided if agent is None else {**decided, "agent": type(agent).__name__}
 
 
 def make_agent(settings: SearchSettings) -> autodl.Agent:
@@ -234,58 +209,6 @@ def make_agent(settings: SearchSettings) -> autodl.Agent:
             policy.edge_probability,
         )
     return autodl.AutoDLAgent.create(policy, seed)
-
-
-def run_steps(
-    settings: SearchSettings, agent: autodl.Agent, reward: TrainingReward, num_steps: int
-) -> None:
-    """Run the search, from its last checkpoint if it has one, until `num_steps` are done."""
-    record, progress = reward.record, reward.progress
-    first_step = 0
-    if record.checkpoint:
-        first_step = record.checkpoint.step
-        try:
-            agent.load_state(record.checkpoint.state)
-        except ValueError as error:
-            raise RecordError(
-                f"{record.directory}/checkpoint_{first_step}.npz: {error}; remove it to go on from the one "
-                "before"
-            ) from error
-        progress.print(f"going on with step {first_step}; {len(record.known)} models are done")
-
-    def save(step: int, tokens: np.ndarray, adjvec: np.ndarray) -> None:
-        record.save_step(step, agent.state(), tokens, adjvec)
-
-    batch_size = settings.run.batch_size
-    with StepLog(record.directory, first_step) as step_log:
-        started = time.monotonic()
-        for done in autodl.search(agent, reward, batch_size, num_steps, first_step, save):
-            first_mid = done.step * batch_size
-            numbers = step_numbers(done, [record.known[first_mid + row] for row in range(batch_size)])
-            step_log.add({**numbers, "seconds": round(time.monotonic() - started, 3)})
-            if probabilities := getattr(agent, "probabilities", None):  # agents without a policy have none
-                write_policy(record.directory, Policy(done.step, *probabilities(done.tokens, done.adjvec)))
-            started = time.monotonic()
-            line = f"step = {done.step}, average accuracy = {numbers['mean_accuracy']:.3f}"
-            if settings.search.params_penalty:
-                line += f", average reward = {numbers['mean_reward']:.3f}"
-            progress.print(f"[{time.strftime('%Y-%m-%d %H:%M:%S')}] {line}")
-
-
-def step_numbers(done: autodl.SearchStep, models: list[ModelRecord]) -> dict[str, float]:
-    """What the log of steps says of a step and its models, except for the time it took."""
-    accuracies = [model.accuracy for model in models if model.status != "failed"]
-    status = Counter(model.status for model in models)
-    return {
-        "step": done.step,
-        "mean_accuracy": np.mean(accuracies),
-        "best_accuracy": max(accuracies),
-        "accuracy_spread": np.std(accuracies),
-        "mean_reward": done.rewards.mean(),
-        **(done.learned._asdict() if done.learned else {}),
-        "cached": status["cached"],
-        "failed": status["failed"],
-    }
 
 
 if __name__ == "__main__":

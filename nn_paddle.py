@@ -12,7 +12,7 @@ import contextlib
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -41,9 +41,9 @@ from autodl_design.child_network.layers import F, Layers, Variable, static
 from autodl_design.child_network.network import build_network, draw_parameters
 from autodl_design.image_data.subset import Subset
 from autodl_design.search_space.architecture import Architecture
-from autodl_design.search_space.child import MAX_PARAMETERS, ChildConfig, TrainResult, check_fit
+from autodl_design.search_space.child import MAX_PARAMETERS, ChildConfig, check_fit
 from autodl_design.settings.fields import SettingsError
-from autodl_design.trainers.job import Job
+from autodl_design.trainers.job import Diverged, Job, OnEpoch, TrainResult
 
 EVALUATION_BATCH = 25  # with 100, evaluation takes half as much memory again as a training update
 
@@ -212,7 +212,7 @@ def train_child(
     subset: Subset,
     config: ChildConfig,
     seed: int | Sequence[int],
-    on_epoch: Callable[[int, float, float], None] | None = None,
+    on_epoch: OnEpoch | None = None,
 ) -> TrainResult:
     """Train one architecture from scratch and evaluate it on the validation images.
 
@@ -220,7 +220,8 @@ def train_child(
     on_epoch: called after every epoch with its number (from 1) and the training loss and accuracy,
         both means over the epoch's batches.
 
-    Raises ValueError where config and subset do not fit each other.
+    Raises ValueError where config and subset do not fit each other, Diverged where the loss is no longer
+    finite.
     """
     start = time.perf_counter()
     rng = np.random.default_rng(seed)
@@ -230,12 +231,12 @@ def train_child(
             if on_epoch:
                 on_epoch(epoch, train_loss, train_accuracy)
             if not math.isfinite(train_loss):
-                break
+                raise Diverged
         accuracy, validation_loss = trainer.evaluate(subset.validation_images, subset.validation_labels)
 
-    finite = math.isfinite(train_loss) and math.isfinite(validation_loss)
+    if not math.isfinite(validation_loss):
+        raise Diverged
     return TrainResult(
-        status="ok" if finite else "nan",
         accuracy=accuracy,
         validation_loss=validation_loss,
         train_loss=train_loss,
@@ -253,6 +254,6 @@ class TrainJob:
     config: ChildConfig
     seed: int
 
-    def __call__(self, job: Job, on_epoch: Callable[[int, float, float], None]) -> TrainResult:
+    def __call__(self, job: Job, on_epoch: OnEpoch) -> TrainResult:
         seed = [self.seed, job.mid, job.run]
         return train_child(job.architecture, self.subset, self.config, seed, on_epoch)

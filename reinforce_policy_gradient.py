@@ -5,8 +5,8 @@ learning": the update is that of its equation 11, with Adam in the place of plai
 """
 
 import math
-from typing import NamedTuple
 
+from autodl_design.agents.agent import LearnResult
 from autodl_design.backend.paddle_backend import paddle
 from autodl_design.backend.parl_backend import parl
 from policy_model import PolicyModel
@@ -16,16 +16,6 @@ Tensor = paddle.Tensor
 
 class LearningError(ArithmeticError):
     """An update whose loss or gradients are not finite; the text is for the user."""
-
-
-class LearnResult(NamedTuple):
-    """What one update saw. Entropies are in nats an architecture, averaged over the batch."""
-
-    baseline: float
-    loss: float
-    token_entropy: float
-    edge_entropy: float
-    gradient_norm: float
 
 
 def reinforce_loss(log_prob: Tensor, advantage: Tensor) -> Tensor:

@@ -26,12 +26,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from absl import app, flags
 
 from autodl_design.search_space.architecture import Architecture
+from autodl_design.settings import command_line
+from autodl_design.settings.fields import Settings, setting
+from autodl_design.settings.flags import define_flags, from_flags
 from benchmarks import harness
-
-FLAGS = flags.FLAGS
 
 
 class Span:
@@ -143,36 +143,44 @@ def draw_networks(name: str, count: int, **settings: Any) -> list[Network]:
     return networks
 
 
-def main(argv: list[str]) -> None:
+@dataclasses.dataclass(frozen=True)
+class ChildTrainingSettings(Settings):
+    """Training child networks"""
+
+    sizes: str = setting("default,quick", "Of which networks.", choices=harness.SIZES)
+    architectures: int = setting(5, "Random architectures.", low=1)
+    rounds: int = setting(1, "Trainings of each in each of the ways.", low=1)
+    compiled: bool = setting(False, "Also PyTorch under torch.compile; needs a C++ compiler.")
+    updates: int = setting(6, "Updates measured of each (ten times as many if quick).", low=1)
+    train_batch_size: int = setting(32, "Images an update.", low=1)
+    output: str = setting("benchmarks/results/child_training.json", "Where the figures go, as JSON.")
+
+
+def main(arguments: list[str]) -> None:
+    settings = from_flags(ChildTrainingSettings)
     figures: dict[str, Any] = {}
     rows = []
-    ways = WAYS | (BFLOAT16 if computes_in_bfloat16() else {}) | (COMPILED if FLAGS.compiled else {})
-    for size in FLAGS.sizes:
-        updates = FLAGS.updates * (1 if size == "default" else 10)
+    ways = WAYS | (BFLOAT16 if computes_in_bfloat16() else {}) | (COMPILED if settings.compiled else {})
+    for size in settings.sizes.split(","):
+        updates = settings.updates * (1 if size == "default" else 10)
         samples: dict[str, list[float]] = {way: [] for way in ways}
-        networks = draw_networks(size, FLAGS.architectures, train_batch_size=FLAGS.train_batch_size)
+        networks = draw_networks(size, settings.architectures, train_batch_size=settings.train_batch_size)
         for number, network in enumerate(networks):
             sides = {
                 name: functools.partial(images_per_second, way, network, updates)
                 for name, way in ways.items()
             }
-            for way, values in harness.interleave(sides, FLAGS.rounds).items():
+            for way, values in harness.interleave(sides, settings.rounds).items():
                 samples[way] += values
                 print(f"{size}, architecture {number}, {way}: {values[-1]:.1f} images/s", flush=True)
         ratios = {way: harness.ratios(samples["ours"], values) for way, values in samples.items()}
         rows += [[size, way, harness.quartiles(samples[way]), ratios[way]] for way in ways]
         figures[size] = {"images_per_second": samples, "ratio_quartiles": ratios}
     harness.print_table(["network", "training", "images / s", "ours / it"], rows)
-    print(f"Median (quartiles) over {FLAGS.architectures} architectures x {FLAGS.rounds} rounds")
-    harness.save(figures)
+    print(f"Median (quartiles) over {settings.architectures} architectures x {settings.rounds} rounds")
+    harness.save(figures, settings.output)
 
 
 if __name__ == "__main__":
-    harness.define_flags("benchmarks/results/child_training.json")
-    flags.DEFINE_multi_enum("sizes", ["default", "quick"], ["default", "quick"], "Of which networks.")
-    flags.DEFINE_integer("architectures", 5, "Random architectures.", lower_bound=1)
-    flags.DEFINE_integer("rounds", 1, "Trainings of each in each of the ways.", lower_bound=1)
-    flags.DEFINE_boolean("compiled", False, "Also PyTorch under torch.compile; needs a C++ compiler.")
-    flags.DEFINE_integer("updates", 6, "Updates measured of each (ten times as many if quick).", 1)
-    flags.DEFINE_integer("train_batch_size", 32, "Images an update.", lower_bound=1)
-    app.run(main)
+    define_flags(ChildTrainingSettings)
+    command_line.start(main, (ChildTrainingSettings,))

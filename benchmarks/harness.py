@@ -15,13 +15,12 @@ from typing import Any, NamedTuple
 from unittest import mock
 
 import numpy as np
-from absl import flags
 
 from autodl_design.checked_io.files import write_whole
 from autodl_design.image_data.subset import Subset
 
-FLAGS = flags.FLAGS
 CORES = len(os.sched_getaffinity(0))
+SIZES = ("default,quick", "default", "quick")  # of which networks figures may be asked for
 
 
 class Quartiles(NamedTuple):
@@ -96,10 +95,6 @@ def noise_subset(num_train: int, num_validation: int) -> Subset:
     return Subset(*draw(num_train), *draw(num_validation), tuple("0123456789"))
 
 
-def define_flags(output: str) -> None:
-    flags.DEFINE_string("output", output, "Where the figures go, as JSON.")
-
-
 def print_table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """In Markdown."""
     cells = [[str(cell) for cell in row] for row in (header, *rows)]
@@ -110,9 +105,9 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         print(f"| {' | '.join(padded)} |", flush=True)
 
 
-def save(figures: dict[str, Any]) -> None:
-    """Write the figures, with versions, machine and command, to --output."""
-    path = Path(FLAGS.output)
+def save(figures: dict[str, Any], output: str) -> None:
+    """Write the figures, with versions, machine and command, to a JSON file."""
+    path = Path(output)
     content = {"command": sys.argv[1:], "machine": _machine(), "versions": _versions(), **figures}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

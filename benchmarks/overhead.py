@@ -26,15 +26,16 @@ from unittest import mock
 
 import numpy as np
 import psutil
-from absl import app, flags
 
 import nn_paddle
 from autodl_design.search_space.architecture import Architecture
 from autodl_design.search_space.child import ChildConfig
+from autodl_design.settings import command_line
+from autodl_design.settings.fields import Settings, setting
+from autodl_design.settings.flags import define_flags, from_flags
 from benchmarks import harness
 from nn_paddle import ChildTraining
 
-FLAGS = flags.FLAGS
 TRAINING_IMAGES, HELD_OUT = 900, 100
 MIB = 2**20
 
@@ -116,7 +117,18 @@ def costs(seconds: dict[str, list[float]], wall: float, config: ChildConfig) -> 
     }
 
 
-def measure(size: str) -> dict[str, list[dict[str, float]]]:
+@dataclasses.dataclass(frozen=True)
+class OverheadSettings(Settings):
+    """A model's whole time"""
+
+    sizes: str = setting("default,quick", "Of which models.", choices=harness.SIZES)
+    rounds: int = setting(2, "Trainers on each core, one after the other.", low=1)
+    warm_models: int = setting(2, "Models in each after the first.", low=1)
+    updates: int = setting(8, "Updates for which each is trained (ten times as many if quick).", low=5)
+    output: str = setting("benchmarks/results/overhead.json", "Where the figures go, as JSON.")
+
+
+def measure(size: str, settings: OverheadSettings) -> dict[str, list[dict[str, float]]]:
     """Costs of cold and of warm models."""
     from autodl_design.agents.random_search import random_architecture
     from autodl_design.search_loop.settings import PRESETS
@@ -124,12 +136,12 @@ def measure(size: str) -> dict[str, list[dict[str, float]]]:
     preset = PRESETS.get(size, {})
     fields = {field.name for field in dataclasses.fields(ChildConfig)}
     config = ChildConfig(**{name: value for name, value in preset.items() if name in fields})
-    updates = FLAGS.updates * (10 if preset else 1)
+    updates = settings.updates * (10 if preset else 1)
     samples: dict[str, list[dict[str, float]]] = {"cold": [], "warm": []}
-    for number in range(FLAGS.rounds):
+    for number in range(settings.rounds):
         begin = time.perf_counter()
         with harness.start_processes(harness.CORES, 1, start) as pool:
-            for index in range(1 + FLAGS.warm_models):
+            for index in range(1 + settings.warm_models):
                 architecture = random_architecture(index, 0, preset.get("num_nodes", 10))
                 models = [pool.submit(train, architecture, config, updates) for _ in range(harness.CORES)]
                 for model in futures.as_completed(models):
@@ -144,8 +156,13 @@ def measure(size: str) -> dict[str, list[dict[str, float]]]:
     return samples
 
 
-def main(argv: list[str]) -> None:
-    samples = {f"{size}, {kind}": costs for size in FLAGS.sizes for kind, costs in measure(size).items()}
+def main(arguments: list[str]) -> None:
+    settings = from_flags(OverheadSettings)
+    samples = {
+        f"{size}, {kind}": costs
+        for size in settings.sizes.split(",")
+        for kind, costs in measure(size, settings).items()
+    }
     parts = next(iter(samples.values()))[0]
     rows = [
         [part, *(harness.quartiles([cost[part] for cost in costs]) for costs in samples.values())]
@@ -153,13 +170,9 @@ def main(argv: list[str]) -> None:
     ]
     harness.print_table(["times in seconds", *samples], rows)
     print("Median (quartiles)")
-    harness.save({"costs": samples})
+    harness.save({"costs": samples}, settings.output)
 
 
 if __name__ == "__main__":
-    harness.define_flags("benchmarks/results/overhead.json")
-    flags.DEFINE_multi_enum("sizes", ["default", "quick"], ["default", "quick"], "Of which models.")
-    flags.DEFINE_integer("rounds", 2, "Trainers on each core, one after the other.", lower_bound=1)
-    flags.DEFINE_integer("warm_models", 2, "Models in each after the first.", lower_bound=1)
-    flags.DEFINE_integer("updates", 8, "Updates for which each is trained (ten times as many if quick).", 5)
-    app.run(main)
+    define_flags(OverheadSettings)
+    command_line.start(main, (OverheadSettings,))

@@ -9,15 +9,17 @@ in turns; each side's better setting is compared. The policies are alike
 updates, after as many unmeasured ones; the ratio is that of samples of the same round.
 """
 
+import dataclasses
 import time
 from collections.abc import Iterator
 
 import numpy as np
-from absl import app, flags
 
+from autodl_design.settings import command_line
+from autodl_design.settings.fields import Settings, setting
+from autodl_design.settings.flags import define_flags, from_flags
 from benchmarks import harness
 
-FLAGS = flags.FLAGS
 LEARNING_RATE, BASELINE_DECAY = 2e-3, 0.9
 
 
@@ -59,25 +61,36 @@ def measure(count: int) -> float:
     return count / (time.perf_counter() - begin)
 
 
-def main(argv: list[str]) -> None:
+@dataclasses.dataclass(frozen=True)
+class PolicyStepSettings(Settings):
+    """Updates of the policy"""
+
+    rounds: int = setting(15, "Samples of each side.", low=1)
+    updates: int = setting(60, "Updates a sample.", low=1)
+    batch_size: int = setting(10, "Architectures an update.", low=1)
+    output: str = setting("benchmarks/results/policy_step.json", "Where the figures go, as JSON.")
+
+
+def main(arguments: list[str]) -> None:
+    settings = from_flags(PolicyStepSettings)
     pools = {
-        (side, threads): harness.start_processes(1, threads, start, (updates, FLAGS.batch_size))
+        (side, threads): harness.start_processes(1, threads, start, (updates, settings.batch_size))
         for side, updates in {"ours": our_updates, "PyTorch": torch_updates}.items()
         for threads in sorted({1, harness.CORES})
     }
 
     def measure_in(pool):
-        return lambda: pool.submit(measure, FLAGS.updates).result()
+        return lambda: pool.submit(measure, settings.updates).result()
 
     sides = {name: measure_in(pool) for name, pool in pools.items()}
     harness.interleave(sides, 1)
-    samples = harness.interleave(sides, FLAGS.rounds)
+    samples = harness.interleave(sides, settings.rounds)
     for pool in pools.values():
         pool.shutdown()
 
     rates = {name: harness.quartiles(values) for name, values in samples.items()}
     rows = [[side, threads, rate] for (side, threads), rate in rates.items()]
-    harness.print_table(["policy, batch " + str(FLAGS.batch_size), "threads", "updates / s"], rows)
+    harness.print_table(["policy, batch " + str(settings.batch_size), "threads", "updates / s"], rows)
     best = {
         side: max((name for name in rates if name[0] == side), key=lambda name: rates[name].median)
         for side in ("ours", "PyTorch")
@@ -88,13 +101,11 @@ def main(argv: list[str]) -> None:
         {
             "updates_per_second": {f"{side}, threads {n}": s for (side, n), s in samples.items()},
             "ratio_quartiles": ratio,
-        }
+        },
+        settings.output,
     )
 
 
 if __name__ == "__main__":
-    harness.define_flags("benchmarks/results/policy_step.json")
-    flags.DEFINE_integer("rounds", 15, "Samples of each side.", lower_bound=1)
-    flags.DEFINE_integer("updates", 60, "Updates a sample.", lower_bound=1)
-    flags.DEFINE_integer("batch_size", 10, "Architectures an update.", lower_bound=1)
-    app.run(main)
+    define_flags(PolicyStepSettings)
+    command_line.start(main, (PolicyStepSettings,))

@@ -17,6 +17,7 @@ both policies are the same bytes. Takes some minutes on two CPU cores.
 """
 
 import contextlib
+import dataclasses
 import os
 import random
 import re
@@ -30,13 +31,13 @@ from pathlib import Path
 
 import numpy as np
 import psutil
-from absl import app, flags
 
 from autodl_design.checked_io.files import read_json_lines
 from autodl_design.record.history import ModelRecord, read_history
+from autodl_design.settings import command_line
+from autodl_design.settings.fields import Settings, setting
+from autodl_design.settings.flags import define_flags, from_flags
 from checks import ROOT
-
-FLAGS = flags.FLAGS
 
 SIZE = [
     "--num_nodes=3", "--width=8", "--num_stages=2", "--num_cells=1", "--epochs=2", "--T_0=2",
@@ -178,10 +179,10 @@ def inject(fault: str, search: Search, rng: random.Random) -> str | None:
 
 
 def disturbed_search(
-    log_dir: Path, flags: list[str], rng: random.Random
+    log_dir: Path, flags: list[str], rng: random.Random, wait: float
 ) -> tuple[Counter, Counter, set[int]]:
     """Runs a search through all faults to its end. Returns the faults injected and survived, and the models
-    that were trained twice."""
+    that were trained twice. wait: the longest time, in seconds, from a model's end to the next fault."""
     injected, survived, again = Counter(), Counter(), set()
     waiting = list(FAULTS)
     rng.shuffle(waiting)
@@ -189,7 +190,7 @@ def disturbed_search(
     while waiting:
         if not search.read_until_model():
             sys.exit(f"checks.faults: a search ended before its fault:\n{''.join(search.lines)}")
-        time.sleep(rng.uniform(0, FLAGS.wait))
+        time.sleep(rng.uniform(0, wait))
         if waiting[-1] == "checkpoint" and newest_checkpoint(log_dir).stem == "checkpoint_0":
             continue  # there has to be one before it
         fault = waiting.pop()
@@ -210,15 +211,28 @@ def disturbed_search(
     return injected, survived, again | {mid for mid, times in written.items() if times > 1}
 
 
-def main(argv: list[str]) -> None:
-    flags = [f"--data_path={FLAGS.data_path}", f"--trainers={FLAGS.trainers}"]
+@dataclasses.dataclass(frozen=True)
+class FaultSettings(Settings):
+    """The faults"""
+
+    data_path: str = setting("cifar/pickle-cifar-10", "Where dataset_maker.py wrote the images.")
+    trainers: str = setting("cpu:2", "As main.py's.")
+    wait: float = setting(2.0, "Longest time, in seconds, from a model's end to the next fault.", low=0)
+    seed: int = setting(0, "Decides when faults come, and in which order.")
+
+
+def main(arguments: list[str]) -> None:
+    settings = from_flags(FaultSettings)
+    flags = [f"--data_path={settings.data_path}", f"--trainers={settings.trainers}"]
     with tempfile.TemporaryDirectory() as directory:
         whole, disturbed = Path(directory, "whole"), Path(directory, "disturbed")
         search = Search(whole, flags)
         if search.finish() != 0:
             sys.exit(f"checks.faults: the undisturbed search failed:\n{''.join(search.lines)}")
         print(f"a search of {len(history(whole))} models, undisturbed", flush=True)
-        injected, survived, again = disturbed_search(disturbed, flags, random.Random(FLAGS.seed))
+        injected, survived, again = disturbed_search(
+            disturbed, flags, random.Random(settings.seed), settings.wait
+        )
         expected, found = results(whole), results(disturbed)
         lost = [mid for mid in expected if found.get(mid) != expected[mid]]
         equal = weights(whole) == weights(disturbed)
@@ -231,8 +245,5 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    flags.DEFINE_string("data_path", "cifar/pickle-cifar-10", "Where dataset_maker.py wrote the images.")
-    flags.DEFINE_string("trainers", "cpu:2", "As main.py's.")
-    flags.DEFINE_float("wait", 2.0, "Longest time, in seconds, from a model's end to the next fault.", 0)
-    flags.DEFINE_integer("seed", 0, "Decides when faults come, and in which order.")
-    app.run(main)
+    define_flags(FaultSettings)
+    command_line.start(main, (FaultSettings,))

@@ -18,6 +18,7 @@ installed, it trains the same networks beside that (benchmarks/torch_peer.py).
 Exits with 1 if a check fails.
 """
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -32,13 +33,14 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
-from absl import app, flags
 
+from autodl_design.settings import command_line
+from autodl_design.settings.fields import Settings, setting
+from autodl_design.settings.flags import define_flags, from_flags
 from benchmarks import child_training, harness
 from benchmarks.child_training import Network, Way
 from checks import ROOT, faults
 
-FLAGS = flags.FLAGS
 SIZES = ("default", "quick")
 PRECISIONS = ("float32", "mixed")
 TRAINERS_A_GPU = (1, 2, 3)
@@ -198,7 +200,21 @@ def draw_networks(sizes: tuple[str, ...], precisions: tuple[str, ...]) -> dict[s
     }
 
 
-def main(argv: list[str]) -> int:
+@dataclasses.dataclass(frozen=True)
+class GpuSettings(Settings):
+    """The check of GPUs"""
+
+    trainers: str = setting("auto", "As main.py's; checks and speed take its first GPU.")
+    output: str = setting("checks/gpu.json", "Where what was found goes, as JSON.")
+
+
+def main(arguments: list[str]) -> None:
+    settings = from_flags(GpuSettings)
+    sys.exit(check_gpus(settings.trainers, settings.output))
+
+
+def check_gpus(trainers: str, output: str) -> int:
+    """Returns the exit code."""
     from autodl_design.backend.programs import on_gpu
     from autodl_design.trainers.devices import CPU, DevicesError, check_own_gpu, find_devices
 
@@ -207,12 +223,12 @@ def main(argv: list[str]) -> int:
         return 2
     try:
         check_own_gpu()
-        devices = find_devices(FLAGS.trainers)
+        devices = find_devices(trainers)
     except DevicesError as error:
         print(f"checks.gpu: {error}", file=sys.stderr)
         return 1
     if CPU in devices:
-        print(f"checks.gpu: --trainers={FLAGS.trainers} asks for no GPU", file=sys.stderr)
+        print(f"checks.gpu: --trainers={trainers} asks for no GPU", file=sys.stderr)
         return 2
     device = devices[0]
     machine = describe_machine()
@@ -224,7 +240,7 @@ def main(argv: list[str]) -> int:
     checks = {
         "reference cases": lambda: check_reference_cases(device),
         "the same bits twice": lambda: check_same_twice(device, twice),
-        "search, killed and resumed": lambda: check_search(FLAGS.trainers),
+        "search, killed and resumed": lambda: check_search(trainers),
     }
     found = {}
     for name, check in checks.items():
@@ -241,7 +257,7 @@ def main(argv: list[str]) -> int:
     print()
     header = ["network", "training", "images / s", "ms an update"]
     harness.print_table(header, [[entry.get(name, "-") for name in header] for entry in speed])
-    harness.save({"gpus": machine, "checks": found, "speed": speed})
+    harness.save({"gpus": machine, "checks": found, "speed": speed}, output)
     return 0 if all(check["ok"] for check in found.values()) else 1
 
 
@@ -252,6 +268,5 @@ def torch_sees_a_gpu() -> bool:
 
 
 if __name__ == "__main__":
-    harness.define_flags("checks/gpu.json")
-    flags.DEFINE_string("trainers", "auto", "As main.py's; checks and speed take its first GPU.")
-    app.run(main)
+    define_flags(GpuSettings)
+    command_line.start(main, (GpuSettings,))

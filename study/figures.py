@@ -22,8 +22,8 @@ import numpy as np
 from sklearn.linear_model import RidgeCV
 from sklearn.model_selection import KFold, cross_val_predict
 
-from autodl_design.record.best import FINAL_NAME
 from autodl_design.record.history import ModelRecord
+from autodl_design.record.log_dir import FINAL_NAME
 from autodl_design.report_page.statistics import trained
 from autodl_design.search_space.cells import OPERATION_NAMES
 from autodl_design.search_space.child import ChildConfig

@@ -27,8 +27,9 @@ import numpy as np
 from autodl_design.agents.random_search import random_architectures
 from autodl_design.image_data.errors import DatasetError
 from autodl_design.image_data.subset import Subset, load_subset, load_test_images
-from autodl_design.record.best import FINAL_NAME, final_means
+from autodl_design.record.best import final_means
 from autodl_design.record.history import ModelRecord, RecordError
+from autodl_design.record.log_dir import FINAL_NAME
 from autodl_design.search_loop.settings import PRESETS, PolicyConfig
 from autodl_design.search_space.architecture import Architecture
 from autodl_design.search_space.child import ChildConfig
@@ -78,7 +79,7 @@ def final_candidates(results: Path) -> list[list[Candidate]]:
 def best_means(runs: list[ModelRecord]) -> list[Job]:
     """The models of these further runs, that of the highest mean first."""
     jobs = {run.mid: Job(run.mid, run.architecture) for run in runs}
-    return [jobs[mid] for mid, *_ in final_means(runs)]
+    return [jobs[final.mid] for final in final_means(runs)]
 
 
 def best_at(

@@ -26,17 +26,14 @@ from pathlib import Path
 from autodl_design.checked_io.files import write_whole
 from autodl_design.image_data.errors import DatasetError
 from autodl_design.image_data.subset import Subset
-from autodl_design.record.best import FINAL_NAME
-from autodl_design.record.history import HISTORY_NAME, ModelRecord, RecordError, from_json, read_history
-from autodl_design.record.search_record import SETTINGS_NAME
+from autodl_design.record.history import ModelRecord, RecordError, from_json, read_history
+from autodl_design.record.log_dir import FINAL_NAME, HISTORY_NAME, SETTINGS_NAME
 from autodl_design.search_loop.training_reward import accuracy_less_parameters, model_record
 from autodl_design.search_space.child import ChildConfig
 from autodl_design.settings import command_line
 from autodl_design.settings.fields import Settings, SettingsError, setting
 from autodl_design.settings.flags import define_flags, from_flags
-from autodl_design.trainers.devices import DevicesError, find_devices
 from autodl_design.trainers.job import Job
-from autodl_design.trainers.pool import TrainerPool
 
 FOLDER = Path(__file__).parent / "records"
 SMALL = FOLDER / "small"  # the searches that are compared
@@ -55,7 +52,7 @@ NAMES = (SETTINGS_NAME, HISTORY_NAME, FINAL_NAME)
 SEARCH = r"(?P<agent>.+)-(?P<seed>0|[1-9]\d*)"
 DAMAGED = (OSError, EOFError, zlib.error, zipfile.BadZipFile, TypeError, ValueError, AttributeError)
 # What ends a command of the study in one line.
-ERRORS = (RecordError, DatasetError, DevicesError, SettingsError, OSError)
+ERRORS = (RecordError, DatasetError, SettingsError, OSError)
 
 Searches = dict[str, dict[int, list[ModelRecord]]]  # agent -> seed -> models
 
@@ -176,7 +173,7 @@ def train_missing(
     """Train each network `num_runs` times, but for the runs that the file has; it gets each run as soon as
     that is done. The networks by their network_id. Returns all runs of the file.
 
-    Raises RecordError where a network cannot be trained."""
+    Raises RecordError where a network cannot be trained, SettingsError where no trainer can be started."""
     runs = read_runs(path)
     done = {(run.network, run.run) for run in runs}
     # A job's number is its network's id, so its random numbers do not depend on what else is trained.
@@ -188,18 +185,24 @@ def train_missing(
     ]
     if not jobs:
         return runs
-    from nn_paddle import TrainJob  # imports Paddle, which reading does without
+    # These import Paddle, which reading does without.
+    from autodl_design.trainers.devices import DevicesError, find_devices
+    from autodl_design.trainers.pool import TrainerPool
+    from nn_paddle import TrainJob
 
-    with TrainerPool(find_devices(trainers), TrainJob(subset, config, 0)) as pool:
-        for count, (job, outcome) in enumerate(pool.run(jobs), 1):
-            network = f"{job.mid:016x}"
-            own = job._replace(mid=networks[network].mid)
-            run = model_record(0, own, outcome, accuracy_less_parameters(0.0), failed_reward=0.0)
-            if run.status == "failed":
-                raise RecordError(f"model {run.mid} could not be trained again: {run.reason}")
-            print(f"{count} of {len(jobs)}: {run.accuracy:.3f}", flush=True)
-            runs = [*runs, run._replace(network=network, run=job.run)]
-            write_runs(path, runs)
+    try:
+        with TrainerPool(find_devices(trainers), TrainJob(subset, config, 0)) as pool:
+            for count, (job, outcome) in enumerate(pool.run(jobs), 1):
+                network = f"{job.mid:016x}"
+                own = job._replace(mid=networks[network].mid)
+                run = model_record(0, own, outcome, accuracy_less_parameters(0.0), failed_reward=0.0)
+                if run.failed:
+                    raise RecordError(f"model {run.mid} could not be trained again: {run.reason}")
+                print(f"{count} of {len(jobs)}: {run.accuracy:.3f}", flush=True)
+                runs = [*runs, run._replace(network=network, run=job.run)]
+                write_runs(path, runs)
+    except DevicesError as error:
+        raise SettingsError(str(error)) from error
     return runs
 
 

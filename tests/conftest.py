@@ -1,5 +1,6 @@
 """Data and trained models that tests of several files read, made once."""
 
+import gc
 import os
 import signal
 from pathlib import Path
@@ -49,6 +50,13 @@ def pytest_runtest_makereport(item):
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report(collector):
     return fail_if_skipped(collector.config, (yield))
+
+
+def pytest_collection_finish():
+    """Paddle, PyTorch and Ray are imported now. Whenever a network is built, the garbage collector would go
+    through all that they hold."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -1,1 +1,1 @@
-"""Agents other than the REINFORCE agent of autodl.py. They need neither Paddle nor PARL."""
+"""What an agent is (agent.py), and agents without Paddle and PARL; REINFORCE is in autodl.py."""

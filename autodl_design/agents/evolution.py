@@ -19,7 +19,7 @@ from autodl_design.checked_io.files import check_arrays
 
 
 class EvolutionAgent:
-    """See autodl.Agent for the methods."""
+    """See agent.Agent for the methods."""
 
     def __init__(
         self,

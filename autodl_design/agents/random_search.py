@@ -29,7 +29,7 @@ def random_architecture(index: int, seed: int, num_nodes: int = 10, num_tokens: 
 
 
 class RandomAgent:
-    """Proposes random architectures, whatever was rewarded. See autodl.Agent for the methods."""
+    """Proposes random architectures, whatever was rewarded. See agent.Agent for the methods."""
 
     def __init__(self, num_nodes: int, num_tokens: int, seed: int, edge_probability: float = 0.5):
         self.num_nodes = num_nodes

@@ -12,13 +12,13 @@ import os
 # Before PARL, whose import forks a process that imports Paddle to see whether it is there, a second
 # saved if it already is.
 import autodl_design.backend.paddle_backend  # noqa: F401
-from autodl_design.backend.quiet_import import quiet_import
+from autodl_design.backend.quiet_import import Without, quiet_import
 
 os.environ["PARL_BACKEND"] = "paddle"
 
 _disabled = logging.root.manager.disable
 logging.disable(logging.INFO)
-with quiet_import():
+with quiet_import(), Without("torch"):
     import parl
 logging.disable(_disabled)
 

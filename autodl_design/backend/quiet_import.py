@@ -16,3 +16,25 @@ def quiet_import() -> Iterator[None]:
             yield
         except KeyboardInterrupt:
             sys.exit(130)
+
+
+class Without:
+    """In `with Without("torch"):`, importing that package fails as if it were not installed, unless it was
+    imported before.
+
+    PARL and tensorboardX import PyTorch where it is installed: seconds, for what nothing here uses.
+    """
+
+    def __init__(self, package: str):
+        self.package = package
+
+    def __enter__(self) -> None:
+        sys.meta_path.insert(0, self)
+
+    def __exit__(self, *exception: object) -> None:
+        sys.meta_path.remove(self)
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        """Called by the import system."""
+        if name == self.package:
+            raise ModuleNotFoundError(f"{name} is left out here", name=name)

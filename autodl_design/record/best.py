@@ -9,9 +9,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from autodl_design.record.history import ModelRecord, mean_of_runs, read_final_runs
+import numpy as np
 
-FINAL_NAME = "final_candidates.jsonl"
+from autodl_design.record.history import ModelRecord, read_final_runs
+from autodl_design.record.log_dir import LogDir
 
 
 class Best(NamedTuple):
@@ -33,38 +34,55 @@ class Best(NamedTuple):
         )
 
 
+class FinalMean(NamedTuple):
+    """Of a model that main.py --final_candidates trained again."""
+
+    mid: int
+    mean: float  # of the accuracies; 0 where all runs failed
+    accuracies: list[float | None]  # None where a run failed
+
+
 def best_of(models: Iterable[ModelRecord], count: int) -> list[ModelRecord]:
     """The trained models of the highest reward, every network once, the best first."""
-    trained = (model for model in models if model.status == "ok")
+    trained = (model for model in models if model.trained)
     networks: dict[str | int, ModelRecord] = {}
     for model in sorted(trained, key=lambda model: (-model.reward, model.mid)):
         networks.setdefault(model.network or model.mid, model)
     return list(networks.values())[:count]
 
 
-def read_final_means(log_dir: Path) -> list[tuple[int, float, str]]:
-    """Number, mean accuracy and all accuracies, as text, of the models that main.py --final_candidates
-    trained again, the best first; empty where it did not. Raises RecordError where the file is damaged."""
-    path = log_dir / FINAL_NAME
+def read_final_means(log_dir: Path) -> list[FinalMean]:
+    """The models that were trained again, the best first; empty where none was. Raises RecordError where
+    the file is damaged."""
+    path = LogDir(log_dir).final_candidates
     return final_means(read_final_runs(path)) if path.exists() else []
 
 
-def final_means(runs: Iterable[ModelRecord]) -> list[tuple[int, float, str]]:
+def final_means(runs: Iterable[ModelRecord]) -> list[FinalMean]:
     """What `read_final_means` returns, of these runs."""
-    accuracies = defaultdict(list)
+    by_mid: dict[int, list[float | None]] = defaultdict(list)
     for run in runs:
-        accuracies[run.mid].append(run.accuracy)  # None where the run failed
-    means = ((mid, *mean_of_runs(of_model)) for mid, of_model in accuracies.items())
-    return sorted(means, key=lambda entry: -entry[1])
+        by_mid[run.mid].append(run.accuracy)
+    means = [FinalMean(mid, _mean(accuracies), accuracies) for mid, accuracies in by_mid.items()]
+    return sorted(means, key=lambda final: -final.mean)
+
+
+def runs_text(accuracies: Sequence[float | None]) -> str:
+    return ", ".join("failed" if accuracy is None else f"{accuracy:.3f}" for accuracy in accuracies)
+
+
+def _mean(accuracies: Sequence[float | None]) -> float:
+    return float(np.mean([accuracy for accuracy in accuracies if accuracy is not None] or [0.0]))
 
 
 def the_best(log_dir: Path, models: Sequence[ModelRecord]) -> Best | None:
     """The highest mean of the final candidates, if there are any, else the highest reward of one run; None
     where no model was trained."""
     by_mid = {model.mid: model for model in models}
-    for mid, mean, runs in read_final_means(log_dir):
-        if mid in by_mid:
-            return Best(by_mid[mid], mean, runs.count(",") + 1)
+    for final in read_final_means(log_dir):
+        if final.mid in by_mid:
+            return Best(by_mid[final.mid], final.mean, len(final.accuracies))
     for model in best_of(models, 1):
+        assert model.accuracy is not None  # since it is trained
         return Best(model, model.accuracy, 1)
     return None

@@ -1,7 +1,7 @@
 """The history of a search: one typed record a model, and the only place that reads, checks and writes them.
 
     models = read_history(Path("log/history.jsonl"))
-    best = max((model for model in models if model.status == "ok"), key=lambda model: model.reward)
+    best = max((model for model in models if model.trained), key=lambda model: model.reward)
 
 A history is a file of lines, each the JSON object of one model (LOG_DIR/history.jsonl), added when that is
 done. The further runs of the best ones (LOG_DIR/final_candidates.jsonl) are such records with the number of
@@ -10,17 +10,14 @@ their run. Needs neither Paddle nor PARL.
 
 import json
 import reprlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from autodl_design.checked_io.files import open_to_grow, read_json_lines, write_to_disk
 from autodl_design.search_space.architecture import Architecture
 
-HISTORY_NAME = "history.jsonl"  # in LOG_DIR
 STATUSES = ("ok", "cached", "failed")
 LARGEST = 2**63 - 1
 LARGEST_REWARD = 1e38  # the agent takes rewards as 32-bit floats
@@ -36,14 +33,23 @@ class ModelRecord(NamedTuple):
     mid: int  # its number in the search, from 0 on
     step: int  # of the search, from 0 on
     architecture: Architecture  # in files as its tokens and its adjvec
-    accuracy: float | None  # on the validation images, 0 .. 1; None where training failed
-    reward: float | None  # None where an early version did not write it for a model that failed
+    accuracy: float | None  # on the validation images, 0 .. 1; None where, and only where, it failed
+    reward: float
     status: str  # "ok": trained; "cached": has the result of an equal network; "failed"
     reason: str | None  # why it failed, or whose result it has
     seconds: float | None  # of training; None where it failed
-    num_params: int | None  # trainable ones; None where it failed
-    network: str | None = None  # the architecture's network_id; early versions did not write it
+    num_params: int | None  # trainable ones; None as the accuracy is
+    network: str | None = None  # the architecture's network_id; further runs of earlier versions lack it
     run: int | None = None  # 1, 2, ... of the further runs of the best models, else None
+
+    @property
+    def trained(self) -> bool:
+        """Whether it was trained itself: it neither failed nor has the result of an equal network."""
+        return self.status == "ok"
+
+    @property
+    def failed(self) -> bool:
+        return self.status == "failed"
 
     def to_json(self) -> dict[str, Any]:
         content: dict[str, Any] = {}
@@ -90,7 +96,7 @@ CHECKS: dict[str, Callable[[Any], bool]] = {
     "network": _is_text,
     "run": lambda value: _is_count(value) and value >= 1,
 }
-OPTIONAL = ("reward", "network", "run")
+OPTIONAL = ("network", "run")
 
 
 def from_json(content: dict[str, Any]) -> ModelRecord:
@@ -108,10 +114,6 @@ def from_json(content: dict[str, Any]) -> ModelRecord:
     for name in ("accuracy", "num_params"):
         if (values[name] is None) != (values["status"] == "failed"):
             raise ValueError(f"{name} cannot be {values[name]} where status is {values['status']}")
-    if "reward" not in values:
-        if "network" in values:  # both came with the same version
-            raise ValueError("has no reward")
-        values["reward"] = values["accuracy"]
     return ModelRecord(architecture=architecture, **values)
 
 
@@ -190,9 +192,3 @@ class HistoryWriter:
     def close(self) -> None:
         with suppress(OSError):  # of what a full disk did not take, which is known already
             self.file.close()
-
-
-def mean_of_runs(accuracies: Sequence[float | None]) -> tuple[float, str]:
-    """Mean over a model's runs, 0 where all failed, and all of them as text; None is a run that failed."""
-    mean = np.mean([accuracy for accuracy in accuracies if accuracy is not None] or [0.0])
-    return mean, ", ".join("failed" if a is None else f"{a:.3f}" for a in accuracies)

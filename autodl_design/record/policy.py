@@ -14,8 +14,8 @@ import numpy as np
 
 from autodl_design.checked_io.files import read_json, write_whole
 from autodl_design.record.history import RecordError
+from autodl_design.record.log_dir import LogDir
 
-POLICY_NAME = "policy.json"
 DIGITS = 4
 
 
@@ -32,13 +32,13 @@ def write_policy(log_dir: Path, policy: Policy) -> None:
         "token_probabilities": np.round(policy.tokens.astype(float), DIGITS).tolist(),
         "edge_probabilities": np.round(policy.edges.astype(float), DIGITS).tolist(),
     }
-    write_whole(log_dir / POLICY_NAME, json.dumps(content).encode() + b"\n")
+    write_whole(LogDir(log_dir).policy, json.dumps(content).encode() + b"\n")
 
 
 def read_policy(log_dir: Path) -> Policy | None:
     """None where there is none: in searches of earlier versions, and of agents without a policy. Raises
     RecordError where it is not as `write_policy` makes it."""
-    path = log_dir / POLICY_NAME
+    path = LogDir(log_dir).policy
     try:
         content = read_json(path)
         return Policy(content["step"], *_checked(content))

@@ -19,31 +19,17 @@ from typing import Any
 
 import numpy as np
 
-from autodl_design.checked_io.files import read_json, write_whole
+from autodl_design.checked_io.files import write_whole
 from autodl_design.checked_io.locks import lock
 from autodl_design.checked_io.regular_files import open_regular
 from autodl_design.record.checkpoints import Checkpoint, checkpoint_paths, read_checkpoint, write_checkpoint
-from autodl_design.record.history import HISTORY_NAME, HistoryWriter, ModelRecord, RecordError, read_history
+from autodl_design.record.history import HistoryWriter, ModelRecord, RecordError, read_history
+from autodl_design.record.log_dir import LogDir
+from autodl_design.record.reading import read_settings
 from autodl_design.search_space.architecture import Architecture
 
-SETTINGS_NAME = "search.json"
 # Settings that searches of earlier versions do not name, and their values there.
 EARLIER = {"edge_probability": 0.5, "shared_heads": False}
-
-
-def saved_settings(log_dir: Path) -> dict[str, Any]:
-    """The settings that the search in LOG_DIR was last started with. Raises RecordError where they cannot
-    be read."""
-    path = log_dir / SETTINGS_NAME
-    try:
-        saved = read_json(path)
-    except (FileNotFoundError, ValueError):
-        saved = None
-    except OSError as error:
-        raise RecordError(f"{path}: {error.strerror}") from error
-    if not isinstance(saved, dict):
-        raise RecordError(f"{path} is missing or damaged: this search cannot be resumed")
-    return saved
 
 
 class SearchRecord:
@@ -51,7 +37,7 @@ class SearchRecord:
 
     settings: what results depend on; a search goes on under the settings it began with.
     resume: go on with the search that is there, if one is.
-    remembered: what else `saved_settings` is to return from now on.
+    remembered: what else `read_settings` is to return from now on.
 
     `known` holds the models of the history by mid; `checkpoint` is where to go on, None for a new search
     and for a history without checkpoints, which is gone through from the first step.
@@ -69,11 +55,11 @@ class SearchRecord:
         if not os.fspath(log_dir):
             raise RecordError("--log_dir is empty: name a directory")
         self.directory = Path(log_dir)
-        self.history_path = self.directory / HISTORY_NAME
+        self.files = LogDir(log_dir)
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
             with ExitStack() as stack:
-                self.lock = stack.enter_context(open_regular(self.directory / "lock", "ab"))
+                self.lock = stack.enter_context(open_regular(self.files.lock, "ab"))
                 self._take_lock()
                 self._open(settings, resume, remembered or {})
                 stack.pop_all()  # stays locked
@@ -98,25 +84,27 @@ class SearchRecord:
             ) from None
 
     def _open(self, settings: dict[str, Any], resume: bool, remembered: dict[str, Any]) -> None:
-        settings_path = self.directory / SETTINGS_NAME
+        files = self.files
         self.known: dict[int, ModelRecord] = {}
         self.checkpoint: Checkpoint | None = None
-        if settings_path.exists() or self.history_path.exists() or checkpoint_paths(self.directory):
-            if self.history_path.exists():
-                self.known = {model.mid: model for model in read_history(self.history_path)}
+        if files.settings.exists() or files.history.exists() or checkpoint_paths(self.directory):
+            if files.history.exists():
+                self.known = {model.mid: model for model in read_history(files.history)}
             if not resume:
                 raise RecordError(
                     f"--log_dir={self.directory} holds a search of {len(self.known)} models: go on with it "
                     "by --resume, or name another directory"
                 )
             self._compare(settings, remembered)
-            self._check_version()
             self.checkpoint = self._newest_checkpoint()
-        write_whole(settings_path, json.dumps({**settings, **remembered}, indent=1).encode())
-        self.history = HistoryWriter(self.history_path)
+        write_whole(files.settings, json.dumps({**settings, **remembered}, indent=1).encode())
+        self.history = HistoryWriter(files.history)
 
     def _compare(self, settings: dict[str, Any], remembered: dict[str, Any]) -> None:
-        saved = saved_settings(self.directory)
+        try:
+            saved = read_settings(self.directory)
+        except RecordError as error:
+            raise RecordError(f"{error}: this search cannot be resumed") from error
         shown = reprlib.Repr()
         shown.maxlist = shown.maxstring = 60
         before = {name: EARLIER.get(name) for name in settings} | saved
@@ -130,14 +118,6 @@ class SearchRecord:
             raise RecordError(
                 f"--resume: the search in {self.directory} has other settings: {'; '.join(different[:10])}"
             )
-
-    def _check_version(self) -> None:
-        for model in self.known.values():
-            if model.network is None:
-                raise RecordError(
-                    f"{self.history_path}: model {model.mid} has no network, as in early versions: this "
-                    "search cannot be resumed"
-                )
 
     def _newest_checkpoint(self) -> Checkpoint | None:
         """The newest that is whole and comes after no model that is missing from the history, so that none
@@ -153,7 +133,7 @@ class SearchRecord:
         if paths:
             raise RecordError(
                 f"{self.directory}: no checkpoint is whole and has all models before it in "
-                f"{self.history_path.name}: this search cannot be resumed"
+                f"{self.files.history.name}: this search cannot be resumed"
             )
         return None
 
@@ -182,7 +162,7 @@ class SearchRecord:
             model = self.known.get(mid)
             if model and (model.step, model.architecture) != (step, architecture):
                 raise RecordError(
-                    f"{self.history_path}: model {mid} is not the one that step {step} of this "
+                    f"{self.files.history}: model {mid} is not the one that step {step} of this "
                     "search has under this number; take its line out, and --resume trains it again"
                 )
 

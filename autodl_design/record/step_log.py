@@ -7,11 +7,14 @@ LOG_DIR/tensorboard/    the same as scalars: `tensorboard --logdir=LOG_DIR/tenso
 import time
 from pathlib import Path
 
-from tensorboardX.event_file_writer import EventsWriter
-from tensorboardX.proto.event_pb2 import Event, SessionLog
-from tensorboardX.summary import scalar
+from autodl_design.backend.quiet_import import Without
+from autodl_design.record.log_dir import LogDir
+from autodl_design.record.step_table import StepsWriter
 
-from autodl_design.record.steps import StepsWriter
+with Without("torch"):
+    from tensorboardX.event_file_writer import EventsWriter
+    from tensorboardX.proto.event_pb2 import Event, SessionLog
+    from tensorboardX.summary import scalar
 
 
 class StepLog:
@@ -21,8 +24,9 @@ class StepLog:
     """
 
     def __init__(self, log_dir: Path, first_step: int):
-        self.steps = StepsWriter(log_dir / "steps.csv", first_step)
-        directory = log_dir / "tensorboard"
+        files = LogDir(log_dir)
+        self.steps = StepsWriter(files.steps, first_step)
+        directory = files.scalars
         if not directory.exists():
             directory.mkdir()
         # Not tensorboardX's SummaryWriter, whose thread dies with a traceback on a full disk. A file for

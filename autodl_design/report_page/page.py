@@ -16,7 +16,15 @@ import jinja2
 import numpy as np
 
 from autodl_design.pictures.network_picture import NetworkSize, draw_cell, size_of
+from autodl_design.record.best import runs_text
 from autodl_design.record.history import ModelRecord, RecordError
+from autodl_design.record.log_dir import (
+    FINAL_NAME,
+    HISTORY_NAME,
+    POLICY_NAME,
+    SETTINGS_NAME,
+    STEPS_NAME,
+)
 from autodl_design.report_page import pictures, statistics
 from autodl_design.report_page.searches import Group, Search, against, grouped
 from autodl_design.report_page.text import NUM_BEST, count_line, describe_best, difference_text, remarks
@@ -24,7 +32,7 @@ from autodl_design.report_page.verdict import planned_models, verdict
 from autodl_design.search_loop.summary import next_commands
 from autodl_design.search_space.cells import OPERATION_NAMES, Cell, halves
 
-FILES = ("history.jsonl", "final_candidates.jsonl", "steps.csv", "search.json", "policy.json")
+FILES = (HISTORY_NAME, FINAL_NAME, STEPS_NAME, SETTINGS_NAME, POLICY_NAME)
 REFRESH_SECONDS = 5
 # Making the page takes a second of one core; no more than this share of the time goes into it.
 LARGEST_SHARE = 0.1
@@ -110,7 +118,7 @@ def _contents(search: Search, others: Sequence[Search]) -> dict[str, Any]:
         "chance": search.chance,
         "facts": _facts(search, plan),
         "best": [_row(search, model) for model in best],
-        "final": search.final,
+        "final": [(mid, mean, runs_text(accuracies)) for mid, mean, accuracies in search.final],
         "front": [_row(search, model) for model in search.front()],
         "comparison": statistics.compare(models, []),
         "difference_text": difference_text,

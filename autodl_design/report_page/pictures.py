@@ -218,7 +218,7 @@ def _means(axes: Axes, search: Search, field: str) -> tuple[list[int], dict[int,
     """Draws the mean of each step, and of several with its standard error. Returns the models by step."""
     by_step: dict[int, list[ModelRecord]] = {}
     for model in search.models:
-        if model.status != "failed":
+        if not model.failed:
             by_step.setdefault(model.step, []).append(model)
     steps = sorted(by_step)
     means = [np.mean([getattr(model, field) for model in by_step[step]]) for step in steps]

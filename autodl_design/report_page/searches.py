@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from autodl_design.checked_io.messages import quoted
-from autodl_design.record.best import Best, best_of, read_final_means, the_best
+from autodl_design.record.best import Best, FinalMean, best_of, read_final_means, the_best
 from autodl_design.record.history import ModelRecord, RecordError
 from autodl_design.record.policy import Policy, read_policy
-from autodl_design.report_page.reading import read_models, read_settings, read_steps
+from autodl_design.record.reading import read_models, read_settings, read_steps
 from autodl_design.report_page.statistics import Estimate, first_and_last, mean_of, pareto_front, trained
 from autodl_design.report_page.verdict import chance_of
 from autodl_design.search_space.cells import OPERATION_NAMES
@@ -41,7 +41,7 @@ class Search:
         self.models: list[ModelRecord] = read_models(log_dir)
         self.settings: dict[str, Any] = self._optional(read_settings, {})
         self.steps: list[dict[str, float]] = self._optional(read_steps, [])
-        self.final: list[tuple[int, float, str]] = self._optional(read_final_means, [])
+        self.final: list[FinalMean] = self._optional(read_final_means, [])
         self.policy: Policy | None = self._optional(read_policy, None)
         if self.policy and not self._is_own(self.policy):
             self.policy = None
@@ -66,7 +66,7 @@ class Search:
     def again(self) -> dict[int, float]:
         """Mean accuracies of the models that were trained again: better known than by one run, of which the
         highest are partly luck."""
-        return {mid: mean for mid, mean, _ in self.final}
+        return {final.mid: final.mean for final in self.final}
 
     def accuracy(self, model: ModelRecord) -> float:
         """Of a trained model, as far as it is known."""

@@ -36,7 +36,7 @@ class Estimate(NamedTuple):
 
 def trained(models: Iterable[ModelRecord]) -> list[ModelRecord]:
     """Those that neither failed nor are `cached`, which repeats an earlier accuracy."""
-    return [model for model in models if model.status == "ok"]
+    return [model for model in models if model.trained]
 
 
 def mean_accuracy(models: Iterable[ModelRecord]) -> Estimate:
@@ -53,7 +53,7 @@ def mean_of(models: Iterable[ModelRecord], field: str) -> Estimate:
     """
     weights: dict[tuple, int] = {}
     for model in models:
-        if model.status != "failed":
+        if not model.failed:
             training = (model.network or model.mid, getattr(model, field))
             weights[training] = weights.get(training, 0) + 1
     n = sum(weights.values())

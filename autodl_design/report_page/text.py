@@ -5,6 +5,7 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from autodl_design.record.best import runs_text
 from autodl_design.record.history import ModelRecord
 from autodl_design.report_page.searches import Group, Search, against
 from autodl_design.report_page.statistics import Comparison, Estimate, compare, operation_counts, trained
@@ -131,5 +132,5 @@ def final_lines(search: Search) -> Iterator[str]:
     in_search = {model.mid: model.accuracy for model in search.models}
     yield "Trained again from other random numbers, by their mean:"
     yield "   mid    mean  in the search  runs"
-    for mid, mean, runs in search.final:
-        yield f"{mid:6d}  {mean:6.3f}  {in_search.get(mid, math.nan):13.3f}  {runs}"
+    for mid, mean, accuracies in search.final:
+        yield f"{mid:6d}  {mean:6.3f}  {in_search.get(mid, math.nan):13.3f}  {runs_text(accuracies)}"

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autodl_design.record.history import ModelRecord, RecordError
-from autodl_design.report_page.reading import read_models, read_settings
+from autodl_design.record.reading import num_classes, read_models, read_settings
 from autodl_design.report_page.statistics import Estimate, first_and_last, mean_of, trained
 from autodl_design.report_page.terminal_curve import terminal_curve
 
@@ -35,8 +35,8 @@ class Verdict(NamedTuple):
 
 def chance_of(settings: Mapping[str, Any]) -> float | None:
     """The accuracy of guessing; None where the settings, which a file holds, do not say the classes."""
-    classes = settings.get("num_classes")
-    return 1 / classes if type(classes) is int and classes > 1 else None
+    classes = num_classes(dict(settings))
+    return 1 / classes if classes else None
 
 
 def planned_models(settings: Mapping[str, Any]) -> tuple[int, int] | None:

@@ -3,9 +3,7 @@
 LOG_DIR/final_candidates.jsonl gets a record a run, as soon as it is known.
 """
 
-from pathlib import Path
-
-from autodl_design.record.best import FINAL_NAME, best_of, read_final_means
+from autodl_design.record.best import best_of, read_final_means, runs_text
 from autodl_design.record.history import HistoryWriter, ModelRecord, RecordError, read_final_runs
 from autodl_design.record.search_record import SearchRecord
 from autodl_design.search_loop.training_reward import TrainingReward
@@ -32,35 +30,34 @@ def train_candidates(reward: TrainingReward, count: int) -> None:
     record, progress = reward.record, reward.progress
     jobs = missing_runs(record, count)
     progress.begin_phase(len(jobs))
-    writer = HistoryWriter(_path(record))
+    writer = HistoryWriter(record.files.final_candidates)
     for job, outcome in reward.trainers.run(jobs):
-        run = reward.model_record(record.known[job.mid].step, job, outcome)._replace(run=job.run)
+        model = record.known[job.mid]
+        run = reward.model_record(model.step, job, outcome)._replace(run=job.run, network=model.network)
         writer.append(run)
         progress.model_done(run)
     writer.close()
 
     candidates = {model.mid: model for model in best_of(record.known.values(), count)}
     progress.print(f"The {len(candidates)} best, by their mean accuracy over {RUNS} more runs:")
-    ranking = [entry for entry in read_final_means(record.directory) if entry[0] in candidates]
-    for mid, mean, runs in ranking:
+    ranking = [final for final in read_final_means(record.directory) if final.mid in candidates]
+    for final in ranking:
+        in_search = candidates[final.mid].accuracy
+        runs = runs_text(final.accuracies)
         progress.print(
-            f"  model {mid}: mean {mean:.3f} ({runs}); in the search {candidates[mid].accuracy:.3f}"
+            f"  model {final.mid}: mean {final.mean:.3f} ({runs}); in the search {in_search:.3f}"
         )
-    mid, mean, _ = ranking[0]
-    best = candidates[mid]._replace(accuracy=mean)
+    first = ranking[0]
+    best = candidates[first.mid]._replace(accuracy=first.mean)
     reward.write_best(best, accuracy_of=f"the mean of {RUNS} runs after the search")
-    progress.print(f"{record.directory}/best.json is model {mid} now, the first of them")
+    progress.print(f"{record.files.best} is model {first.mid} now, the first of them")
 
 
 def _known_runs(record: SearchRecord) -> list[ModelRecord]:
-    path = _path(record)
+    path = record.files.final_candidates
     runs = read_final_runs(path) if path.exists() else []
     for run in runs:
         model = record.known.get(run.mid)
         if model is None or run.architecture != model.architecture:
             raise RecordError(f"{path} has runs of other models than this search's: remove it")
     return runs
-
-
-def _path(record: SearchRecord) -> Path:
-    return record.directory / FINAL_NAME

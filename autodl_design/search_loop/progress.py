@@ -66,7 +66,7 @@ class Progress:
         self.training.pop((model.mid, model.run or 0), None)
         self.step = model.step
         self.done += 1
-        if model.status == "failed":
+        if model.accuracy is None:
             result = f"failed, {model.reason}"
         else:
             result = f"accuracy {model.accuracy:.3f}"

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
-from autodl_design.record.best import FINAL_NAME, the_best
-from autodl_design.record.history import HISTORY_NAME, read_history
-from autodl_design.record.search_record import saved_settings
+from autodl_design.record.best import the_best
+from autodl_design.record.history import read_history
+from autodl_design.record.log_dir import BEST_NAME, HISTORY_NAME, STEPS_NAME, LogDir
+from autodl_design.record.reading import num_classes, read_settings
 
 
 def resume_command(log_dir: str | Path) -> str:
@@ -20,8 +21,8 @@ def summary(log_dir: Path, seconds: float) -> Iterator[str]:
 
     Raises RecordError where a file of LOG_DIR is damaged.
     """
-    path = log_dir / HISTORY_NAME
-    models = read_history(path) if path.exists() else []
+    files = LogDir(log_dir)
+    models = read_history(files.history) if files.history.exists() else []
     status = Counter(model.status for model in models)
     yield (
         f"{len(models)} models: {status['ok']} trained, {status['cached']} with the network of an earlier "
@@ -31,10 +32,10 @@ def summary(log_dir: Path, seconds: float) -> Iterator[str]:
     if best is None:
         return
     name = shlex.quote(str(log_dir))
-    settings = saved_settings(log_dir)
-    classes = settings.get("num_classes")
+    settings = read_settings(log_dir)
+    classes = num_classes(settings)
     yield f"best: {best.describe(settings.get('validation_images'), 1 / classes if classes else None)}"
-    yield f"files: {name}/history.jsonl, {name}/steps.csv, {name}/best.json"
+    yield f"files: {', '.join(f'{name}/{file}' for file in (HISTORY_NAME, STEPS_NAME, BEST_NAME))}"
     yield f"to see what was found:  python report.py --log_dir={name}"
     yield from next_commands(log_dir)
 
@@ -42,6 +43,6 @@ def summary(log_dir: Path, seconds: float) -> Iterator[str]:
 def next_commands(log_dir: Path) -> Iterator[str]:
     """What to do with a search that has found something, beside reporting on it."""
     name = shlex.quote(str(log_dir))
-    yield f"to train the best:      python retrain.py --architecture={name}/best.json"
-    if not (log_dir / FINAL_NAME).exists():
+    yield f"to train the best:      python retrain.py --architecture={name}/{BEST_NAME}"
+    if not LogDir(log_dir).final_candidates.exists():
         yield f"to be surer of it:      {resume_command(log_dir)} --final_candidates=5"

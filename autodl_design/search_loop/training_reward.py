@@ -4,8 +4,7 @@ reward = TrainingReward(trainers, record, progress, ChildConfig(), 0, accuracy_l
 rewards = reward(step, tokens, adjvec)
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Protocol
+from collections.abc import Callable
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from autodl_design.search_loop.progress import Progress
 from autodl_design.search_space import architecture_file
 from autodl_design.search_space.architecture import Architecture
 from autodl_design.search_space.child import ChildConfig
-from autodl_design.trainers.job import Job, Outcome
+from autodl_design.trainers.job import Job, Outcome, Trainers
 
 # What the agent is to maximise, as a function of a network's accuracy and its number of parameters. Not of
 # time, which differs from run to run: a resumed search would not be the same search any more.
@@ -25,14 +24,6 @@ RewardOf = Callable[[float, int], float]
 
 class SearchError(Exception):
     """A search that cannot go on; the text is for the user."""
-
-
-class Trainers(Protocol):
-    description: str  # for the user: how many, and where
-
-    def run(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, Outcome]]:
-        """Train all jobs; yields each as soon as it is done."""
-        ...
 
 
 def accuracy_less_parameters(params_penalty: float) -> RewardOf:
@@ -91,10 +82,10 @@ class TrainingReward:
             for job, outcome in self.trainers.run(self._to_train(step, waiting, networks)):
                 self._done(self.model_record(step, job, outcome)._replace(network=networks[job.mid]))
         models = [self.record.known[job.mid] for job in jobs]
-        if all(model.status == "failed" for model in models):
+        if all(model.failed for model in models):
             raise SearchError(
                 f"every model of step {step} failed; the last one: {models[-1].reason}. To try "
-                f"them again take their lines out of {self.record.history_path} and --resume"
+                f"them again take their lines out of {self.record.files.history} and --resume"
             )
         return np.array([model.reward for model in models])
 
@@ -115,12 +106,12 @@ class TrainingReward:
     def _done(self, model: ModelRecord) -> None:
         self.record.append(model)
         self._remember(model)
-        if model.status == "ok" and (self.best is None or model.reward > self.best.reward):
+        if model.trained and (self.best is None or model.reward > self.best.reward):
             self._keep_best(model)
         self.progress.model_done(model)
 
     def _remember(self, model: ModelRecord) -> None:
-        if model.status == "ok":
+        if model.trained and model.network:
             self.trained[model.network] = model.mid
 
     def _keep_best(self, model: ModelRecord) -> None:
@@ -132,7 +123,7 @@ class TrainingReward:
         found = architecture_file.Architecture(
             *map(list, model.architecture), model.mid, self.seed, model.accuracy, self.config
         )
-        path = self.record.directory / "best.json"
+        path = self.record.files.best
         architecture_file.write_architecture(path, found, model.num_params, accuracy_of)
 
     def model_record(self, step: int, job: Job, outcome: Outcome) -> ModelRecord:

@@ -1,4 +1,4 @@
-"""The settings of a child network and of its training, and what comes of training one: plain data."""
+"""The settings of a child network and of its training: plain data."""
 
 import dataclasses
 
@@ -71,16 +71,6 @@ class ChildConfig(Settings):
     def features(self) -> int:
         """Channels of the last stage, which the classifier sees."""
         return self.width * 2 ** (self.num_stages - 1)
-
-
-@dataclasses.dataclass(frozen=True)
-class TrainResult:
-    status: str  # "ok", or "nan" where the loss left the finite numbers
-    accuracy: float  # on the validation images, after the last epoch
-    validation_loss: float
-    train_loss: float  # mean over the last epoch's batches
-    num_params: int  # trainable ones
-    seconds: float
 
 
 def crop_padding(size: int) -> int:

@@ -1,16 +1,32 @@
-"""What trainers are given and what they give back, as plain data."""
+"""What trainers are, what they are given and what they give back."""
 
-from collections.abc import Callable
-from typing import NamedTuple
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple, Protocol
 
 from autodl_design.search_space.architecture import Architecture
-from autodl_design.search_space.child import TrainResult
 
 
 class Job(NamedTuple):
     mid: int
     architecture: Architecture
     run: int = 0  # further ones train the same model from other random numbers
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainResult:
+    accuracy: float  # on the validation images, after the last epoch
+    validation_loss: float
+    train_loss: float  # mean over the last epoch's batches
+    num_params: int  # trainable ones
+    seconds: float
+
+
+class Diverged(ArithmeticError):
+    """A training whose loss left the finite numbers. The same random numbers would lead there again."""
+
+    def __str__(self) -> str:
+        return "the loss left the finite numbers"
 
 
 class Outcome(NamedTuple):
@@ -31,15 +47,27 @@ class Epoch(NamedTuple):
     run: int = 0  # the job's
 
 
-# What a trainer is handed, and calls for each job with `on_epoch`, which it calls after each epoch with its
-# number (from 1), the training loss and the training accuracy. It goes to other processes, by pickle.
-Train = Callable[[Job, Callable[[int, float, float], None]], TrainResult]
+# What is called after each epoch of a training: its number (from 1), training loss and training accuracy.
+OnEpoch = Callable[[int, float, float], None]
+# What a trainer is handed, and calls for each job; it may raise Diverged. It goes to other processes, by
+# pickle.
+Train = Callable[[Job, OnEpoch], TrainResult]
 
 
-def outcome_of(result: TrainResult) -> Outcome:
-    if result.status == "nan":
-        return Outcome(None, "the loss left the finite numbers")
-    return Outcome(result)
+class Trainers(Protocol):
+    description: str  # for the user: how many, and where
+
+    def run(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, Outcome]]:
+        """Train all jobs; yields each as soon as it is done."""
+        ...
+
+
+def attempt(train: Train, job: Job, on_epoch: OnEpoch) -> Outcome:
+    """In a trainer's process. Raises what training raises, other than Diverged."""
+    try:
+        return Outcome(train(job, on_epoch))
+    except Diverged as error:
+        return Outcome(None, str(error))
 
 
 def error_line(error: Exception) -> str:

@@ -26,7 +26,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from autodl_design.trainers import process
 from autodl_design.trainers.devices import DevicesError
-from autodl_design.trainers.job import Epoch, Job, Outcome, Train, error_line, outcome_of
+from autodl_design.trainers.job import Epoch, Job, Outcome, Train, error_line
 
 
 class _Trainer:
@@ -162,7 +162,7 @@ class TrainerPool:
 
     def _collect(self, trainer: _Trainer) -> Outcome:
         try:
-            return outcome_of(trainer.future.result())
+            return trainer.future.result()
         except futures.process.BrokenProcessPool:
             return self._lose(trainer, "its process died")
         except Exception as error:  # what a failing model may raise is up to Paddle

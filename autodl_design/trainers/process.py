@@ -7,9 +7,8 @@ import threading
 from multiprocessing.connection import Connection
 
 from autodl_design.backend.programs import check_gpu
-from autodl_design.search_space.child import TrainResult
 from autodl_design.trainers.devices import CPU
-from autodl_design.trainers.job import Epoch, Job, Train
+from autodl_design.trainers.job import Epoch, Job, Outcome, Train, attempt
 
 
 def environment(device: str, deterministic: bool = True) -> dict[str, str]:
@@ -50,11 +49,11 @@ def prepare(device: str, train: Train) -> None:
     _train = train
 
 
-def train(job: Job) -> TrainResult:
+def train(job: Job) -> Outcome:
     def on_epoch(epoch: int, loss: float, accuracy: float) -> None:
         _epochs.send(Epoch(job.mid, epoch, loss, accuracy, job.run))
 
-    return _train(job, on_epoch)
+    return attempt(_train, job, on_epoch)
 
 
 def _die_with_parent() -> None:

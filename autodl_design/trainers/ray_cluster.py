@@ -27,10 +27,9 @@ import grpc
 
 from autodl_design.backend.paddle_backend import paddle
 from autodl_design.backend.programs import check_gpu
-from autodl_design.search_space.child import TrainResult
 from autodl_design.trainers import process
 from autodl_design.trainers.devices import CPU, TRAINER_MEMORY, DevicesError
-from autodl_design.trainers.job import Epoch, Job, Outcome, Train, error_line, outcome_of
+from autodl_design.trainers.job import Epoch, Job, Outcome, Train, attempt, error_line
 
 try:
     import ray
@@ -186,7 +185,7 @@ class RayTrainers:
     def _collect(self, ref: Any) -> Outcome:
         """ref: Ray's handle of the result. Raises the trainer's DevicesError."""
         try:
-            return outcome_of(ray.get(ref))
+            return ray.get(ref)
         except RayTaskError as error:
             if isinstance(error.cause, DevicesError):
                 raise error.cause from error
@@ -211,7 +210,7 @@ def _train(
     train: Train,
     model_timeout: float,
     epochs: Any,
-) -> TrainResult:
+) -> Outcome:
     """epochs: the queue's actor. Raises DevicesError where a GPU is asked for and cannot be used."""
 
     def on_epoch(*epoch) -> None:
@@ -228,6 +227,6 @@ def _train(
     # At the end of this time the kernel ends the process, even one that hangs in native code.
     signal.setitimer(signal.ITIMER_REAL, model_timeout if math.isfinite(model_timeout) else 0)
     try:
-        return train(job, on_epoch)
+        return attempt(train, job, on_epoch)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)

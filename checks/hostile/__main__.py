@@ -9,6 +9,7 @@ as they were, and no more than 2 GB of memory and two minutes. Prints each case 
 table. Exit code 1 where there is one. Some cases mount small file systems, for which the user must be root.
 """
 
+import dataclasses
 import functools
 import shutil
 import subprocess
@@ -18,15 +19,16 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from absl import app, flags
 from PIL import Image
 
+from autodl_design.settings import command_line
+from autodl_design.settings.fields import Settings, SettingsError, setting
+from autodl_design.settings.flags import define_flags, from_flags
 from checks import ROOT
 from checks.hostile import flags as odd_flags
 from checks.hostile import images, models, searches, server
 from checks.hostile.case import Case, run
 
-FLAGS = flags.FLAGS
 AT_ONCE = 2
 GROUPS = (
     "batches",
@@ -101,10 +103,19 @@ def count(group: str, name: str, fault: str | None, tried: Counter, failed: Coun
         print(f"not as promised: {group}: {name!r}: {fault}", flush=True)
 
 
-def main(argv: list[str]) -> None:
-    groups = FLAGS.groups or GROUPS
+@dataclasses.dataclass(frozen=True)
+class HostileSettings(Settings):
+    """Hostile inputs"""
+
+    groups: str = setting(",".join(GROUPS), "Which groups of cases, separated by commas.")
+    sample: int = setting(1, "Only every so-many-th case of a group.", low=1)
+
+
+def main(arguments: list[str]) -> None:
+    settings = from_flags(HostileSettings)
+    groups = settings.groups.split(",")
     if unknown := set(groups) - set(GROUPS):
-        sys.exit(f"checks.hostile: --groups: {', '.join(sorted(unknown))}: choose from {', '.join(GROUPS)}")
+        raise SettingsError(f"--groups: {', '.join(sorted(unknown))}: choose from {', '.join(GROUPS)}")
     tried, failed = Counter(), Counter()
     with tempfile.TemporaryDirectory(prefix="hostile") as directory:
         base = Path(directory)
@@ -113,7 +124,7 @@ def main(argv: list[str]) -> None:
         before = watch()
         cases = all_cases(base)
         chosen = [
-            case for group in groups for case in [c for c in cases if c.group == group][:: FLAGS.sample]
+            case for group in groups for case in [c for c in cases if c.group == group][:: settings.sample]
         ]
         run_cases(base, chosen, tried, failed)
         if "server" in groups:
@@ -133,6 +144,5 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    flags.DEFINE_list("groups", None, f"Which groups, of: {', '.join(GROUPS)}; by default all.")
-    flags.DEFINE_integer("sample", 1, "Only every so-many-th case of a group.", 1)
-    app.run(main)
+    define_flags(HostileSettings)
+    command_line.start(main, (HostileSettings,), (SettingsError,))

@@ -86,6 +86,7 @@ def imported_by(*statements):
 @pytest.mark.parametrize(
     ("module", "absent"),
     [
+        ("main", {"torch"}),  # PARL and tensorboardX would, and it takes seconds
         ("report", {"paddle", "parl"}),
         ("autodl_design.report_page.server", {"paddle", "parl"}),
         ("autodl_design.pictures.network_picture", {"paddle", "parl", "absl"}),

@@ -72,6 +72,7 @@ def test_another_operation_is_sampled_and_trained(directory):
     network.write_text(re.sub(r'(    "avgpool_5x5": .*\n)', rf"\1{ENTRY}", text))
     code = tiny("""
 import main
+from autodl_design.agents.random_search import RandomAgent
 from autodl_design.child_network.operations import OPERATIONS
 from autodl_design.search_loop.settings import SearchSettings
 
@@ -79,7 +80,7 @@ settings = SearchSettings.of(preset="quick", log_dir="log")
 assert settings.policy.num_tokens == 11 and "skip" in OPERATIONS
 
 
-class Skips(main.autodl.RandomAgent):
+class Skips(RandomAgent):
     def sample(self, step, batch_size):
         tokens, adjvec = super().sample(step, batch_size)
         tokens[:, ::2] = 10

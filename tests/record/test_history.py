@@ -7,10 +7,10 @@ import pytest
 from helpers import limited_file_size
 from model_records import CACHED, FAILED, model
 
+from autodl_design.record.best import final_means, runs_text
 from autodl_design.record.history import (
     HistoryWriter,
     RecordError,
-    mean_of_runs,
     read_final_runs,
     read_history,
 )
@@ -58,15 +58,6 @@ def test_runs_are_read_as_they_were_written(path):
     assert "line 2 has no run" in refusal(path, read_final_runs)
     write(path, runs[0].to_json(), runs[0].to_json())
     assert "line 2 is of model 4, as line 1 is" in refusal(path, read_final_runs)
-
-
-def test_histories_of_early_versions(path):
-    contents = [model(0, 0.4).to_json(), model(1, **FAILED).to_json()]
-    for content in contents:
-        del content["reward"]
-    write(path, *contents)
-    assert [record.reward for record in read_history(path)] == [0.4, None]
-    assert [record.network for record in read_history(path)] == [None, None]
 
 
 def test_unknown_fields_are_left_out(path):
@@ -169,6 +160,12 @@ def test_a_full_disk_is_one_line_and_the_rest_stays(path):
     assert [record.mid for record in read_history(path)] == [0, 1, 2]
 
 
-def test_mean_of_runs():
-    assert mean_of_runs([0.5, None, 0.25]) == (0.375, "0.500, failed, 0.250")
-    assert mean_of_runs([None]) == (0, "failed")
+def test_means_of_further_runs():
+    runs = [
+        model(4, 0.5, run=1),
+        model(4, **FAILED, run=2),
+        model(4, 0.25, run=3),
+        model(2, **FAILED, run=1),
+    ]
+    assert final_means(runs) == [(4, 0.375, [0.5, None, 0.25]), (2, 0, [None])]
+    assert runs_text([0.5, None, 0.25]) == "0.500, failed, 0.250"

@@ -12,10 +12,13 @@ import pytest
 from helpers import ROOT, TINY
 
 import main
+from autodl_design.agents.random_search import RandomAgent
 from autodl_design.backend import programs
+from autodl_design.record.reading import read_settings
 from autodl_design.report_page.page import render
 from autodl_design.report_page.searches import Search
 from autodl_design.search_loop.settings import SearchSettings
+from autodl_design.search_space.architecture import Architecture
 from autodl_design.trainers.pseudo import PseudoTrainers
 
 
@@ -232,3 +235,21 @@ def test_a_history_without_checkpoints_is_gone_through_from_the_first_step(tmp_p
     trainers = CountingTrainers()
     assert search(tmp_path / "log", 99, trainers) == whole
     assert trainers.trained == 50 - sum(model.status == "cached" for model in whole[50:])
+
+
+def test_an_empty_agent_and_empty_trainers_are_used(tmp_path):
+    """Of length 0, as a population is before its first model, both count as false."""
+
+    class Empty(RandomAgent):
+        def __len__(self):
+            return 0
+
+    class EmptyTrainers(PseudoTrainers):
+        def __len__(self):
+            return 0
+
+    agent = Empty(num_nodes=2, num_tokens=4, seed=0)
+    settings = SearchSettings.of(num_nodes=2, num_models=9, log_dir=str(tmp_path))
+    models = main.search(settings, agent=agent, trainers=EmptyTrainers())
+    assert [model.architecture for model in models] == Architecture.of_batch(*agent.sample(0, 10))
+    assert read_settings(tmp_path)["agent"] == "Empty"

@@ -13,8 +13,8 @@ from autodl_design.search_loop.final_candidates import train_candidates
 from autodl_design.search_loop.progress import Progress
 from autodl_design.search_loop.settings import PolicyConfig, RunConfig, SearchConfig, SearchSettings
 from autodl_design.search_loop.training_reward import SearchError, TrainingReward, accuracy_less_parameters
-from autodl_design.search_space.child import ChildConfig, TrainResult
-from autodl_design.trainers.job import Outcome
+from autodl_design.search_space.child import ChildConfig
+from autodl_design.trainers.job import Outcome, TrainResult
 
 WEIGHTS = {"conv_1x1": 1, "conv_3x3": 9, "conv_5x5": 25, "dilated_3x3": 9, "conv_1x3_3x1": 6}
 WEIGHTS["conv_1x5_5x1"] = 10
@@ -40,7 +40,7 @@ class Trainers:
                 names = [list(OPERATIONS)[token] for token in job.architecture.tokens]
                 num_params = 10_000 * sum(WEIGHTS.get(name, 0) for name in names)
                 accuracy = self.accuracies.get((job.mid, job.run), 0.5)
-                yield job, Outcome(TrainResult("ok", accuracy, 1.0, 1.0, num_params, 2.0))
+                yield job, Outcome(TrainResult(accuracy, 1.0, 1.0, num_params, 2.0))
 
 
 @pytest.fixture
@@ -159,7 +159,7 @@ def test_a_reward_that_is_no_number_ends_the_search_and_is_not_written(tmp_path)
     )
     with pytest.raises(RecordError, match="history.jsonl: model 0 is not written: reward cannot be nan"):
         reward(0, TOKENS, ADJVEC)
-    assert read_history(record.history_path) == []
+    assert read_history(record.files.history) == []
 
 
 def test_runs_of_another_search_are_refused(make_reward, tmp_path):

@@ -3,11 +3,11 @@
 import gzip
 
 import pytest
-from helpers import CONFIG, JOBS
+from helpers import CONFIG, JOBS, run
 from model_records import model, put_search, search
 
-from autodl_design.record.best import FINAL_NAME
 from autodl_design.record.history import RecordError
+from autodl_design.record.log_dir import FINAL_NAME
 from study import records
 from study.finalists import NUM_STAGES
 from study.records import ARCHIVE, read_all, read_runs, read_searches, train_missing, write_runs
@@ -51,8 +51,8 @@ def test_the_size_of_recorded_searches():
 def test_ids_of_recorded_networks_are_those_of_their_architectures():
     """Ids are what records of one network are found by."""
     for path in records.FOLDER.rglob("full_size.jsonl.gz"):
-        for run in read_runs(path):
-            assert run.architecture.network_id(NUM_STAGES) == run.network
+        for one in read_runs(path):
+            assert one.architecture.network_id(NUM_STAGES) == one.network
 
 
 @pytest.mark.slow
@@ -60,7 +60,12 @@ def test_trains_what_is_missing(tmp_path, easy_subset):
     jobs = {f"{job.mid:016x}": job for job in JOBS[:2]}
     path = tmp_path / "w8.jsonl.gz"
     first = train_missing(path, jobs, 1, easy_subset, CONFIG, "cpu:2")
-    assert [(run.network, run.run) for run in read_runs(path)] == [(network, 1) for network in jobs]
+    assert [(one.network, one.run) for one in read_runs(path)] == [(network, 1) for network in jobs]
     both = train_missing(path, jobs, 2, easy_subset, CONFIG, "cpu:2")
-    assert len(both) == 4 and all(run in both for run in first)
+    assert len(both) == 4 and all(one in both for one in first)
     assert train_missing(path, jobs, 2, easy_subset, CONFIG, "none") == read_runs(path)  # starts no trainer
+
+
+def test_reading_the_records_imports_no_paddle():
+    code = "import sys, study.figures; print('paddle' in sys.modules)"
+    assert run("-c", code, check=True).stdout == "False\n"

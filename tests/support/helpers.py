@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from autodl_design.search_space.architecture import Architecture
-from autodl_design.search_space.child import ChildConfig, TrainResult
-from autodl_design.trainers.job import Job
+from autodl_design.search_space.child import ChildConfig
+from autodl_design.trainers.job import Job, TrainResult
 
 ROOT = Path(__file__).parents[2]
 

@@ -4,9 +4,9 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from autodl_design.record.best import FINAL_NAME
-from autodl_design.record.history import HISTORY_NAME, ModelRecord
-from autodl_design.record.steps import FIELDS, StepsWriter
+from autodl_design.record.history import ModelRecord
+from autodl_design.record.log_dir import FINAL_NAME, HISTORY_NAME
+from autodl_design.record.step_table import FIELDS, StepsWriter
 from autodl_design.search_space.architecture import Architecture
 from study.records import put_in
 

@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from helpers import run
+from helpers import ROOT, run
 from PIL import Image
 
 from autodl_design.image_data.subset import load_subset
@@ -15,10 +15,11 @@ if sys.version_info >= (3, 13):
     pytest.skip("there is no paddle2onnx for this Python", allow_module_level=True)
 pytest.importorskip("paddle2onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
+EXAMPLE = re.findall(r"```python\n(.*?)```", (ROOT / "docs/retraining.md").read_text(), re.DOTALL)[-1]
 
 
-def test_the_probabilities_are_those_of_predict(trained, digits_path, tmp_path):
-    model = tmp_path / "model"
+def test_the_probabilities_are_those_of_predict(trained, digits_path, tmp_path, monkeypatch, capsys):
+    model = tmp_path / "retrained"
     shutil.copytree(trained.directory, model)
     exported = run("retrain.py", "--resume", "--onnx", f"--output_dir={model}")
     assert exported.returncode == 0, exported.stderr
@@ -38,3 +39,8 @@ def test_the_probabilities_are_those_of_predict(trained, digits_path, tmp_path):
     for line, row in zip(lines, probabilities, strict=True):
         for name, printed in re.findall(r"(\d) (\d\.\d\d)", line.partition(".png: ")[2]):
             assert float(printed) == pytest.approx(row[int(name)], abs=0.0051)
+
+    shutil.copy(paths[0], tmp_path / "photo.png")
+    monkeypatch.chdir(tmp_path)
+    exec(EXAMPLE, {})
+    assert capsys.readouterr().out.strip() == lines[0].partition(".png: ")[2].split()[0]

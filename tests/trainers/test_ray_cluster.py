@@ -23,13 +23,16 @@ from ray.cluster_utils import Cluster  # noqa: E402
 from autodl_design.trainers import ray_cluster  # noqa: E402
 from autodl_design.trainers.ray_cluster import RayTrainers, connect  # noqa: E402
 
+pytestmark = pytest.mark.xdist_group("ray")  # one cluster, in one process
 NODE = {"num_cpus": 1, "memory": 2 * TRAINER_MEMORY}  # what Ray shares out; tests need less
 
 
 @pytest.fixture(scope="module")
 def cluster():
-    """One machine, which trains two models at a time, and claims to have a GPU."""
-    cluster = Cluster(initialize_head=True, head_node_args={**NODE, "num_cpus": 2, "num_gpus": 1})
+    """Two machines, which train a model each at a time; the first claims to have a GPU."""
+    cluster = Cluster(initialize_head=True, head_node_args={**NODE, "num_gpus": 1})
+    cluster.add_node(**NODE)
+    cluster.wait_for_nodes()
     yield cluster
     cluster.shutdown()
 
@@ -121,12 +124,12 @@ def test_no_cluster_there(address):
         connect(address)
 
 
-@pytest.mark.slow
 def test_a_search_has_the_same_history(cluster, digits_path, tmp_path):
     def history(log_dir, *flags):
         flags = [*TINY, f"--data_path={digits_path}", f"--log_dir={tmp_path / log_dir}", *flags]
         result = run("main.py", *flags)
         assert (result.returncode, result.stderr) == (0, "")
+        assert ("on 2 machines of" in result.stdout) == (log_dir == "ray")
         records = [json.loads(line) for line in (tmp_path / log_dir / "history.jsonl").open()]
         return sorted(({**record, "seconds": None} for record in records), key=lambda record: record["mid"])
 

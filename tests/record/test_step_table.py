@@ -8,7 +8,7 @@ from tensorboardX.proto.event_pb2 import Event, SessionLog
 
 from autodl_design.record.history import RecordError
 from autodl_design.record.step_log import StepLog
-from autodl_design.record.steps import FIELDS, LEARNED, StepsWriter, read_steps
+from autodl_design.record.step_table import FIELDS, LEARNED, StepsWriter, read_steps
 
 ROW = {name: 0.1 + i for i, name in enumerate(FIELDS)} | {"cached": 3, "failed": 0}
 
