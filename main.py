@@ -111,7 +111,8 @@ def settings_from_flags() -> SearchSettings:
             FLAGS.set_default(name, values[name])  # what the command line says stays
         except flags.Error as error:
             raise RecordError(f"{path}: {error}") from error
-    return SearchSettings(*map(from_flags, SearchSettings.classes()))
+    groups: list[Any] = [from_flags(group) for group in SearchSettings.classes()]
+    return SearchSettings(*groups)
 
 
 def search(

@@ -21,7 +21,7 @@ def share_summands(
         count = collections.Counter(
             pair for terms in rest for pair in itertools.combinations(sorted(terms), 2)
         )
-        pair, most = max(count.items(), key=lambda item: item[1], default=(None, 0))
+        pair, most = max(count.items(), key=lambda item: item[1], default=((0, 0), 0))
         if most < 2:
             return [sorted(terms) for terms in rest], pairs
         new = len(sums) + len(pairs)

@@ -1,7 +1,8 @@
 """Reads one batch of images in the format of CIFAR-10 and CIFAR-100.
 
 A batch is a pickled dict: b'data' uint8 [n, 3 * S * S], of images of S x S pixels, and b'labels', n
-integers (b'fine_labels' in CIFAR-100). Further entries are ignored.
+integers (b'fine_labels' in CIFAR-100). Further entries are ignored. Tools that save batches anew write keys
+that are texts, labels [n, 1], and images [n, 3, S, S] or [n, S, S, 3]; these are read as well.
 """
 
 import math
@@ -68,11 +69,13 @@ def image_size(row_length: int) -> int:
 def _images_and_labels(
     batch: Any, origin: str | os.PathLike, num_classes: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    key = b"fine_labels" if type(batch) is dict and b"labels" not in batch else b"labels"
-    if type(batch) is not dict or b"data" not in batch or key not in batch:
+    key, labels = _entry(batch, b"labels", b"fine_labels")
+    _, images = _entry(batch, b"data")
+    if images is None or labels is None:
         raise DatasetError(f"{origin} is not a CIFAR-10 batch: no dict with b'data' and b'labels'")
-    images, labels = batch[b"data"], batch[key]
     is_array = type(images) is np.ndarray
+    if is_array and images.ndim == 4:
+        images = _rows(images)
     if not is_array or images.dtype != np.uint8 or images.ndim != 2 or not image_size(images.shape[1]):
         found = f"{images.dtype} {list(images.shape)}" if is_array else type(images).__name__
         raise DatasetError(
@@ -81,6 +84,8 @@ def _images_and_labels(
         )
     if len(images) == 0:
         raise DatasetError(f"{origin} holds no images")
+    if type(labels) is np.ndarray and labels.shape == (len(images), 1):
+        labels = labels[:, 0]
     is_list = type(labels) is list and all(type(label) is int for label in labels)
     if not (is_list and len(labels) == len(images)) and not (
         type(labels) is np.ndarray and labels.shape == (len(images),)
@@ -89,3 +94,23 @@ def _images_and_labels(
     if min(labels) < 0 or max(labels) >= num_classes:
         raise DatasetError(f"{origin}: a label lies outside 0 to {num_classes - 1}")
     return np.array(images, order="C"), np.array(labels, np.int64)
+
+
+def _entry(batch: Any, *keys: bytes) -> tuple[bytes, Any]:
+    """The first of these entries that is there, by its key as bytes or as a text; else the first key and
+    None."""
+    for key in keys if type(batch) is dict else ():
+        for form in (key, key.decode()):
+            if form in batch:
+                return key, batch[form]
+    return keys[0], None
+
+
+def _rows(images: np.ndarray) -> np.ndarray:
+    """[n, 3 * S * S] of images [n, 3, S, S] or [n, S, S, 3]; others as they are."""
+    n, a, b, c = images.shape
+    if a == b and c == 3 != a:
+        images = images.transpose(0, 3, 1, 2)
+    elif not (a == 3 and b == c):
+        return images
+    return images.reshape(n, 3 * b * b) if n else images

@@ -24,7 +24,7 @@ def load_class_names(directory: str | os.PathLike) -> tuple[str, ...] | None:
         path = Path(directory, file_name)
         if os.path.lexists(path):
             content = load_pickle(path)
-            names = content.get(key) if type(content) is dict else None
+            names = content.get(key, content.get(key.decode())) if type(content) is dict else None
             if type(names) is not list:
                 raise DatasetError(f"{path} has no list {key!r} of the names of the classes")
             return check_class_names(names, len(names), path)
@@ -55,7 +55,9 @@ def check_class_names(names: Sequence[Any], num_classes: int, origin: str | os.P
 def _text(name: Any, origin: str | os.PathLike) -> str:
     """Shows no name but a text: what a small file makes of lists in lists may have any size and depth."""
     if type(name) not in (str, bytes):
-        raise DatasetError(f"{origin}: a {type(name).__name__} cannot be the name of a class")
+        raise DatasetError(
+            f"{origin}: something of type {type(name).__name__} cannot be the name of a class"
+        )
     if len(name) > MAX_NAME:
         raise DatasetError(
             f"{origin}: the name of a class has {len(name):,} characters, more than {MAX_NAME}"
@@ -64,12 +66,3 @@ def _text(name: Any, origin: str | os.PathLike) -> str:
     if not text.isprintable() or not text.strip():
         raise DatasetError(f"{origin}: {quoted(repr(text))} cannot be the name of a class")
     return text
-
-
-def meta(names: Sequence[str], chunk_size: int, row_length: int) -> dict[bytes, Any]:
-    """What batches.meta holds, in CIFAR-10's form."""
-    return {
-        b"num_cases_per_batch": chunk_size,
-        b"label_names": [name.encode() for name in names],
-        b"num_vis": row_length,
-    }

@@ -1,64 +1,56 @@
-"""Images with labels and names of classes, whatever they come from.
+"""Images with labels and names of classes, whatever they come from; readers.py opens them."""
 
-source = open_source("shapes", size=48)    # pictures in folders, or batches
-source = digits_source()                   # scikit-learn's digits
-"""
-
+import dataclasses
 from collections.abc import Sequence
-from pathlib import Path
-from typing import NamedTuple
+from typing import Protocol
 
 import numpy as np
 
-from autodl_design.image_data.batch import image_size
-from autodl_design.image_data.cifar import list_batches, load_cifar
-from autodl_design.image_data.class_names import load_class_names, numbered_classes
-from autodl_design.image_data.digits import load_digits
-from autodl_design.image_data.errors import DatasetError
-from autodl_design.image_data.picture_folders import PictureFolders, list_class_folders
-
-DEFAULT_SIZE = 32  # pixels a side to which pictures are scaled
+TRAIN, VALIDATION, TEST = range(3)  # parts of a data set
 
 
-class Source(NamedTuple):
+class Rows(Protocol):
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> np.ndarray: ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """kind: "cifar", "digits", "pictures" or "arrays". origin: as a message calls it.
+
+    images: uint8 [3 * image_size**2] each, in CIFAR-10's order; a picture is read when it is asked for, and
+    raises PictureError where it cannot be.
+    labels: int64 [n]. part: uint8 [n], for what the data set itself says that each image is.
+    mirror: whether a mirrored image is still one of its class; letters and digits are not.
+    remarks: what was found beside the images, for the user.
+    """
+
     kind: str
-    images: Sequence[np.ndarray]  # uint8 [3 * image_size**2] each; pictures are read when asked for
-    labels: np.ndarray  # int64 [n]
+    origin: str
+    images: Rows
+    labels: np.ndarray
+    part: np.ndarray
     class_names: tuple[str, ...]
     image_size: int  # pixels a side
+    mirror: bool = True
+    remarks: tuple[str, ...] = ()
 
-    def all_images(self) -> np.ndarray:
-        """uint8 [n, 3 * image_size**2]. Raises DatasetError where a picture cannot be read."""
-        images = self.images
-        return images if isinstance(images, np.ndarray) else np.stack(list(images))
+    def of_part(self, part: int) -> np.ndarray:
+        """The indices of its images."""
+        return np.flatnonzero(self.part == part)
 
-
-def holds_pictures(input_dir: Path) -> bool:
-    """Whether the directory has folders of pictures. Raises DatasetError where it holds something else than
-    those or batches."""
-    if len(list_class_folders(input_dir)) > 1 and not any(input_dir.glob("data_batch_*")):
-        return True
-    list_batches(input_dir)
-    return False
+    def stack(self, indices: np.ndarray) -> np.ndarray:
+        """uint8 [n, 3 * image_size**2]"""
+        rows = [self.images[index] for index in indices]
+        return np.stack(rows) if rows else np.empty((0, 3 * self.image_size**2), np.uint8)
 
 
-def open_source(input_dir: Path, size: int | None = None) -> Source:
-    """The images of a directory, for which CIFAR-10 is fetched where it is missing or empty.
-
-    size: pixels a side to which pictures are scaled; batches must have images of this size.
-    Raises DatasetError, and CifarUnavailableError where CIFAR-10 cannot be had.
-    """
-    if holds_pictures(input_dir):
-        pictures = PictureFolders(input_dir, size or DEFAULT_SIZE)
-        return Source("pictures", pictures, pictures.labels, pictures.class_names, pictures.size)
-    images, labels = load_cifar(input_dir)
-    found = image_size(images.shape[1])
-    if size not in (None, found):
-        raise DatasetError(f"--image_size={size}: the images in {input_dir} have {found} pixels a side")
-    names = load_class_names(input_dir) or numbered_classes(labels, f"--input_dir={input_dir}")
-    return Source("cifar", images, labels, names, found)
+def parts(train: int, validation: int = 0, test: int = 0) -> np.ndarray:
+    """`Source.part` of so many images in this order."""
+    return np.repeat(np.uint8([TRAIN, VALIDATION, TEST]), [train, validation, test])
 
 
-def digits_source() -> Source:
-    images, labels = load_digits()
-    return Source("digits", images, labels, numbered_classes(labels, "digits"), image_size(images.shape[1]))
+def is_alphabet(class_names: Sequence[str]) -> bool:
+    """Whether each class is called by one letter or digit, so that its images are probably characters."""
+    return all(len(name) == 1 and name.isalnum() for name in class_names)

@@ -228,8 +228,8 @@ class SearchSettings:
     @classmethod
     def of(cls, preset: str | None = None, **values: Any) -> "SearchSettings":
         """Settings by the names of their flags: SearchSettings.of(preset="quick", log_dir="log")."""
-        values = {**PRESETS.get(preset, {}), "preset": preset, **values}
-        groups = []
+        values = {**PRESETS.get(preset or "", {}), "preset": preset, **values}
+        groups: list[Any] = []
         for group in cls.classes():
             names = {field.name for field in dataclasses.fields(group)}
             groups.append(group(**{name: values.pop(name) for name in names & values.keys()}))
@@ -239,7 +239,7 @@ class SearchSettings:
 
     @classmethod
     def classes(cls) -> tuple[type[Settings], ...]:
-        return tuple(field.type for field in dataclasses.fields(cls))
+        return tuple(type(field.default) for field in dataclasses.fields(cls))
 
     @property
     def groups(self) -> tuple[Settings, ...]:

@@ -136,8 +136,8 @@ def parse_recipe(recipe: Any) -> ChildConfig:
     old_names = {field.metadata["alias"]: field.name for field in dataclasses.fields(ChildConfig)}
     recipe = {old_names.get(name, name): value for name, value in recipe.items()}
     if recipe.keys() != names:
-        names = ", ".join(sorted(recipe.keys() ^ names))
-        raise ValueError(f"recipe has not the fields of this version: {names}")
+        others = ", ".join(sorted(recipe.keys() ^ names))
+        raise ValueError(f"recipe has not the fields of this version: {others}")
     try:
         return ChildConfig(**recipe)
     except ValueError as error:

@@ -34,7 +34,8 @@ def _renumbered(cell: Cell) -> Cell:
 
     # Refined until nothing changes, as in the Weisfeiler-Lehman test: a node's rank tells it from all
     # nodes whose neighbours, at any distance, differ from its own.
-    rank, before = _ranks([(depths[i], cell.operations[i]) for i in nodes]), []
+    before: list[int] = []
+    rank = _ranks([(depths[i], cell.operations[i]) for i in nodes])
     while rank != before:
         before = rank
         rank = _ranks(

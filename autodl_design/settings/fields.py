@@ -59,6 +59,7 @@ class SettingsError(ValueError):
     """Settings that cannot be used; the text is for the user."""
 
 
+@dataclasses.dataclass(frozen=True)
 class Settings:
     """Base of dataclasses of settings. Making an object raises SettingsError where a value is out of bounds
     or of another type; NumPy's numbers become Python's."""
@@ -72,7 +73,7 @@ class Settings:
         """Raises SettingsError where values do not fit each other."""
 
 
-def kind_of(field: dataclasses.Field) -> tuple[type, bool]:
+def kind_of(field: dataclasses.Field) -> tuple[Any, bool]:
     """int, float, bool or str, and whether None is a value too."""
     if get_origin(field.type) is types.UnionType:
         (kind,) = (part for part in get_args(field.type) if part is not types.NoneType)

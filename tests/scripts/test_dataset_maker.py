@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 REAL_CIFAR = ROOT.parent / "shared" / "data" / "cifar-10-batches-py"
 
 
-def run(*arguments, code=None, **environment):
+def run(*arguments, code=None, cwd=ROOT, **environment):
     """Run dataset_maker.py, or `code` in its place, with `arguments`."""
     start = [str(ROOT / "dataset_maker.py")] if code is None else ["-c", code]
     return subprocess.run(
@@ -33,7 +33,7 @@ def run(*arguments, code=None, **environment):
         capture_output=True,
         text=True,
         timeout=120,
-        cwd=ROOT,
+        cwd=cwd,
         env={**os.environ, "OMP_NUM_THREADS": "1", "no_proxy": "127.0.0.1", **environment},
     )
 
@@ -229,7 +229,7 @@ def too_few(path):
     [
         (truncate, ["data_batch_2", "damaged"]),
         (wrong_label, ["data_batch_2", "outside 0 to 9"]),
-        (too_few, ["class 0 has 6 images", "10 are needed", "--chunk_size"]),
+        (too_few, ["class 0 has 6 images", "10 are needed", "--per_class=0 uses all"]),
     ],
 )
 def test_bad_input_leaves_the_output_as_it_was(cifar, tmp_path, damage, words):
@@ -495,7 +495,7 @@ def make_archive(path, cifar, *more):
 def test_archive_is_unpacked(cifar, tmp_path):
     readme = tarfile.TarInfo("cifar-10-batches-py/readme.html")
     make_archive(tmp_path / "cifar-10-python.tar.gz", cifar, (readme, b"<p>"))
-    result = small(tmp_path / "cifar-10-batches-py", tmp_path / "out")
+    result = small(tmp_path / "cifar-10-batches-py", tmp_path / "out", "--source=cifar")
     assert result.returncode == 0, result.stderr
     assert contents(tmp_path / "cifar-10-batches-py") == contents(cifar)
     check_subset(tmp_path / "out", chunk_size=10)
@@ -515,7 +515,9 @@ def test_dangerous_archives_are_refused(cifar, tmp_path):
         make_archive(where / "cifar-10-python.tar.gz", cifar, (member, b""))
         with pytest.raises(DatasetError, match=member.name):
             dataset_maker.load_cifar(where / "batches")
-    assert_fails(small(where / "batches", tmp_path / "out"), "cifar-10-python.tar.gz", "evil")
+    assert_fails(
+        small(where / "batches", tmp_path / "out", "--source=cifar"), "cifar-10-python.tar.gz", "evil"
+    )
     assert os.listdir(where) == ["cifar-10-python.tar.gz"] and os.listdir(tmp_path / "a") == ["b"]
     assert not (tmp_path / "evil").exists() and not (tmp_path / "out").exists()
 
@@ -524,7 +526,7 @@ def test_truncated_archive(cifar, tmp_path):
     archive = tmp_path / "cifar-10-python.tar.gz"
     make_archive(archive, cifar)
     archive.write_bytes(archive.read_bytes()[:20_000])
-    assert_fails(small(tmp_path / "batches", tmp_path / "out"), archive, "damaged")
+    assert_fails(small(tmp_path / "batches", tmp_path / "out", "--source=cifar"), archive, "damaged")
     assert not (tmp_path / "batches").exists()
 
 
@@ -536,14 +538,20 @@ def test_dead_network_falls_back_to_digits(tmp_path):
         tmp_path / "none",
         "cannot be downloaded",
     )
-    result = run(*directories, code=code, HOME=str(tmp_path))
+    assert_fails(run(*directories, code=code, HOME=str(tmp_path)), tmp_path / "none", "is not there")
+    # From a place without CIFAR-10: only without --input_dir do the digits stand in for it.
+    elsewhere = {"HOME": str(tmp_path), "PYTHONPATH": str(ROOT), "cwd": tmp_path}
+    result = run(directories[1], code=code, **elsewhere)
     assert result.returncode == 0, result.stderr
     assert "cannot be downloaded" in result.stdout and "digits stand in" in result.stdout
     check_subset(tmp_path / "out", chunk_size=100)
 
 
 def test_an_input_directory_of_something_else_is_an_error(cifar, tmp_path):
-    assert_fails(small(tmp_path, tmp_path / "out"), tmp_path, "no data_batch_*")
+    (tmp_path / "in").mkdir()
+    assert_fails(small(tmp_path / "in", tmp_path / "out"), tmp_path / "in", "is empty")
+    (tmp_path / "in" / "README").write_text("nothing")
+    assert_fails(small(tmp_path / "in", tmp_path / "out"), "no images in a known form", "data_batch_*")
 
 
 def test_a_silent_network_is_given_up(monkeypatch):
@@ -580,7 +588,7 @@ def test_download(cifar, tmp_path, web):
     home = tmp_path / "home"  # where Paddle keeps what it downloads
     home.mkdir()
     arguments = [f"--input_dir={tmp_path / 'in'}", f"--output_dir={tmp_path / 'out'}"]
-    arguments.append("--chunk_size=10")
+    arguments += ["--chunk_size=10", "--source=cifar"]
 
     result = run(*arguments, code=with_url(url), HOME=str(home))
     assert_fails(result, "wrong checksum", url, "c58f30108f718f92721af3b95e74349a")

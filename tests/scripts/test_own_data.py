@@ -15,8 +15,11 @@ from helpers import ROOT
 from PIL import Image, ImageDraw
 
 import dataset_maker
+from autodl_design.image_data.picture import load_picture
+from autodl_design.image_data.split import load_split
 from autodl_design.image_data.subset import CHUNK_NAMES
-from dataset_maker import DatasetError, SubsetConfig, load_subset, make_subset
+from autodl_design.settings.fields import SettingsError
+from dataset_maker import DatasetError, SubsetConfig, load_subset, load_test_images, make_subset
 
 SHAPES = ("circle", "square", "triangle")
 
@@ -93,7 +96,7 @@ def test_pictures_become_a_subset(shapes, tmp_path, capsys):
     with open(tmp_path / "out" / "batches.meta", "rb") as file:
         meta = pickle.load(file)
     assert meta == {b"label_names": [b"circle", b"square", b"triangle"], b"num_cases_per_batch": 3,
-                    b"num_vis": 1200}  # fmt: skip
+                    b"num_vis": 1200, b"mirror": 1}  # fmt: skip
     # A triangle has its point at the top, and a square more corners than a circle.
     by_class = [subset.train_images[subset.train_labels == k].reshape(-1, 3, 20, 20) for k in range(3)]
     upper, lower = (
@@ -134,6 +137,116 @@ def test_the_draw_follows_from_the_seed(shapes, tmp_path):
     assert files(1) == first != files(2)
 
 
+def all_of(shapes, tmp_path, **more):
+    return SubsetConfig(str(shapes), str(tmp_path / "out"), **more)
+
+
+def test_all_pictures_are_used(shapes, tmp_path, capsys):
+    make_subset(all_of(shapes, tmp_path))
+    subset = load_subset(tmp_path / "out")
+    assert subset.train_counts.tolist() == [10, 10, 10] and subset.validation_counts.tolist() == [2, 2, 2]
+    assert subset.balanced and subset.mirror and sorted(os.listdir(tmp_path / "out")) == [
+        "batches.meta", *CHUNK_NAMES
+    ]  # fmt: skip
+    assert capsys.readouterr().out.splitlines()[2:] == [
+        f"Wrote {tmp_path / 'out'}: 30 images to train on, 10 per class, and 6 for validation",
+        "Mirrored at random in training: yes",
+    ]
+
+
+def test_classes_may_differ_in_size_and_bad_pictures_be_skipped(tmp_path, capsys):
+    make_shapes(tmp_path / "in", 30)
+    for picture in sorted((tmp_path / "in" / "square").iterdir())[10:]:
+        picture.unlink()
+    first, second, third, *_ = sorted((tmp_path / "in" / "circle").iterdir())
+    first.write_bytes(b"no picture")
+    (tmp_path / "in" / "circle" / "gone.png").symlink_to("nowhere")
+    third.write_bytes(second.read_bytes())
+    with pytest.raises(DatasetError, match="^2 pictures cannot be read: .*gone.png.* by --skip_bad$"):
+        make_subset(all_of(tmp_path / "in", tmp_path))
+    assert not (tmp_path / "out").exists()
+    make_subset(all_of(tmp_path / "in", tmp_path, skip_bad=True, test_per_class=1, mirror=False))
+    subset, (_, labels) = load_subset(tmp_path / "out"), load_test_images(tmp_path / "out")
+    assert subset.train_counts.tolist() == [24, 7, 26] and subset.validation_counts.tolist() == [3, 2, 3]
+    assert labels.tolist() in ([0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0])
+    assert not subset.balanced and not subset.mirror
+    out = capsys.readouterr().out
+    assert "57 images to train on, 7 to 26 per class, and 8 for validation" in out
+    assert "Mirrored at random in training: no" in out
+    assert "Left out: 1 copies of other images; 2 pictures that cannot be read" in out
+
+
+def test_parts_of_their_own_become_those_of_the_subset(tmp_path):
+    make_shapes(tmp_path / "in" / "train", 15)
+    for name, numbers in (("val", (3, 7)), ("test", (0, 8, 9))):
+        for path in [*(tmp_path / "in" / "train").glob("*/*")]:
+            if int(path.stem) in numbers:
+                new = tmp_path / "in" / name / path.parent.name
+                new.mkdir(parents=True, exist_ok=True)
+                path.rename(new / path.name)
+    for more, num_train in (({}, 30), ({"per_class": 10}, 27)):
+        make_subset(all_of(tmp_path / "in", tmp_path, **more))
+        subset, (images, labels) = load_subset(tmp_path / "out"), load_test_images(tmp_path / "out")
+        assert len(subset.train_images) == num_train and np.bincount(labels).tolist() == [3, 3, 3]
+        assert subset.validation_counts.tolist() == [2, 2, 2]
+        expected = load_picture(tmp_path / "in" / "test" / "circle" / "000.png", 32).tobytes()
+        assert expected in [image.tobytes() for image in images]
+    with pytest.raises(DatasetError, match="--test_per_class: the pictures in .* have such images"):
+        make_subset(all_of(tmp_path / "in", tmp_path, test_per_class=1))
+
+
+def test_the_same_split_as_for_a_training(shapes, tmp_path):
+    make_subset(all_of(shapes, tmp_path, seed=5))
+    subset, (trained, _) = load_subset(tmp_path / "out"), load_split(shapes, None, seed=5)
+    assert subset.validation_images.tobytes() == trained.validation_images.tobytes()
+    assert subset.train_images.tobytes() == trained.train_images.tobytes()
+
+
+@pytest.mark.parametrize(("more", "words"), [
+    ({"per_class": 20}, "class circle has 12 images and 20 are needed: --per_class=10 would do"),
+    ({"per_class": 10, "test_per_class": 3}, "13 are needed: lower .* or say --per_class=0 to use all"),
+    ({"chunk_size": 4}, "must be a multiple of 3, the number of classes; 3 would do"),
+    ({"validation_per_class": 12}, "class circle has 12 distinct images and 13 are needed"),
+])  # fmt: skip
+def test_too_few_pictures_name_a_value_that_works(more, words, shapes, tmp_path):
+    with pytest.raises(DatasetError, match=words):
+        make_subset(all_of(shapes, tmp_path, **more))
+
+
+@pytest.mark.parametrize(("more", "words"), [
+    ({"per_class": 25}, "--per_class=25: must be a multiple of ten, such as 20"),
+    ({"per_class": 5}, "--per_class=5: must be a multiple of ten, such as 10"),
+    ({"per_class": 10, "chunk_size": 3}, "say the same"),
+])  # fmt: skip
+def test_settings_that_contradict(more, words):
+    with pytest.raises(SettingsError, match=words):
+        SubsetConfig(**more)
+
+
+@pytest.mark.parametrize("changed", [
+    {b"num_cases_per_batch": [3] * 9}, {b"num_cases_per_batch": [b"3"] * 10},
+    {b"num_cases_per_batch": [4] * 10}, {b"mirror": 2}, {b"mirror": [1]},
+])  # fmt: skip
+def test_a_subset_that_is_not_as_its_meta_says(changed, shapes, tmp_path):
+    make_subset(all_of(shapes, tmp_path))
+    path = tmp_path / "out" / "batches.meta"
+    path.write_bytes(pickle.dumps(pickle.loads(path.read_bytes()) | changed))
+    with pytest.raises(DatasetError, match="batches.meta: b'|holds 4 images|not the chunk size 4"):
+        load_subset(tmp_path / "out")
+
+
+def test_pictures_in_the_place_of_a_subset(shapes):
+    with pytest.raises(
+        DatasetError, match="is no subset but two .*: run `python dataset_maker.py --input_dir="
+    ):
+        load_subset(shapes)
+
+
+def test_a_missing_subset_names_a_command_that_makes_it(tmp_path):
+    with pytest.raises(DatasetError, match="run `python dataset_maker.py --data_path='.*/not there'`"):
+        load_subset(tmp_path / "not there")
+
+
 # --- What is wrong is named in one line -------------------------------------------------------------
 
 
@@ -165,9 +278,8 @@ def without(path):
         (every_picture(lambda picture: picture.write_bytes(b"no picture")), "circle/0.* is not a picture"),
         (every_picture(lambda picture: os.truncate(picture, 300)), "circle/0.* damaged"),
         (every_picture(bomb), "circle/0.* has more than .* pixels"),
-        (lambda path: os.mkfifo(path / "square" / "pipe.png"), "square/pipe.png is not a file"),
-        (lambda path: (path / "square" / "more").mkdir(), "square/more is not a file"),
-        (lambda path: (path / "square" / "x.png").symlink_to("/dev/zero"), "square/x.png is not a file"),
+        (lambda path: os.mkfifo(path / "square" / "pipe.png"), "square/pipe.png: is not a regular file"),
+        (lambda path: (path / "square" / "x.png").symlink_to("/dev/zero"), "square/x.png: is not a reg"),
         (without, "circle holds no pictures"),
         (lambda path: (path / "empty").mkdir(), "in/empty holds no pictures"),
         (lambda path: [picture.unlink() for picture in sorted((path / "circle").iterdir())[:3]],
@@ -189,7 +301,10 @@ def test_bad_folders_of_pictures(damage, words, tmp_path):
 
 def test_one_folder_is_no_set_of_classes(tmp_path):
     (tmp_path / "in" / "circle").mkdir(parents=True)
-    with pytest.raises(DatasetError, match="no data_batch_.* and not two or more folders of pictures"):
+    with pytest.raises(
+        DatasetError,
+        match="holds one folder alone, circle: .* say --input_dir=.*circle",
+    ):
         make_subset(config(tmp_path / "in", tmp_path))
 
 
@@ -203,8 +318,8 @@ def test_settings_that_do_not_fit_the_pictures(setting, words, shapes, tmp_path)
 
 
 def test_a_file_that_could_not_be_read_is_not_written(shapes, tmp_path, monkeypatch):
-    monkeypatch.setattr(dataset_maker, "MAX_CHUNK_BYTES", 100_000)
-    with pytest.raises(DatasetError, match="lower --chunk_size"):
+    monkeypatch.setattr(dataset_maker, "MAX_FILE_BYTES", 100_000)
+    with pytest.raises(DatasetError, match="lower --image_size, --per_class"):
         make_subset(config(shapes, tmp_path, image_size=224))
     assert not (tmp_path / "out").exists()
 
@@ -277,7 +392,7 @@ def test_rows_that_are_no_images_are_refused(row_length, tmp_path):
 
 @pytest.mark.parametrize("names, words", [
     (b"airplane", "has no list b.label_names. of the names"),
-    ([b"airplane", 3], "3 cannot be the name"),
+    ([b"airplane", 3], "something of type int cannot be the name"),
     ([b"airplane", b"\xff", b"\xfe"], "names two classes alike"),
     ([b"cat", b"cat"], "names two classes alike"),
     ([b"cat"], "2 to 1,000 classes, not 1"),
