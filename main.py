@@ -33,6 +33,7 @@ from autodl_design.record.history import ModelRecord, RecordError
 from autodl_design.record.log_dir import LogDir
 from autodl_design.record.reading import read_settings
 from autodl_design.record.search_record import SearchRecord
+from autodl_design.report_page.verdict import learning_lines
 from autodl_design.search_loop.final_candidates import missing_runs, train_candidates
 from autodl_design.search_loop.progress import Progress
 from autodl_design.search_loop.settings import PRESETS, SearchSettings
@@ -96,7 +97,8 @@ def _stop(signal_number: int, frame) -> None:
 
 
 def _print_summary(started: float) -> None:
-    for line in summary(Path(FLAGS.log_dir), time.monotonic() - started):
+    log_dir = Path(FLAGS.log_dir)
+    for line in (*learning_lines(log_dir), *summary(log_dir, time.monotonic() - started)):
         print(line)
 
 
@@ -138,7 +140,7 @@ def search(
     decided = all_that_decides(settings, agent, reward_of)
     remembered = settings.to_remember()
     if trainers is None:
-        subset = dataset_maker.load_subset(settings.search.data_path, settings.search.chunk_size)
+        subset = dataset_maker.load_subset(settings.files.data_path, settings.files.chunk_size)
         check_fit(settings.child, len(subset.train_images), subset.image_size)
         decided["images"] = subset.sha256()
         remembered["validation_images"] = len(subset.validation_labels)
@@ -150,7 +152,8 @@ def search(
         chance = 0.0  # what they train on is not known here
     num_steps = settings.run.num_models // settings.run.batch_size + 1
     num_candidates = settings.search.final_candidates
-    with SearchRecord(settings.search.log_dir, decided, settings.search.resume, remembered) as record:
+    files, earlier = settings.files, SearchSettings.of_earlier_searches()
+    with SearchRecord(files.log_dir, decided, files.resume, remembered, earlier) as record:
         steps_done = record.checkpoint.step if record.checkpoint else 0
         if steps_done >= num_steps and not missing_runs(record, num_candidates):
             print(f"the search in {record.directory} is complete")
@@ -178,7 +181,7 @@ def search(
             first_step = go_on(agent, record, progress)
             batch_size = settings.run.batch_size
             steps = autodl.search(agent, reward, batch_size, num_steps, first_step, saver(agent, record))
-            log_steps(steps, first_step, settings, record, progress)
+            log_steps(steps, agent, first_step, settings, record, progress)
             if num_candidates:
                 train_candidates(reward, num_candidates)
         return in_order(record)
