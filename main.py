@@ -9,6 +9,12 @@
 Prints every step's average accuracy and writes one JSON object a model to LOG_DIR/history.jsonl.
 """
 
+if __name__ == "__main__":
+    from autodl_design.settings import interrupts
+
+    interrupts.exit_at_once()
+
+
 import dataclasses
 import signal
 import sys

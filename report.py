@@ -14,6 +14,12 @@ nothing but the seed are compared as one. Writes, into LOG_DIR unless --output_d
 A cell of more than 40 nodes or 120 edges is told in words.
 """
 
+if __name__ == "__main__":
+    from autodl_design.settings import interrupts
+
+    interrupts.exit_at_once()
+
+
 import dataclasses
 import os
 import sys
