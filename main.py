@@ -132,7 +132,7 @@ def search(
     decided = all_that_decides(settings, agent, reward_of)
     remembered = settings.to_remember()
     if trainers is None:
-        subset = dataset_maker.load_subset(settings.search.data_path, settings.search.chunk_size)
+        subset = dataset_maker.load_subset(settings.files.data_path, settings.files.chunk_size)
         check_fit(settings.child, len(subset.train_images), subset.image_size)
         decided["images"] = subset.sha256()
         remembered["validation_images"] = len(subset.validation_labels)
@@ -144,7 +144,8 @@ def search(
         chance = 0.0  # what they train on is not known here
     num_steps = settings.run.num_models // settings.run.batch_size + 1
     num_candidates = settings.search.final_candidates
-    with SearchRecord(settings.search.log_dir, decided, settings.search.resume, remembered) as record:
+    files, earlier = settings.files, SearchSettings.of_earlier_searches()
+    with SearchRecord(files.log_dir, decided, files.resume, remembered, earlier) as record:
         steps_done = record.checkpoint.step if record.checkpoint else 0
         if steps_done >= num_steps and not missing_runs(record, num_candidates):
             print(f"the search in {record.directory} is complete")

@@ -11,14 +11,14 @@ An arrow is one LSTM step followed by a fully connected head: that step's own, o
 for all tokens and one for all edges. So every step's input is the action of the step before it: a token as
 one-hot, edges as 0/1, and zeros before the first step.
 
-`sample` goes step by step, in NumPy on the host: a step is a few products of matrices so small that Paddle
-would spend most of its time on calling them, more so on a GPU. `score` knows all actions, so it knows the
-LSTM's whole input and runs it once over the sequence and all heads in one batched product, in Paddle. Both
-walk through the same parameters.
+`sample` goes step by step, in NumPy on the host (autodl_design/policy/lstm_step.py). `score` knows all
+actions, so it knows the LSTM's whole input and runs it once over the sequence and all heads in one batched
+product, in Paddle. Both walk through the same parameters.
 
-Shapes: B architectures, N nodes a cell, K tokens, E = N(N-1) edges, H hidden size; T = 2(2N - 1)
-steps; D the width of the LSTM's input and of a head's output, at least that of the widest action. Where
-a step's action is narrower, the rest is padding: zero as an action, and left out of every sum.
+Shapes: B architectures, N nodes a cell, K tokens, E = N(N-1) edges, H hidden size; T = 2(2N - 1) steps
+(autodl_design/policy/layout.py lists them); D the width of the LSTM's input and of a head's output, at
+least that of the widest action. Where a step's action is narrower, the rest is padding: zero as an
+action, and left out of every sum.
 """
 
 import math
@@ -29,9 +29,14 @@ import numpy as np
 import distribute_generator as dist
 from autodl_design.backend.paddle_backend import paddle
 from autodl_design.backend.parl_backend import parl
+from autodl_design.policy.layout import Layout, steps_of
+from autodl_design.policy.lstm_step import LSTMStep
 
 F = paddle.nn.functional
 Tensor = paddle.Tensor
+
+# Logits are RANGE tanh(x / TEMPERATURE): bounded, so that no action's probability vanishes.
+TEMPERATURE, RANGE = 5, 2.5
 
 
 class Sample(NamedTuple):
@@ -66,7 +71,8 @@ class PolicyModel(parl.Model):
         shared_heads: bool = False,
     ):
         super().__init__()
-        N, K, H, T = num_nodes, num_tokens, hidden_size, 2 * (2 * num_nodes - 1)
+        N, K, H = num_nodes, num_tokens, hidden_size
+        steps = steps_of(N, K)
         D = max(N - 1, K) if input_size is None else input_size
         if D < max(N - 1, K):
             raise ValueError(f"input_size {D} is less than an action needs, {max(N - 1, K)}")
@@ -88,32 +94,21 @@ class PolicyModel(parl.Model):
         # Scaled by hand: Paddle 3 truncates at -2 and 2 whatever the std, Paddle 2 at two of them.
         normal = paddle.ParamAttr(initializer=initializer.TruncatedNormal(std=1.0))
         self.shared_heads = shared_heads
-        num_heads = 2 if shared_heads else T
+        num_heads = 2 if shared_heads else len(steps)
         self.head_weight = self.create_parameter([num_heads, H, D], normal)
         self.head_weight.set_value(self.head_weight * math.sqrt(2 / H))
         self.head_bias = self.create_parameter([num_heads, 1, D], zero)
 
-        # In either cell node i takes its i edges in step 2i - 1 and its token in step 2i.
-        step = np.arange(2 * N - 1)
-        is_token_step = np.tile(step % 2 == 0, 2)[:, None]  # [T, 1]
-        action_width = np.tile(np.where(step % 2 == 0, K, (step + 1) // 2), 2)[:, None]  # [T, 1]
-        is_action = np.arange(D) < action_width  # [T, D]: which outputs of a step are its action
-        self.is_token_step = is_token_step[:, 0].tolist()
-        # Flat positions in [T, D] of all tokens' one-hot vectors and of all edges, and the inverse, a step
-        # later, for the LSTM's inputs: which of (one-hot vectors, edges, a zero for the rest) goes where.
-        token_positions = np.flatnonzero(is_action & is_token_step)
-        edge_positions = np.flatnonzero(is_action & ~is_token_step)
-        sources = np.full((T + 1) * D, is_action.sum())
-        sources[D + np.concatenate([token_positions, edge_positions])] = np.arange(is_action.sum())
-
-        dtype = paddle.get_default_dtype()
-        self.token_positions = paddle.to_tensor(token_positions)
-        self.edge_positions = paddle.to_tensor(edge_positions)
-        self.sources = paddle.to_tensor(sources[: T * D])
+        layout, dtype = Layout(steps, D), paddle.get_default_dtype()
+        self.is_token_step = layout.is_token.tolist()
+        self.token_positions = paddle.to_tensor(layout.token_positions)
+        self.edge_positions = paddle.to_tensor(layout.edge_positions)
+        # A step's input is the action of the step before it; the first one's is padding, which is zero.
+        zeros = np.full_like(layout.sources[:1], layout.is_action.sum())
+        self.sources = paddle.to_tensor(np.concatenate([zeros, layout.sources[:-1]]).ravel())
         self.one_hot = paddle.eye(K, D, dtype)
-        self.token_step_mask = paddle.to_tensor(is_token_step[:, :, None])
-        never = np.where(is_token_step, -np.inf, np.inf)
-        self.padding_noise = paddle.to_tensor(np.where(is_action, 0, never)[:, None], dtype)
+        self.token_step_mask = paddle.to_tensor(layout.is_token[:, None, None])
+        self.padding_noise = paddle.to_tensor(layout.padding_noise[:, None], dtype)
 
     def trainable_parameters(self) -> list[Tensor]:
         """All but the LSTM's second biases, which stay zero."""
@@ -129,7 +124,7 @@ class PolicyModel(parl.Model):
         noise += self.padding_noise  # padding is never chosen
         one_hot, noise = self.one_hot.numpy(), noise.numpy()
 
-        step = _LSTMStep(self.lstm, batch_size)
+        step = LSTMStep(self.lstm, batch_size)
         actions = []
         action = np.zeros([batch_size, D], one_hot.dtype)
         for is_token, weight, bias, step_noise in zip(
@@ -137,9 +132,9 @@ class PolicyModel(parl.Model):
         ):
             logits = step(action) @ weight  # [B, D]
             logits += bias
-            logits /= 5
+            logits /= TEMPERATURE
             np.tanh(logits, out=logits)
-            logits *= 2.5  # see `_squash`
+            logits *= RANGE
             if is_token:
                 action = one_hot[dist.categorical_sample(logits, step_noise)]
             else:
@@ -196,56 +191,9 @@ class PolicyModel(parl.Model):
         return paddle.gather(packed, self.sources, axis=1).reshape([-1, T, D]).transpose([1, 0, 2])
 
 
-class _LSTMStep:
-    """Paddle's `LSTM` in NumPy, a step a call, from a state of zeros: inputs [B, D] -> outputs [B, H].
-
-    As sigmoid(x) = tanh(x / 2) / 2 + 1 / 2, one tanh serves all gates: i, f and o are computed as halves.
-    Everything is computed in place, in arrays and views made once: small as they are, that takes longer
-    than to compute them.
-    """
-
-    def __init__(self, lstm: paddle.nn.LSTM, batch_size: int):
-        B, H = batch_size, lstm.hidden_size
-        dtype = lstm.weight_ih_l0.numpy().dtype
-        scale = np.repeat(np.array([0.5, 0.5, 1, 0.5], dtype), H)  # i, f, j, o
-        self.scale = np.tile(scale, [B, 1])  # of the gates' shape: broadcasting costs a third more
-        self.shift = 1 - self.scale
-        self.layers = []
-        for layer in range(lstm.num_layers):
-            names = (f"{name}_l{layer}" for name in ("weight_ih", "weight_hh", "bias_ih"))
-            from_input, from_output, bias = (getattr(lstm, name).numpy() for name in names)
-            weight = np.concatenate([from_input, from_output], axis=1)
-            # [D + H, 4H], contiguous; the product is four times as fast so.
-            weight = np.multiply(weight.T, scale, order="C")
-            inputs = np.zeros([B, len(weight)], dtype)
-            x, output = inputs[:, :-H], inputs[:, -H:]
-            gates = np.empty([B, 4 * H], dtype)
-            memory, product = np.zeros([B, H], dtype), np.empty([B, H], dtype)
-            self.layers.append(
-                (weight, np.tile(bias * scale, [B, 1]), inputs, x, gates, np.split(gates, 4, axis=1),
-                 memory, product, output)
-            )  # fmt: skip
-
-    def __call__(self, x: np.ndarray) -> np.ndarray:
-        for weight, bias, inputs, own_x, gates, (i, f, j, o), memory, product, output in self.layers:
-            own_x[...] = x
-            np.matmul(inputs, weight, out=gates)
-            gates += bias
-            np.tanh(gates, out=gates)
-            gates *= self.scale
-            gates += self.shift
-            memory *= f
-            np.multiply(i, j, out=product)
-            memory += product
-            np.tanh(memory, out=output)
-            output *= o
-            x = output
-        return x
-
-
 def _squash(x: Tensor) -> Tensor:
-    """Logits 2.5 tanh(x / 5): bounded, so that no action's probability vanishes."""
-    return paddle.stanh(x, 1 / 5, 2.5)
+    """Logits from a head's outputs."""
+    return paddle.stanh(x, 1 / TEMPERATURE, RANGE)
 
 
 def _sum_edges(x: Tensor) -> Tensor:

@@ -17,6 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from autodl_design.policy.layout import Layout, steps_of
+
 # --- Policy -----------------------------------------------------------------------------------------
 
 
@@ -31,30 +33,22 @@ class Policy(nn.Module):
         for layer, cell in enumerate(self.cells):  # the same parameters
             for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
                 setattr(cell, name, getattr(self.lstm, f"{name}_l{layer}"))
-        T, D = 2 * (2 * N - 1), self.D
+        steps, D = steps_of(N, K), self.D
+        T = len(steps)
         self.head_weight = nn.Parameter(nn.init.trunc_normal_(torch.empty(T, H, D)) * math.sqrt(2 / H))
         self.head_bias = nn.Parameter(torch.zeros(T, 1, D))
         for name, parameter in self.lstm.named_parameters():
             nn.init.zeros_(parameter) if "bias" in name else nn.init.uniform_(parameter, -0.1, 0.1)
             parameter.requires_grad_("bias_hh" not in name)
 
-        # In either cell node i takes its i edges in step 2i - 1 and its token in step 2i.
-        step = np.arange(2 * N - 1)
-        is_token = np.tile(step % 2 == 0, 2)[:, None]  # [T, 1]
-        action_width = np.tile(np.where(step % 2 == 0, K, (step + 1) // 2), 2)[:, None]  # [T, 1]
-        is_action = np.arange(D) < action_width  # [T, D]: which outputs of a step are its action
-        self.is_token_step = is_token[:, 0].tolist()
-        token_positions = np.flatnonzero(is_action & is_token)
-        edge_positions = np.flatnonzero(is_action & ~is_token)
-        sources = np.full(T * D, is_action.sum())
-        sources[np.concatenate([token_positions, edge_positions])] = np.arange(is_action.sum())
-        self.token_positions = torch.from_numpy(token_positions)
-        self.edge_positions = torch.from_numpy(edge_positions)
-        self.sources = torch.from_numpy(sources)
+        layout = Layout(steps, D)
+        self.is_token_step = layout.is_token.tolist()
+        self.token_positions = torch.from_numpy(layout.token_positions)
+        self.edge_positions = torch.from_numpy(layout.edge_positions)
+        self.sources = torch.from_numpy(layout.sources.ravel())
         self.one_hot = torch.eye(K, D)
-        self.token_step_mask = torch.from_numpy(is_token[:, :, None])
-        never = np.where(is_token, -np.inf, np.inf)
-        self.padding_noise = torch.from_numpy(np.where(is_action, 0, never)[:, None]).float()
+        self.token_step_mask = torch.from_numpy(layout.is_token[:, None, None])
+        self.padding_noise = torch.from_numpy(layout.padding_noise[:, None]).float()
 
     @torch.no_grad()
     def sample(self, B: int) -> tuple[Tensor, Tensor]:

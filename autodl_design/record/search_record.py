@@ -28,21 +28,20 @@ from autodl_design.record.log_dir import LogDir
 from autodl_design.record.reading import read_settings
 from autodl_design.search_space.architecture import Architecture
 
-# Settings that searches of earlier versions do not name, and their values there.
-EARLIER = {"edge_probability": 0.5, "shared_heads": False}
-
 
 class SearchRecord:
     """Opens LOG_DIR for one process.
 
     settings: what results depend on; a search goes on under the settings it began with.
-    resume: go on with the search that is there, if one is.
-    remembered: what else `read_settings` is to return from now on.
+    resume: go on with the search that is there, if there is one.
+    remembered: what `read_settings` is to return from now on besides.
+    earlier: values of settings in searches that were made before these settings existed.
 
-    `known` holds the models of the history by mid; `checkpoint` is where to go on, None for a new search
-    and for a history without checkpoints, which is gone through from the first step.
-    Raises RecordError where the directory cannot be used so. At the end of its `with` block others can use
-    the directory.
+    known: the models of the history, by mid.
+    checkpoint: from where the search goes on. None in a new search, and in one whose checkpoints are gone;
+        that one starts at its first step, and trains only models that are not known.
+
+    Raises RecordError if the directory cannot be used. When its `with` block ends, others can use it.
     """
 
     def __init__(
@@ -51,6 +50,7 @@ class SearchRecord:
         settings: dict[str, Any],
         resume: bool,
         remembered: dict[str, Any] | None = None,
+        earlier: dict[str, Any] | None = None,
     ):
         if not os.fspath(log_dir):
             raise RecordError("--log_dir is empty: name a directory")
@@ -61,7 +61,7 @@ class SearchRecord:
             with ExitStack() as stack:
                 self.lock = stack.enter_context(open_regular(self.files.lock, "ab"))
                 self._take_lock()
-                self._open(settings, resume, remembered or {})
+                self._open(settings, resume, remembered or {}, earlier or {})
                 stack.pop_all()  # stays locked
         except OSError as error:
             where = Path(error.filename or "").name
@@ -83,7 +83,9 @@ class SearchRecord:
                 f"--log_dir={self.directory}: another process is searching here; name another directory"
             ) from None
 
-    def _open(self, settings: dict[str, Any], resume: bool, remembered: dict[str, Any]) -> None:
+    def _open(
+        self, settings: dict[str, Any], resume: bool, remembered: dict[str, Any], earlier: dict[str, Any]
+    ) -> None:
         files = self.files
         self.known: dict[int, ModelRecord] = {}
         self.checkpoint: Checkpoint | None = None
@@ -95,19 +97,21 @@ class SearchRecord:
                     f"--log_dir={self.directory} holds a search of {len(self.known)} models: go on with it "
                     "by --resume, or name another directory"
                 )
-            self._compare(settings, remembered)
+            self._compare(settings, remembered, earlier)
             self.checkpoint = self._newest_checkpoint()
         write_whole(files.settings, json.dumps({**settings, **remembered}, indent=1).encode())
         self.history = HistoryWriter(files.history)
 
-    def _compare(self, settings: dict[str, Any], remembered: dict[str, Any]) -> None:
+    def _compare(
+        self, settings: dict[str, Any], remembered: dict[str, Any], earlier: dict[str, Any]
+    ) -> None:
         try:
             saved = read_settings(self.directory)
         except RecordError as error:
             raise RecordError(f"{error}: this search cannot be resumed") from error
         shown = reprlib.Repr()
         shown.maxlist = shown.maxstring = 60
-        before = {name: EARLIER.get(name) for name in settings} | saved
+        before = {name: earlier.get(name) for name in settings} | saved
         different = [
             f"{name if name in settings else shown.repr(name)} was {shown.repr(value)} and is "
             f"{shown.repr(settings.get(name))}"

@@ -4,11 +4,8 @@ import sys
 import time
 from datetime import timedelta
 
-from rich.console import Console, ConsoleOptions, RenderResult
-from rich.control import Control
+from rich.console import Console
 from rich.live import Live
-from rich.live_render import LiveRender
-from rich.segment import Segment
 from rich.text import Text
 
 from autodl_design.record.history import ModelRecord
@@ -32,7 +29,6 @@ class Progress:
         self.begin_phase(0)
         self.console = Console(file=sys.stdout, highlight=False, emoji=False, soft_wrap=True)
         self.live = Live(console=self.console, get_renderable=self._status, transient=True)
-        self.live._live_render = _ResizableRender(self._status(), self.console)
 
     def __enter__(self) -> "Progress":
         if self.console.is_terminal:
@@ -94,30 +90,3 @@ class Progress:
 
 def _duration(seconds: float) -> str:
     return str(timedelta(seconds=round(seconds))) if seconds < A_YEAR else "years"
-
-
-class _ResizableRender(LiveRender):
-    """Erases all of what it drew also where the terminal has become narrower since, and has wrapped it."""
-
-    def __init__(self, renderable: Text, console: Console):
-        super().__init__(renderable)
-        self.console = console
-        self.widths: list[int] = []  # of the lines as drawn
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        lines = console.render_lines(self.renderable, options, pad=False)
-        self.widths = [Segment.get_line_length(line) for line in lines]
-        yield from super().__rich_console__(console, options)
-
-    def position_cursor(self) -> Control:
-        self._wrap()
-        return super().position_cursor()
-
-    def restore_cursor(self) -> Control:
-        self._wrap()
-        return super().restore_cursor()
-
-    def _wrap(self) -> None:
-        width = max(self.console.width, 1)
-        if self._shape is not None:
-            self._shape = width, sum(max(1, -(-drawn // width)) for drawn in self.widths)

@@ -6,6 +6,7 @@ SearchSettings(run=RunConfig(num_models=19), child=ChildConfig(width=8))
 import dataclasses
 from typing import Any
 
+from autodl_design.policy.layout import count_parameters, steps_of
 from autodl_design.search_space.cells import OPERATION_NAMES
 from autodl_design.search_space.child import ChildConfig
 from autodl_design.settings.fields import Settings, SettingsError, setting
@@ -38,25 +39,8 @@ MOST_OUTPUTS = 500_000_000  # of all heads, over all steps and architectures of 
 
 @dataclasses.dataclass(frozen=True)
 class SearchConfig(Settings):
-    """The search"""
+    """Agent and rewards"""
 
-    preset: str | None = setting(
-        None,
-        "Values for several flags at once; flags given win over it. quick: 4 nodes, width 8, 5 epochs; "
-        "small: 10 nodes, sparse cells, width 16, 2 epochs.",
-        choices=tuple(PRESETS),
-        free=True,
-    )
-    log_dir: str = setting("log", "Directory of the search's files.", free=True)
-    resume: bool = setting(False, "Go on with the search in --log_dir, if there is one.", free=True)
-    data_path: str = setting("cifar/pickle-cifar-10", "Where dataset_maker.py wrote the images.", free=True)
-    chunk_size: int | None = setting(
-        None,
-        "Expected number of images in each of the ten files of --data_path; checked if given.",
-        low=1,
-        high=10**9,
-        free=True,
-    )
     agent: str = setting(
         "reinforce",
         "Who proposes architectures; regularised evolution and random search are baselines.",
@@ -80,6 +64,7 @@ class SearchConfig(Settings):
         low=0,
         high=10_000,
         free=True,
+        remembered=True,
     )
 
 
@@ -93,11 +78,37 @@ class RunConfig(Settings):
         low=0,
         high=10**9,
         free=True,
+        remembered=True,
     )
     batch_size: int = setting(
         10, "Architectures sampled for one update of the policy.", low=1, high=100_000
     )
     seed: int = setting(0, "Decides everything that is random.", low=0, high=2**32 - 1)
+
+
+@dataclasses.dataclass(frozen=True)
+class FilesConfig(Settings):
+    """Files, and values for many settings"""
+
+    preset: str | None = setting(
+        None,
+        "Values for several flags at once; flags given win over it. quick: 4 nodes, width 8, 5 epochs; "
+        "small: 10 nodes, sparse cells, width 16, 2 epochs.",
+        choices=tuple(PRESETS),
+        free=True,
+    )
+    log_dir: str = setting("log", "Directory of the search's files.", free=True)
+    resume: bool = setting(False, "Go on with the search in --log_dir, if there is one.", free=True)
+    data_path: str = setting(
+        "cifar/pickle-cifar-10", "Where dataset_maker.py wrote the images.", free=True, remembered=True
+    )
+    chunk_size: int | None = setting(
+        None,
+        "Expected number of images in each of the ten files of --data_path; checked if given.",
+        low=1,
+        high=10**9,
+        free=True,
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,10 +120,16 @@ class PolicyConfig(Settings):
         len(OPERATION_NAMES), "Operations to choose from: the first ones of the list.", low=1, high=1000
     )
     edge_probability: float = setting(
-        0.5, "Probability of an edge in a random architecture, where any agent starts.", above=0, below=1
+        0.5,
+        "Probability of an edge in a random architecture, where any agent starts.",
+        above=0,
+        below=1,
+        before=0.5,
     )
     shared_heads: bool = setting(
-        False, "Whether all nodes of both cells share the policy's two heads, of tokens and of edges."
+        False,
+        "Whether all nodes of both cells share the policy's two heads, of tokens and of edges.",
+        before=False,
     )
     hidden_size: int = setting(64, "Hidden size of the policy's LSTM.", low=1, high=10_000)
     num_layers: int = setting(2, "Layers of the policy's LSTM.", low=1, high=20)
@@ -129,17 +146,16 @@ class PolicyConfig(Settings):
     )
 
     def check_together(self) -> None:
-        N, K, H = self.num_nodes, self.num_tokens, self.hidden_size
+        N, K = self.num_nodes, self.num_tokens
         if self.input_size is not None and self.input_size < max(N - 1, K):
             raise SettingsError(
                 f"input_size {self.input_size} must be at least num_nodes - 1 and num_tokens"
             )
         D = self.input_size or max(N - 1, K)
-        heads = (2 if self.shared_heads else 2 * (2 * N - 1)) * (H + 1) * D
-        lstm = 4 * H * (D + H + 2 + (self.num_layers - 1) * (2 * H + 2))
-        if heads + lstm > MOST_POLICY_PARAMETERS:
+        count = count_parameters(N, K, D, self.hidden_size, self.num_layers, self.shared_heads)
+        if count > MOST_POLICY_PARAMETERS:
             raise SettingsError(
-                f"the policy would have {heads + lstm:,} parameters, more than {MOST_POLICY_PARAMETERS:,}: "
+                f"the policy would have {count:,} parameters, more than {MOST_POLICY_PARAMETERS:,}: "
                 "choose a smaller num_nodes, hidden_size, num_layers or input_size"
             )
 
@@ -147,7 +163,7 @@ class PolicyConfig(Settings):
 def check_batch_size(run: RunConfig, policy: PolicyConfig) -> None:
     """Raises SettingsError where no machine's memory holds what the policy computes for a batch."""
     N, K = policy.num_nodes, policy.num_tokens
-    if run.batch_size * 2 * (2 * N - 1) * max(N - 1, K) > MOST_OUTPUTS:
+    if run.batch_size * len(steps_of(N, K)) * max(N - 1, K) > MOST_OUTPUTS:
         raise SettingsError(f"batch_size {run.batch_size} is too large for {N} nodes")
 
 
@@ -211,6 +227,7 @@ class SearchSettings:
 
     search: SearchConfig = SearchConfig()
     run: RunConfig = RunConfig()
+    files: FilesConfig = FilesConfig()
     trainers: TrainersConfig = TrainersConfig()
     policy: PolicyConfig = PolicyConfig()
     evolution: EvolutionConfig = EvolutionConfig()
@@ -258,7 +275,18 @@ class SearchSettings:
     def to_remember(self) -> dict[str, Any]:
         """Free settings that a resumed search keeps unless the command line changes them."""
         return {
-            "num_models": self.run.num_models,
-            "data_path": self.search.data_path,
-            "final_candidates": self.search.final_candidates,
+            field.name: getattr(group, field.name)
+            for group in self.groups
+            for field in dataclasses.fields(group)
+            if field.metadata["remembered"]
+        }
+
+    @classmethod
+    def of_earlier_searches(cls) -> dict[str, Any]:
+        """The values, in searches made before some settings existed, of these settings."""
+        return {
+            field.name: field.metadata["before"]
+            for group in cls.classes()
+            for field in dataclasses.fields(group)
+            if field.metadata["before"] is not dataclasses.MISSING
         }

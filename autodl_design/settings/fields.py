@@ -33,6 +33,8 @@ def setting(
     odd: bool = False,
     may_be_infinite: bool = False,
     free: bool = False,
+    remembered: bool = False,
+    before: Any = dataclasses.MISSING,
     alias: str | None = None,
 ) -> Any:
     """A field of a `Settings` class.
@@ -41,6 +43,10 @@ def setting(
     odd: only odd numbers. choices: the values that a text may have.
     may_be_infinite: floats are finite unless this says otherwise; none may be NaN.
     free: no result depends on the setting, so a search may go on under another value.
+    remembered: for a free one, whether a resumed search keeps its value unless the command line says
+        another.
+    before: for one that is not free and newer than some searches, the value that they had; without it they
+        cannot be resumed.
     alias: another name of the flag, as the original or an earlier version had it.
     """
     bounds = {"low": low, "high": high, "above": above, "below": below, "odd": odd}
@@ -49,6 +55,8 @@ def setting(
         "choices": choices,
         "may_be_infinite": may_be_infinite,
         "free": free,
+        "remembered": remembered,
+        "before": before,
         "alias": alias,
         **bounds,
     }
@@ -94,7 +102,7 @@ def checked(field: dataclasses.Field, value: Any) -> Any:
 
 
 def fault_of(field: dataclasses.Field, value: Any) -> str | None:
-    """What a value of the field must be, if this one is not."""
+    """Why the value is refused, as the words after "must be"; None if it is fine."""
     kind, may_be_none = kind_of(field)
     if value is None and may_be_none:
         return None

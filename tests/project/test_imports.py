@@ -16,6 +16,7 @@ ROOMS = [
         "image_data",
         "agents",
         "backend",
+        "policy",
         "child_network",
         "trainers",
     ),

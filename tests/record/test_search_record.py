@@ -174,7 +174,7 @@ def refusal(log_dir, resume=True, settings=SETTINGS):
     """One line that names the place; nothing is changed."""
     before = looks(log_dir)
     with pytest.raises(RecordError) as raised:
-        SearchRecord(log_dir, settings, resume)
+        SearchRecord(log_dir, settings, resume, earlier=SearchSettings.of_earlier_searches())
     assert looks(log_dir) == before
     text = str(raised.value)
     assert str(log_dir) in text and "\n" not in text and len(text) < 2000
@@ -333,7 +333,9 @@ def test_a_search_from_before_a_setting_goes_on_with_what_it_did(tmp_path):
     assert "edge_probability was 0.5 and is 0.15" in text
     text = refusal(tmp_path, settings={**SETTINGS, "shared_heads": True})
     assert "shared_heads was False and is True" in text
-    SearchRecord(tmp_path, {**SETTINGS, "edge_probability": 0.5, "shared_heads": False}, resume=True)
+    as_they_were = {"edge_probability": 0.5, "shared_heads": False}
+    assert SearchSettings.of_earlier_searches() == as_they_were
+    SearchRecord(tmp_path, {**SETTINGS, **as_they_were}, resume=True, earlier=as_they_were)
 
 
 def test_unusable_directory(tmp_path):

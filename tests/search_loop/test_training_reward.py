@@ -11,7 +11,13 @@ from autodl_design.record.history import RecordError, read_history
 from autodl_design.record.search_record import SearchRecord
 from autodl_design.search_loop.final_candidates import train_candidates
 from autodl_design.search_loop.progress import Progress
-from autodl_design.search_loop.settings import PolicyConfig, RunConfig, SearchConfig, SearchSettings
+from autodl_design.search_loop.settings import (
+    FilesConfig,
+    PolicyConfig,
+    RunConfig,
+    SearchConfig,
+    SearchSettings,
+)
 from autodl_design.search_loop.training_reward import SearchError, TrainingReward, accuracy_less_parameters
 from autodl_design.search_space.child import ChildConfig
 from autodl_design.trainers.job import Outcome, TrainResult
@@ -117,8 +123,9 @@ def test_history_shows_accuracy_and_reward_apart(make_reward):
 def test_params_penalty_steers_the_search_to_smaller_networks(tmp_path):
     def sizes(penalty):
         settings = SearchSettings(
-            SearchConfig(log_dir=str(tmp_path / str(penalty)), params_penalty=penalty),
+            SearchConfig(params_penalty=penalty),
             RunConfig(num_models=1499),
+            FilesConfig(log_dir=str(tmp_path / str(penalty))),
             policy=PolicyConfig(num_nodes=4),
         )
         models = main.search(settings, trainers=Trainers())

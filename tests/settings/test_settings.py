@@ -11,12 +11,9 @@ from absl import flags
 from helpers import ROOT, run
 
 from autodl_design.search_loop.settings import (
-    EvolutionConfig,
     PolicyConfig,
     RunConfig,
-    SearchConfig,
     SearchSettings,
-    TrainersConfig,
 )
 from autodl_design.search_space.child import ChildConfig
 from autodl_design.settings.fields import Settings, SettingsError, setting
@@ -143,7 +140,7 @@ def test_a_wrong_flag_is_refused_by_name(flag, complaint):
 def test_settings_by_the_names_of_their_flags():
     settings = SearchSettings.of(preset="quick", num_nodes=3, seed=np.int64(5), log_dir="x")
     assert settings.child == ChildConfig(width=8, num_cells=1, epochs=5, T_0=5.0)
-    assert (settings.policy.num_nodes, settings.run.seed, settings.search.log_dir) == (3, 5, "x")
+    assert (settings.policy.num_nodes, settings.run.seed, settings.files.log_dir) == (3, 5, "x")
     assert SearchSettings.of() == SearchSettings()
     with pytest.raises(SettingsError, match="there is no setting wdith"):
         SearchSettings.of(wdith=8)
@@ -159,7 +156,7 @@ def test_flags_of_the_original_keep_their_names():
 def test_help_shows_every_flag_of_the_program_with_its_default():
     result = run("main.py", "--help")
     assert result.returncode == 0 and result.stderr == ""
-    for group in (SearchConfig, RunConfig, TrainersConfig, PolicyConfig, EvolutionConfig, ChildConfig):
+    for group in SearchSettings.classes():
         assert f"\n{group.__doc__}:\n" in result.stdout
         for field in dataclasses.fields(group):
             assert f"\n  --{field.name}=" in result.stdout
