@@ -267,6 +267,22 @@ def test_a_network_too_large_for_any_machine_is_refused(easy_subset):
         nn_paddle.train_child(ARCHITECTURE, easy_subset, config, 0)
 
 
+def test_classes_count_alike_where_they_differ_in_size():
+    labels = np.array([0, 0, 0, 0, 2])
+    assert nn_paddle.accuracy_of(np.array([0, 0, 0, 1, 0]), labels) == (3 / 4 + 0) / 2
+    assert nn_paddle.accuracy_of(np.zeros(4, int), np.array([0, 1, 0, 1])) == 0.5
+
+
+def test_images_that_may_not_be_mirrored_are_not(easy_subset):
+    letters = easy_subset._replace(mirror=False)
+    never = dataclasses.replace(TINY, random_flip_left_right=False)
+    results = [
+        nn_paddle.train_child(ARCHITECTURE, subset, config, seed=0).train_loss
+        for subset, config in ((letters, TINY), (easy_subset, never), (easy_subset, TINY))
+    ]
+    assert results[0] == results[1] != results[2]
+
+
 # --- On GPUs --------------------------------------------------------------------------------------
 
 
