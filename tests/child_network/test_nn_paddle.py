@@ -1,3 +1,5 @@
+"""Operations, the network, its data and its training, against formulas that are written down here."""
+
 import collections
 import contextlib
 import dataclasses
@@ -16,32 +18,12 @@ from autodl_design.child_network import augmentation, cpu_layers, network, opera
 from autodl_design.child_network.cpu_layers import ChannelsFirst, ChannelsLast
 from autodl_design.child_network.layers import Layers, static
 from autodl_design.search_space.architecture import Architecture
-from autodl_design.search_space.cells import decode
 from autodl_design.search_space.child import ChildConfig, check_fit
 from autodl_design.settings.fields import SettingsError
 from autodl_design.trainers.job import Diverged
 
 TINY = ChildConfig(width=8, num_cells=1, num_stages=2, epochs=3, T_0=3.0, warmup=1.0)
 ARCHITECTURE = Architecture.of([1, 6, 3, 8, 2, 4], [1, 1, 0, 0, 1, 1])
-
-
-def test_decode():
-    normal, reduction = decode([0, 1, 2, 9, 8, 7], [1, 1, 0, 0, 0, 1])
-    assert normal.operations == ("conv_1x1", "conv_3x3", "conv_5x5")
-    assert normal.inputs == ((), (0,), (0,))
-    assert normal.leaves == [1, 2]
-    assert reduction.operations == ("avgpool_5x5", "avgpool_3x3", "maxpool_5x5")
-    assert reduction.inputs == ((), (), (1,))
-    assert reduction.leaves == [0, 2]
-
-
-@pytest.mark.parametrize(
-    "tokens, adjvec",
-    [([0, 1, 2], [1]), ([0, 1], [1]), ([0, 10], []), ([0, -1], []), ([0] * 4, [0, 2]), ([], [])],
-)
-def test_decode_refuses(tokens, adjvec):
-    with pytest.raises(ValueError):
-        decode(tokens, adjvec)
 
 
 # --- Operations against NumPy, written from the definitions ------------------------------------------
