@@ -27,6 +27,12 @@ Other modules read these files with `load_subset`, and test.pkl with `load_test_
 is in autodl_design/image_data/.
 """
 
+if __name__ == "__main__":
+    from autodl_design.settings import interrupts
+
+    interrupts.exit_at_once()
+
+
 import dataclasses
 import logging
 import os
@@ -308,7 +314,7 @@ def _report(
         "copies of other images": images.copies,
         "pictures that cannot be read": num_bad,
     }
-    left_out = [f"{count} {what}" for what, count in not_used.items() if count]
+    left_out = [f"{what}: {count}" for what, count in not_used.items() if count]
     if left_out or source.remarks:
         print(f"Left out: {'; '.join([*left_out, *source.remarks])}")
 
