@@ -3,6 +3,7 @@
 import dataclasses
 import shutil
 import textwrap
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from absl import flags
@@ -12,7 +13,7 @@ from autodl_design.settings.fields import Settings, fault_of, kind_of
 FLAGS = flags.FLAGS
 SomeSettings = TypeVar("SomeSettings", bound=Settings)
 
-DEFINE = {
+DEFINE: dict[type, Callable[..., Any]] = {
     int: flags.DEFINE_integer,
     float: flags.DEFINE_float,
     bool: flags.DEFINE_boolean,
@@ -51,7 +52,8 @@ def help_text(classes: tuple[type[Settings], ...]) -> str:
     width = max(min(shutil.get_terminal_size().columns, 108), 40)
     lines = []
     for settings in classes:
-        lines += ["", f"{settings.__doc__.strip().splitlines()[0]}:"]
+        heading = (settings.__doc__ or "").strip().splitlines()[0]
+        lines += ["", f"{heading}:"]
         for field in dataclasses.fields(settings):
             lines.append(f"  --{field.name}={shown(FLAGS[field.name].default)}")
             lines += textwrap.wrap(
