@@ -20,7 +20,7 @@ from autodl_design.backend.paddle_backend import paddle
 from autodl_design.backend.parl_backend import parl
 from autodl_design.checked_io.files import check_arrays
 from autodl_design.search_loop.settings import PolicyConfig
-from policy_model import PolicyModel
+from policy_model import PolicyModel, Probabilities
 from reinforce_policy_gradient import ReinforcePolicyGradient
 
 # step, tokens int64 [B, 2N], adjvec int64 [B, N(N-1)] -> rewards [B]
@@ -72,6 +72,10 @@ class AutoDLAgent(parl.Agent):
             paddle.to_tensor(adjvec),
             paddle.to_tensor(rewards, dtype="float32"),
         )
+
+    def probabilities(self, tokens: np.ndarray, adjvec: np.ndarray) -> Probabilities:
+        """Of the policy's decisions as they are now, estimated from architectures that it sampled."""
+        return self.alg.model.probabilities(paddle.to_tensor(tokens), paddle.to_tensor(adjvec))
 
     def state(self) -> dict[str, Any]:
         """All that learning has changed: {"updates": int, "baseline": float or None, "tensors": {name:

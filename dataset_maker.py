@@ -27,6 +27,12 @@ Other modules read these files with `load_subset`, and test.pkl with `load_test_
 is in autodl_design/image_data/.
 """
 
+if __name__ == "__main__":
+    from autodl_design.settings import interrupts
+
+    interrupts.exit_at_once()
+
+
 import dataclasses
 import logging
 import os

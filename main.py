@@ -9,6 +9,12 @@
 Prints every step's average accuracy and writes one JSON object a model to LOG_DIR/history.jsonl.
 """
 
+if __name__ == "__main__":
+    from autodl_design.settings import interrupts
+
+    interrupts.exit_at_once()
+
+
 import dataclasses
 import signal
 import sys
@@ -27,6 +33,7 @@ from autodl_design.record.history import ModelRecord, RecordError
 from autodl_design.record.log_dir import LogDir
 from autodl_design.record.reading import read_settings
 from autodl_design.record.search_record import SearchRecord
+from autodl_design.report_page.verdict import learning_lines
 from autodl_design.search_loop.final_candidates import missing_runs, train_candidates
 from autodl_design.search_loop.progress import Progress
 from autodl_design.search_loop.settings import PRESETS, SearchSettings
@@ -90,7 +97,8 @@ def _stop(signal_number: int, frame) -> None:
 
 
 def _print_summary(started: float) -> None:
-    for line in summary(Path(FLAGS.log_dir), time.monotonic() - started):
+    log_dir = Path(FLAGS.log_dir)
+    for line in (*learning_lines(log_dir), *summary(log_dir, time.monotonic() - started)):
         print(line)
 
 
@@ -173,7 +181,7 @@ def search(
             first_step = go_on(agent, record, progress)
             batch_size = settings.run.batch_size
             steps = autodl.search(agent, reward, batch_size, num_steps, first_step, saver(agent, record))
-            log_steps(steps, first_step, settings, record, progress)
+            log_steps(steps, agent, first_step, settings, record, progress)
             if num_candidates:
                 train_candidates(reward, num_candidates)
         return in_order(record)

@@ -50,6 +50,11 @@ class Score(NamedTuple):
     edge_entropy: Tensor  # [B], nats, summed over the E edge decisions
 
 
+class Probabilities(NamedTuple):
+    tokens: np.ndarray  # [2N, K]
+    edges: np.ndarray  # [E]
+
+
 class PolicyModel(parl.Model):
     """input_size is D, by default max(N - 1, K); a smaller one raises ValueError.
 
@@ -151,20 +156,32 @@ class PolicyModel(parl.Model):
 
         tokens: int64 [B, 2N]; adjvec: int64 [B, E]. Differentiable in the parameters.
         """
-        assert tokens.shape == [len(tokens), 2 * self.num_nodes], tokens.shape
-        assert adjvec.shape == [len(tokens), len(self.edge_positions)], adjvec.shape
-        outputs, _ = self.lstm(self._inputs(tokens, adjvec))  # [T, B, H]
-        weights, biases = self._heads()
-        logits = _squash(outputs @ weights + biases)  # [T, B, D]
-        token_logits, edge_logits = self._split(logits)
+        token_logits, edge_logits = self._logits(tokens, adjvec)
         token_log_prob = dist.categorical_log_prob(token_logits, tokens)
-        edge_logits += self.edge_logit
         edge_log_prob = dist.bernoulli_log_prob(edge_logits, adjvec)
         return Score(
             token_log_prob.sum(axis=1) + _sum_edges(edge_log_prob),
             dist.categorical_entropy(token_logits).sum(axis=1),
             _sum_edges(dist.bernoulli_entropy(edge_logits)),
         )
+
+    @paddle.no_grad()
+    def probabilities(self, tokens: Tensor, adjvec: Tensor) -> Probabilities:
+        """Of each operation at each node, and of each edge: means over the given architectures, each of
+        which decides what the policy has decided before. Of architectures that the policy has sampled these
+        estimate its marginal probabilities, with much less noise than counting what was sampled."""
+        token_logits, edge_logits = self._logits(tokens, adjvec)
+        of_tokens, of_edges = F.softmax(token_logits).numpy(), 1 / (1 + np.exp(-edge_logits.numpy()))
+        return Probabilities(of_tokens.mean(axis=0, dtype=float), of_edges.mean(axis=0, dtype=float))
+
+    def _logits(self, tokens: Tensor, adjvec: Tensor) -> tuple[Tensor, Tensor]:
+        """Of tokens [B, 2N, K] and of edges [B, E], each after the architecture's decisions before it."""
+        assert tokens.shape == [len(tokens), 2 * self.num_nodes], tokens.shape
+        assert adjvec.shape == [len(tokens), len(self.edge_positions)], adjvec.shape
+        outputs, _ = self.lstm(self._inputs(tokens, adjvec))  # [T, B, H]
+        weights, biases = self._heads()
+        token_logits, edge_logits = self._split(_squash(outputs @ weights + biases))
+        return token_logits, edge_logits + self.edge_logit
 
     def _heads(self) -> tuple[Tensor, Tensor]:
         """Each step's weights [T, H, D] and biases [T, 1, D]."""

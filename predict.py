@@ -7,6 +7,12 @@ each is read). Prints the three likeliest classes of each. One that cannot be re
 error and makes the exit code 1; the others are classified all the same.
 """
 
+if __name__ == "__main__":
+    from autodl_design.settings import interrupts
+
+    interrupts.exit_at_once()
+
+
 import contextlib
 import dataclasses
 import sys

@@ -14,6 +14,12 @@ once, at the end: test.pkl in --data_path (dataset_maker.py --test_per_class), C
 From Python: retrain(RetrainConfig(architecture="log/best.json", epochs=20))
 """
 
+if __name__ == "__main__":
+    from autodl_design.settings import interrupts
+
+    interrupts.exit_at_once()
+
+
 import dataclasses
 import math
 import shlex

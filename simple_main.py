@@ -7,6 +7,12 @@ Prints the mean reward of every tenth update's samples; it should rise from abou
 within 460 updates.
 """
 
+if __name__ == "__main__":
+    from autodl_design.settings import interrupts
+
+    interrupts.exit_at_once()
+
+
 import numpy as np
 
 import autodl

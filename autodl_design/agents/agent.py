@@ -17,7 +17,10 @@ class LearnResult(NamedTuple):
 
 class Agent(Protocol):
     """Everything random follows from the seed that the agent was made with and from `step`, and `state` is
-    all that learning has changed; so a search goes on after a stop as if there had been none."""
+    all that learning has changed; so a search goes on after a stop as if there had been none.
+
+    An agent may also have `probabilities(tokens, adjvec)`, for reports: those of its decisions as they are
+    now, of each operation at each node [2N, K] and of each edge [N(N-1)]."""
 
     def sample(self, step: int, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
         """The step's architectures: tokens int64 [B, 2N], adjvec int64 [B, N(N-1)]."""

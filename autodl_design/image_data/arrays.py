@@ -16,7 +16,7 @@ from autodl_design.image_data.pictures import DEFAULT_SIZE
 from autodl_design.image_data.places import shown
 from autodl_design.image_data.source import TEST, TRAIN, VALIDATION, Source, parts
 
-MAX_ARRAY_BYTES = 2**30
+MAX_ARRAY_BYTES = 2**29
 DIGITS_SHAPE = (28, 28, 1)  # MNIST and its relatives, which are characters
 
 

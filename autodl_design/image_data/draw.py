@@ -12,6 +12,8 @@ from autodl_design.image_data.source import TEST, TRAIN, VALIDATION, Source
 from autodl_design.image_data.split import UsableImages, check_size
 from autodl_design.image_data.subset import CHUNK_NAMES, NUM_CHUNKS, TEST_NAME, VALIDATION_NAME
 
+DISTINCT = "distinct images (copies of others do not count)"
+
 
 def draw(
     source: Source,
@@ -56,7 +58,7 @@ def draw(
         images.check(skip_bad)
         for label, indices in enumerate(taken):
             if len(indices) < count:
-                raise _too_few(source, label, already + len(indices), "distinct images", further, needed)
+                raise _too_few(source, label, already + len(indices), DISTINCT, further, needed)
         return np.array(taken, np.int64)
 
     before_test = per_class + validation_per_class
@@ -81,6 +83,5 @@ def _too_few(
         advice = "lower --validation_per_class or --test_per_class, or say --per_class=0 to use all images"
     else:
         advice = "--per_class=0 uses all images"
-    return DatasetError(
-        f"class {source.class_names[label]} has {count} {what} and {needed} are needed: {advice}"
-    )
+    name = source.class_names[label]
+    return DatasetError(f"class {name} has {count} {what} and {needed} are needed: {advice}")

@@ -22,6 +22,8 @@ from autodl_design.image_data.subset import Subset
 SHARE = 10  # of each class, one image in this many is for validation
 LEAST = 2  # but at least this many
 MAX_BYTES = 2 * 10**9  # of pixels; as floats, which trainers hold, they take four times as much
+MAX_COUNT = 2_000_000  # images
+SKIP = "dataset_maker.py --skip_bad"
 MAX_SHOWN = 5  # pictures that cannot be read, in a message
 
 
@@ -62,11 +64,11 @@ class UsableImages:
             return
         count, first = len(self.unreadable), "; ".join(self.unreadable[:MAX_SHOWN])
         if count == 1:
-            raise DatasetError(f"{first}; mend or remove it, or leave it out by --skip_bad")
+            raise DatasetError(f"{first}; mend or remove it, or leave it out by {SKIP}")
         more = f"; and {count - MAX_SHOWN:,} more" if count > MAX_SHOWN else ""
         raise DatasetError(
             f"{count:,} pictures cannot be read: {first}{more}; mend or remove them, or leave them out by "
-            "--skip_bad"
+            f"{SKIP}"
         )
 
 
@@ -117,6 +119,11 @@ def _too_few(classes: dict[str, tuple[int, int]]) -> DatasetError:
 def check_size(count: int, size: int) -> None:
     """Raises DatasetError, before they are read, where so many images take too much memory."""
     total = count * 3 * size**2
+    if count > MAX_COUNT:
+        raise DatasetError(
+            f"{count:,} images are more than {MAX_COUNT:,}: draw some of them by dataset_maker.py "
+            "--per_class"
+        )
     if total > MAX_BYTES:
         raise DatasetError(
             f"{count:,} images of {size} x {size} pixels take {total / 1e9:.1f} GB, more than "
@@ -125,12 +132,12 @@ def check_size(count: int, size: int) -> None:
 
 
 def load_split(
-    input_dir: str | os.PathLike, size: int | None, seed: int, skip_bad: bool = False
+    input_dir: str | os.PathLike, size: int | None, seed: int
 ) -> tuple[Subset, tuple[np.ndarray, np.ndarray] | None]:
     """All images of a directory or file to train and to validate on, and those for the test, images and
     labels, where it has such. Raises DatasetError."""
     source = open_source(user_path(input_dir), size)
-    indices, _ = split(source, seed, skip_bad=skip_bad)
+    indices, _ = split(source, seed)
     train, validation, test = ((source.stack(part), source.labels[part]) for part in indices)
     return Subset(*train, *validation, source.class_names, source.mirror), test if len(
         indices.test

@@ -14,8 +14,10 @@ import importlib.util
 import io
 import os
 import sys
+import warnings
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 
 def _import_matplotlib() -> ModuleType:
@@ -52,8 +54,10 @@ from matplotlib.ticker import StrMethodFormatter as StrMethodFormatter  # noqa: 
 
 # The backend is none of a figure's business: it says how pyplot shows figures.
 STYLE = {name: value for name, value in matplotlib.rcParamsDefault.items() if name != "backend"}
+# Names of directories are no formulas.
+STYLE |= {"text.parse_math": False, "svg.hashsalt": "report"}
 # For functions that draw: text takes its settings when it is made, other parts when they are drawn.
-own_style = matplotlib.rc_context({**STYLE, "svg.hashsalt": "report"})
+own_style = matplotlib.rc_context(STYLE)
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -63,14 +67,18 @@ def new_figure(width: float, height: float) -> Figure:
 
 @own_style
 def png(figure: Figure) -> bytes:
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=120)
-    return picture.getvalue()
+    return _saved(figure, format="png", dpi=120)
 
 
 @own_style
 def svg(figure: Figure) -> bytes:
     """The same figure gives the same bytes."""
+    return _saved(figure, format="svg", dpi=150, metadata={"Date": None})
+
+
+def _saved(figure: Figure, **options: Any) -> bytes:
     picture = io.BytesIO()
-    figure.savefig(picture, format="svg", dpi=150, metadata={"Date": None})
+    with warnings.catch_warnings():  # of characters that its fonts lack; it draws boxes
+        warnings.simplefilter("ignore", UserWarning)
+        figure.savefig(picture, **options)
     return picture.getvalue()

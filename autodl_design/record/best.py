@@ -20,13 +20,14 @@ class Best(NamedTuple):
     accuracy: float
     runs: int  # whose mean the accuracy is
 
-    def describe(self, num_images: int | None = None) -> str:
+    def describe(self, num_images: int | None = None, chance: float | None = None) -> str:
         """num_images: on which the accuracy was measured; adds the standard error of a share p of n right
-        answers, sqrt(p (1 - p) / n)."""
+        answers, sqrt(p (1 - p) / n). chance: the accuracy of guessing."""
         error = ""
         if num_images:
             error = f" +- {math.sqrt(self.accuracy * (1 - self.accuracy) / num_images):.3f}"
         runs = "one run" if self.runs == 1 else f"mean of {self.runs} more runs"
+        runs += f"; chance is {chance:.3f}" if chance else ""
         return (
             f"model {self.model.mid}: accuracy {self.accuracy:.3f}{error} ({runs}), "
             f"{self.model.num_params:,} parameters"

@@ -1,8 +1,8 @@
 """The report as a page for the browser, in one text that needs no other file.
 
-html = render(Path("log"), baseline_dir=None)      # raises RecordError where there is nothing to report
-page = LivePage(Path("log"), None)
-html = page.html()                                  # the same, now; faults stand on the page
+html = render(read_search(Path("log")), groups)
+page = LivePage(Path("log"), [Path("log-random")])
+html = page.html()                                  # as the files are now; faults stand on the page
 """
 
 import threading
@@ -15,22 +15,31 @@ from typing import Any
 import jinja2
 import numpy as np
 
-from autodl_design.pictures.network_picture import draw_cell
-from autodl_design.record.best import Best, best_of, read_final_means, runs_text, the_best
+from autodl_design.pictures.network_picture import NetworkSize, draw_cell, size_of
+from autodl_design.record.best import runs_text
 from autodl_design.record.history import ModelRecord, RecordError
-from autodl_design.record.log_dir import FINAL_NAME, HISTORY_NAME, SETTINGS_NAME, STEPS_NAME
-from autodl_design.record.reading import num_classes, read_models, read_settings, read_steps
+from autodl_design.record.log_dir import (
+    FINAL_NAME,
+    HISTORY_NAME,
+    POLICY_NAME,
+    SETTINGS_NAME,
+    STEPS_NAME,
+)
 from autodl_design.report_page import pictures, statistics
-from autodl_design.report_page.text import NUM_BEST, count_line
-from autodl_design.search_space.cells import OPERATION_NAMES, Cell
+from autodl_design.report_page.searches import Group, Search, against, grouped
+from autodl_design.report_page.text import NUM_BEST, count_line, describe_best, difference_text, remarks
+from autodl_design.report_page.verdict import planned_models, verdict
+from autodl_design.search_loop.summary import next_commands
+from autodl_design.search_space.cells import OPERATION_NAMES, Cell, halves
 
-FILES = (HISTORY_NAME, FINAL_NAME, STEPS_NAME, SETTINGS_NAME)
+FILES = (HISTORY_NAME, FINAL_NAME, STEPS_NAME, SETTINGS_NAME, POLICY_NAME)
 REFRESH_SECONDS = 5
 # Making the page takes a second of one core; no more than this share of the time goes into it.
 LARGEST_SHARE = 0.1
 RECENT_STEPS = 10
-LONGEST_SEARCH = 10**9  # models
 LONGEST_TIME = 1e12  # seconds; a file may say anything
+MOST_CELLS = 2_000_000  # decisions of models that a click shows, of the best ones
+CHANCE_ERRORS = 3.0  # standard errors within which a share of proposals may be chance
 
 ENVIRONMENT = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
@@ -41,17 +50,16 @@ ENVIRONMENT = jinja2.Environment(
 )
 
 
-def render(log_dir: Path, baseline_dir: Path | None) -> str:
-    """A page that does not change. Raises RecordError where a history cannot be read or no model has been
-    trained yet."""
-    return _render(log_dir, _contents(log_dir, baseline_dir), live=False)
+def render(search: Search, others: Sequence[Search]) -> str:
+    """A page that does not change."""
+    return _render(search.log_dir, _contents(search, others), live=False)
 
 
 class LivePage:
     """The page as the files are now. Several threads may ask for it."""
 
-    def __init__(self, log_dir: Path, baseline_dir: Path | None):
-        self.directories = (log_dir, baseline_dir)
+    def __init__(self, log_dir: Path, others: Sequence[Path] = ()):
+        self.directories = (log_dir, *others)
         self._lock = threading.Lock()
         self._made_from: list = []  # sizes and times of the files
         self._html = ""
@@ -68,9 +76,9 @@ class LivePage:
             return self._html
 
     def _files(self) -> list:
-        state = []
+        state: list = []
         for directory in self.directories:
-            for name in FILES if directory else ():
+            for name in FILES:
                 try:
                     stat = (directory / name).stat()
                     state.append((stat.st_size, stat.st_mtime_ns))
@@ -79,77 +87,63 @@ class LivePage:
         return state
 
     def _render(self) -> str:
-        log_dir, baseline_dir = self.directories
+        log_dir, *others = self.directories
         try:
-            contents = _contents(log_dir, baseline_dir)
+            contents = _contents(Search(log_dir), list(map(Search, others)))
         except RecordError as error:
-            contents = {"faults": [str(error)], "models": None}
+            contents = {"faults": [str(error)], "models": None, "complete": False}
         return _render(log_dir, contents, live=True)
 
 
 def _render(log_dir: Path, contents: dict[str, Any], live: bool) -> str:
-    title = f"Search in {log_dir}"
     template = ENVIRONMENT.get_template("page.html")
-    html = template.render(contents, title=title, live=live, refresh_seconds=REFRESH_SECONDS)
+    html = template.render(contents, log_dir=str(log_dir), live=live, refresh_seconds=REFRESH_SECONDS)
     return html.encode(errors="backslashreplace").decode()  # names of files may hold what UTF-8 does not
 
 
-def _contents(log_dir: Path, baseline_dir: Path | None) -> dict[str, Any]:
-    models = read_models(log_dir)
-    baseline = read_models(baseline_dir) if baseline_dir else []
-    faults: list[str] = []
-
-    def optional(read, default):
-        try:
-            return read(log_dir)
-        except RecordError as error:
-            if str(error) not in faults:  # a file may be read twice
-                faults.append(str(error))
-            return default
-
-    steps = optional(read_steps, [])
-    best = best_of(models, NUM_BEST)
-    shown = optional(lambda log_dir: the_best(log_dir, models), None) or Best(best[0], best[0].accuracy, 1)
-    normal, reduction = shown.model.architecture.cells()
-    settings = optional(read_settings, {})
-    plan = _plan(settings)
+def _contents(search: Search, others: Sequence[Search]) -> dict[str, Any]:
+    models, best = search.models, search.best_of_one_run(NUM_BEST)
+    plan = planned_models(search.settings)
+    size = size_of(search.settings)
+    normal, reduction = search.best.model.architecture.cells()
+    groups = grouped([search, *others])
     return {
-        "faults": faults,
+        "faults": list(dict.fromkeys(fault for one in (search, *others) for fault in one.faults)),
         "models": models,
+        "verdict": verdict(models, search.settings),
+        "remarks": remarks(search),
         "total": plan and plan[0],
+        "complete": bool(plan) and len(models) >= plan[0],
         "count_line": count_line(models),
-        "facts": _facts(models, plan, steps, shown),
-        "best": [_row(model) for model in best],
-        "final": [(*final[:2], runs_text(final.accuracies)) for final in optional(read_final_means, [])],
-        "front": [_row(model) for model in statistics.pareto_front(models)],
-        "comparison": statistics.compare(models, baseline),
+        "chance": search.chance,
+        "facts": _facts(search, plan),
+        "best": [_row(search, model) for model in best],
+        "final": [(mid, mean, runs_text(accuracies)) for mid, mean, accuracies in search.final],
+        "front": [_row(search, model) for model in search.front()],
+        "comparison": statistics.compare(models, []),
+        "difference_text": difference_text,
         "with_reward": any(model.reward != model.accuracy for model in best),
-        "curve": pictures.data_uri(
-            pictures.draw_search(models, baseline, num_classes(settings), pictures.PAGE_WIDTH)
-        ),
-        "sizes": pictures.data_uri(pictures.draw_front(models)),
-        "drawn": shown.describe(),
-        "cells": [_cell_picture(normal, False), _cell_picture(reduction, True)],
-        "preferences": _preferences(models),
-        "settings": settings,
+        "course": pictures.inline_svg(pictures.draw_course(search)),
+        "sizes": pictures.inline_svg(pictures.draw_front(search)),
+        "entropy": pictures.data_uri(pictures.draw_entropy(search)) if pictures.entropies(search) else None,
+        "drawn": describe_best(search),
+        "cells": [
+            {"name": "Normal cell", "picture": _cell_picture(normal, False, size)},
+            *([{"name": "Reduction cell", "picture": _cell_picture(reduction, True, size)}]
+              if size is None or size.num_stages > 1 else []),
+        ],
+        "groups": [_group(group, groups[0]) for group in groups] if others else [],
+        "side_by_side": pictures.data_uri(pictures.draw_side_by_side(groups)) if others else None,
+        "preferences": _preferences(search),
+        "settings": search.settings,
+        "next_commands": list(next_commands(search.log_dir)),
+        "clickable": _clickable(search),
     }  # fmt: skip
 
 
-def _plan(settings: dict[str, Any]) -> tuple[int, int] | None:
-    """Models of the whole search and of a step, where the settings say how many."""
-    last, batch_size = settings.get("num_models"), settings.get("batch_size")
-    if not all(type(value) is int and 0 <= value <= LONGEST_SEARCH for value in (last, batch_size)):
-        return None
-    return ((last // batch_size + 1) * batch_size, batch_size) if batch_size else None
-
-
-def _facts(
-    models: Sequence[ModelRecord],
-    plan: tuple[int, int] | None,
-    steps: Sequence[dict[str, float]],
-    best: Best,
-) -> list[tuple[str, str]]:
+def _facts(search: Search, plan: tuple[int, int] | None) -> list[tuple[str, str]]:
     """What stands at the top of the page: names and values."""
+    models, steps, best = search.models, search.steps, search.best
     total, batch_size = plan or (0, 1)
     facts = [("models", f"{len(models):,} of {total:,}" if plan else f"{len(models):,}")]
     if steps:
@@ -161,11 +155,10 @@ def _facts(
             a_step = np.mean([step["seconds"] for step in steps[-RECENT_STEPS:]])
             facts.append(("time left", _duration(a_step * (total - len(models)) / batch_size)))
         facts.append(("mean of the last step", f"{steps[-1]['mean_accuracy']:.3f}"))
-    return [
-        *facts,
-        (f"best accuracy, model {best.model.mid}", f"{best.accuracy:.3f}"),
-        ("its parameters", f"{best.model.num_params:,}"),
-    ]
+    facts.append((f"best accuracy, model {best.model.mid}", f"{best.accuracy:.3f}"))
+    if search.chance:
+        facts.append(("accuracy by chance", f"{search.chance:.3f}"))
+    return [*facts, ("parameters of the best", f"{best.model.num_params:,}")]
 
 
 def _duration(seconds: float) -> str:
@@ -175,47 +168,106 @@ def _duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60:,} h {minutes % 60} min"
 
 
-def _row(model: ModelRecord) -> dict[str, Any]:
+def _row(search: Search, model: ModelRecord) -> dict[str, Any]:
     operations = [
         ", ".join(f"{n}\u00a0{name}" for name, n in counts.items())
         for counts in statistics.operation_counts(model)
     ]
-    return {"model": model, "edges": model.architecture.edges(), "operations": operations}
+    return {
+        "model": model,
+        "accuracy": search.accuracy(model),
+        "again": model.mid in search.again,
+        "edges": model.architecture.edges(),
+        "operations": operations,
+    }
 
 
-def _preferences(models: Sequence[ModelRecord]) -> dict[str, Any]:
-    """For each cell: pictures of operations and of edges, in the first and in the last steps."""
-    windows = statistics.first_and_last(models)
+def _group(group: Group, first: Group) -> dict[str, Any]:
+    compared = None if group is first or group.other_images else against(first, group)
+    return {
+        "name": group.name,
+        "searches": len(group.searches),
+        "last": group.last(),
+        "other_images": group.other_images,
+        "compared": compared and f"{difference_text(compared[1])} (its last steps less {compared[0]} here)",
+    }
+
+
+def _clickable(search: Search) -> dict[str, Any]:
+    """What the page's script shows of each trained model, and the cells of as many of the best as there is
+    room for."""
+    models: dict[int, list] = {}
+    room = MOST_CELLS
+    for model in sorted(statistics.trained(search.models), key=lambda model: -search.accuracy(model)):
+        tokens, adjvec = model.architecture
+        room -= len(tokens) + len(adjvec)
+        cells = [list(tokens), "".join(map(str, adjvec))] if room >= 0 else [None, None]
+        again = search.again.get(model.mid)
+        numbers = (model.accuracy, model.reward, model.num_params)
+        models[model.mid] = [model.step, *numbers, again and round(float(again), 4), *cells]
+    return {"models": models, "operations": OPERATION_NAMES}
+
+
+def _preferences(search: Search) -> dict[str, Any]:
+    """For each cell: pictures of operations and of edges, by the policy's own probabilities, or where there
+    are none by what was proposed in the last steps."""
+    num_tokens = search.settings.get("num_tokens")
+    operation = 1 / (num_tokens if type(num_tokens) is int and num_tokens > 0 else len(OPERATION_NAMES))
+    edge = search.settings.get("edge_probability", 0.5)
+    edge = edge if isinstance(edge, float) and 0 < edge < 1 else 0.5
+    name, last = search.last_steps()
+    if search.policy:
+        count = None
+        tokens = [part.T for part in halves(search.policy.tokens)]
+        edges = list(map(statistics.edge_table, halves(search.policy.edges)))
+    else:
+        count = len(last)
+        tokens = [statistics.operation_shares(last, reduction) for reduction in (False, True)]
+        edges = [statistics.edge_shares(last, reduction) for reduction in (False, True)]
+
+    def picture(
+        shares: np.ndarray, start: float, rows: Sequence, columns: Sequence, labels: tuple[str, str]
+    ) -> str:
+        by_chance = np.zeros(shares.shape, bool)
+        if count:
+            by_chance = abs(shares - start) <= CHANCE_ERRORS * np.sqrt(start * (1 - start) / count)
+        return _heat_map(_key(shares), _key(by_chance), tuple(rows), tuple(columns), labels)
+
     cells = []
-    for name, reduction in (("Normal cell", False), ("Reduction cell", True)):
-        maps = []
-        for title, part in windows:
-            shares = statistics.operation_shares(part, reduction)
-            picture = _heat_map(_key(shares), OPERATION_NAMES, range(shares.shape[1]), ("", "node"))
-            maps.append((f"Operations, {title}", picture))
-        for title, part in windows:
-            shares = statistics.edge_shares(part, reduction)
-            if shares.size:
-                sources, targets = range(len(shares)), range(1, len(shares) + 1)
-                picture = _heat_map(_key(shares), targets, sources, ("to node", "edge from node"))
-                maps.append((f"Edges, {title}", picture))
-        cells.append({"name": name, "maps": maps})
-    return {"cells": cells, "windows": [(title, len(part)) for title, part in windows]}
+    for cell, of_tokens, of_edges in zip(("Normal cell", "Reduction cell"), tokens, edges, strict=True):
+        names = OPERATION_NAMES[: len(of_tokens)]
+        maps = [
+            ("operations", picture(of_tokens, operation, names, range(of_tokens.shape[1]), ("", "node")))
+        ]
+        if of_edges.size:
+            sources, targets = range(len(of_edges)), range(1, len(of_edges) + 1)
+            maps.append(("edges", picture(of_edges, edge, targets, sources, ("to node", "edge from node"))))
+        cells.append({"name": cell, "maps": maps})
+    return {
+        "cells": cells,
+        "step": search.policy.step if search.policy else None,
+        "count": count,
+        "steps": name,
+        "start": (operation, edge),
+    }
 
 
 # --- Pictures that stay the same while a search goes on ---------------------------------------------
 
 
 @lru_cache(maxsize=8)
-def _cell_picture(cell: Cell, reduction: bool) -> str:
-    return pictures.data_uri(draw_cell(cell, reduction))
+def _cell_picture(cell: Cell, reduction: bool, size: NetworkSize | None) -> str:
+    return pictures.data_uri(draw_cell(cell, reduction, size))
 
 
-def _key(shares: np.ndarray) -> tuple[tuple[float, ...], ...]:
-    return tuple(map(tuple, shares.round(3).tolist()))
+def _key(values: np.ndarray) -> tuple[tuple, ...]:
+    """-1 for NaN, which equals no other."""
+    return tuple(map(tuple, np.nan_to_num(values.astype(float), nan=-1).round(3).tolist()))
 
 
 @lru_cache(maxsize=32)
-def _heat_map(shares: tuple, row_names: Sequence, column_names: Sequence, labels: tuple[str, str]) -> str:
-    names = [list(map(str, names)) for names in (row_names, column_names)]
-    return pictures.data_uri(pictures.draw_heat_map(np.array(shares), *names, labels))
+def _heat_map(shares: tuple, by_chance: tuple, rows: tuple, columns: tuple, labels: tuple[str, str]) -> str:
+    names = [list(map(str, names)) for names in (rows, columns)]
+    values = np.array(shares)
+    values[values < 0] = np.nan
+    return pictures.data_uri(pictures.draw_heat_map(values, *names, labels, np.array(by_chance) > 0))

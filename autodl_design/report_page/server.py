@@ -2,7 +2,7 @@
 
 Listens on 127.0.0.1 only, and answers only where it is addressed as 127.0.0.1 or localhost, so that no
 other web site can read the page through a name of its own that it lets point here (DNS rebinding). There
-are two addresses, / and /refresh.js; nothing of an address becomes the name of a file.
+are three addresses, /, /models.js and /refresh.js; nothing of an address becomes the name of a file.
 
 A request and its answer have DEADLINE seconds. Where more than MOST_CONNECTIONS are open, the oldest are
 closed, so that slow clients keep nobody out; twice as many threads are the most.
@@ -47,6 +47,10 @@ def make_app(page: LivePage) -> flask.Flask:
     @app.get("/refresh.js")
     def refresh() -> flask.Response:
         return flask.Response(ENVIRONMENT.get_template("refresh.js").render(), mimetype="text/javascript")
+
+    @app.get("/models.js")
+    def models() -> flask.Response:
+        return flask.Response(ENVIRONMENT.get_template("models.js").render(), mimetype="text/javascript")
 
     @app.errorhandler(HTTPException)
     def refuse(error: HTTPException) -> tuple[str, int, dict[str, str]]:

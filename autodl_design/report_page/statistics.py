@@ -2,11 +2,12 @@
 
     comparison = compare(models, baseline=[])
 
-The first and the last steps of a search, which are compared, are a quarter of its steps each, at most 50.
+The first and the last steps of a search, which are compared, are a quarter of its steps each, at least 3
+where there are 6, and at most 50.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ import numpy as np
 from autodl_design.record.history import ModelRecord
 from autodl_design.search_space.cells import OPERATION_NAMES, halves
 
-LONGEST_WINDOW = 50  # steps
+SHORTEST_WINDOW, LONGEST_WINDOW = 3, 50  # steps
 
 
 class Estimate(NamedTuple):
@@ -39,24 +40,29 @@ def trained(models: Iterable[ModelRecord]) -> list[ModelRecord]:
 
 
 def mean_accuracy(models: Iterable[ModelRecord]) -> Estimate:
-    """Mean over the models with an accuracy.
+    """Mean over the models with an accuracy."""
+    return mean_of(models, "accuracy")
 
-    `cached` models share the accuracy of one training, which is one sample of a larger weight: n models of
+
+def mean_of(models: Iterable[ModelRecord], field: str) -> Estimate:
+    """Mean of the accuracy or of the reward, over the models with an accuracy.
+
+    `cached` models share the result of one training, which is one sample of a larger weight: n models of
     which n_g share training g are worth n^2 / sum(n_g^2) independent ones (Kish 1965, "Survey Sampling":
     the effective sample size).
     """
     weights: dict[tuple, int] = {}
     for model in models:
         if not model.failed:
-            training = (model.network or model.mid, model.accuracy)
+            training = (model.network or model.mid, getattr(model, field))
             weights[training] = weights.get(training, 0) + 1
     n = sum(weights.values())
     if not n:
         return Estimate(math.nan, math.nan)
-    mean = sum(accuracy * weight for (_, accuracy), weight in weights.items()) / n
+    mean = sum(value * weight for (_, value), weight in weights.items()) / n
     if len(weights) < 2:
         return Estimate(mean, math.nan, n)
-    spread = np.std([accuracy for _, accuracy in weights], ddof=1)
+    spread = np.std([value for _, value in weights], ddof=1)
     independent = n**2 / sum(weight**2 for weight in weights.values())
     return Estimate(mean, float(spread / math.sqrt(independent)), n)
 
@@ -64,7 +70,8 @@ def mean_accuracy(models: Iterable[ModelRecord]) -> Estimate:
 def first_and_last(models: Sequence[ModelRecord]) -> list[tuple[str, list[ModelRecord]]]:
     """The first and the last steps: a name and the models of each. Of one step there is the former only."""
     steps = sorted({model.step for model in models})
-    window = min(max(len(steps) // 4, 1), LONGEST_WINDOW)
+    # Three of few steps: of one or two the standard error is not worth much.
+    window = min(max(len(steps) // 4, min(SHORTEST_WINDOW, len(steps) // 2), 1), LONGEST_WINDOW)
     name = "step" if window == 1 else f"{window} steps"
     parts = {f"first {name}": set(steps[:window])}
     if len(steps) > 1:
@@ -90,12 +97,14 @@ def compare(models: Sequence[ModelRecord], baseline: Sequence[ModelRecord]) -> C
     return Comparison(means, differences)
 
 
-def pareto_front(models: Iterable[ModelRecord]) -> list[ModelRecord]:
+def pareto_front(
+    models: Iterable[ModelRecord], accuracy: Callable[[ModelRecord], float] = lambda model: model.accuracy
+) -> list[ModelRecord]:
     """The trained models that no other beats: none is as accurate with fewer parameters, or more accurate
     with as many. From the smallest to the largest; of equal ones the earliest."""
     front: list[ModelRecord] = []
-    for model in sorted(trained(models), key=lambda model: (model.num_params, -model.accuracy, model.mid)):
-        if not front or model.accuracy > front[-1].accuracy:
+    for model in sorted(trained(models), key=lambda model: (model.num_params, -accuracy(model), model.mid)):
+        if not front or accuracy(model) > accuracy(front[-1]):
             front.append(model)
     return front
 
@@ -109,11 +118,15 @@ def operation_shares(models: Sequence[ModelRecord], reduction: bool) -> np.ndarr
 def edge_shares(models: Sequence[ModelRecord], reduction: bool) -> np.ndarray:
     """[N - 1, N - 1]: the share of the models in which node j (a column) of the cell feeds node i + 1 (row
     i); NaN where there is no such edge, since a node is fed by earlier ones only."""
-    taken = np.mean([halves(model.architecture.adjvec)[reduction] for model in models], axis=0)
-    N = models[0].architecture.num_nodes
-    shares = np.full((N - 1, N - 1), np.nan)
-    shares[np.tril_indices(N - 1)] = taken  # row by row, as in an adjvec
-    return shares
+    return edge_table(np.mean([halves(model.architecture.adjvec)[reduction] for model in models], axis=0))
+
+
+def edge_table(edges: np.ndarray) -> np.ndarray:
+    """[N - 1, N - 1] of the N(N-1)/2 edges of a cell, as they stand in an adjvec; see `edge_shares`."""
+    N = (1 + math.isqrt(1 + 8 * len(edges))) // 2
+    table = np.full((N - 1, N - 1), np.nan)
+    table[np.tril_indices(N - 1)] = edges  # row by row
+    return table
 
 
 def operation_counts(model: ModelRecord) -> list[dict[str, int]]:

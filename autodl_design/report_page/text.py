@@ -1,45 +1,73 @@
-"""The report as text, at most 100 columns wide: report_lines(models, baseline)."""
+"""The report as text, at most 100 columns wide: report_lines(search, groups)."""
 
 import math
+import textwrap
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from autodl_design.record.best import FinalMean, best_of, runs_text
+from autodl_design.record.best import runs_text
 from autodl_design.record.history import ModelRecord
-from autodl_design.report_page.statistics import (
-    Comparison,
-    compare,
-    operation_counts,
-    pareto_front,
-    trained,
-)
+from autodl_design.report_page.searches import Group, Search, against
+from autodl_design.report_page.statistics import Comparison, Estimate, compare, operation_counts, trained
+from autodl_design.report_page.verdict import guessing_line, policy_line, verdict
+from autodl_design.search_loop.summary import next_commands
 from autodl_design.search_space.cells import OPERATION_NAMES
 
 NUM_BEST = 10
+MOST_COLUMNS = 100
 NOISE = (
     "An accuracy p on n images has a standard error of sqrt(p (1 - p) / n), and the highest of many\n"
     "is partly luck: train the best again before you believe it (main.py --final_candidates)."
 )
 
 
-def report_lines(models: Sequence[ModelRecord], baseline: Sequence[ModelRecord]) -> Iterator[str]:
-    yield f"{count_line(models)}. The best:"
-    best = best_of(models, NUM_BEST)
-    yield from model_table(best)
-    yield NOISE
+def report_lines(search: Search, groups: Sequence[Group]) -> Iterator[str]:
+    """groups: the search's own first, and others that it is compared with."""
+    yield from wrapped(verdict(search.models, search.settings).sentence)
+    for line in remarks(search):
+        yield from wrapped(f"{line}.")
     yield ""
-    yield "Their nodes by operation, in the normal cell + in the reduction cell:"
-    yield from operation_table(best)
+    chance = f"; chance is {search.chance:.3f}" if search.chance else ""
+    yield f"{count_line(search.models)}{chance}."
+    yield from wrapped(f"The best is {describe_best(search)}.")
+    if search.final:
+        yield ""
+        yield from final_lines(search)
+    best = search.best_of_one_run(NUM_BEST)
+    if best:
+        yield ""
+        yield "The best by one run" + (" that were not trained again:" if search.final else ":")
+        yield from model_table(search, best)
+        yield NOISE
+        yield ""
+        yield "Their nodes by operation, in the normal cell + in the reduction cell:"
+        yield from operation_table(best)
     yield ""
     yield "The Pareto front: no other network is more accurate without being larger."
-    yield from model_table(pareto_front(models))
+    yield from model_table(search, search.front())
     yield ""
-    yield from comparison_lines(compare(models, baseline))
-    if baseline:
-        both = trained(models), trained(baseline)
-        n = min(map(len, both))  # the best of more models is higher by chance alone
-        highest = [f"{max(model.accuracy for model in part[:n]):.3f}" for part in both]
-        yield f"best of the first {n} trained models: {highest[0]}, the baseline's {highest[1]}"
+    yield from comparison_lines(compare(search.models, []))
+    if len(groups) > 1:
+        yield ""
+        yield from side_by_side_lines(groups)
+    yield ""
+    yield from next_commands(search.log_dir)
+
+
+def remarks(search: Search) -> list[str]:
+    """What explains that an agent has not learned."""
+    lines = policy_line(search.steps, search.settings), guessing_line(search.models, search.settings)
+    return [line for line in lines if line]
+
+
+def wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, MOST_COLUMNS, break_long_words=False, break_on_hyphens=False)
+
+
+def describe_best(search: Search) -> str:
+    num_images = search.settings.get("validation_images")
+    known = type(num_images) is int and num_images > 0
+    return search.best.describe(num_images if known else None, search.chance)
 
 
 def count_line(models: Sequence[ModelRecord]) -> str:
@@ -50,12 +78,14 @@ def count_line(models: Sequence[ModelRecord]) -> str:
     )
 
 
-def model_table(models: Sequence[ModelRecord]) -> Iterator[str]:
+def model_table(search: Search, models: Sequence[ModelRecord]) -> Iterator[str]:
+    """Accuracies as far as they are known, see `Search.accuracy`."""
     yield "   mid  accuracy   parameters   reward   edges"
     for model in models:
         edges = "+".join(map(str, model.architecture.edges()))
         sizes = f"{model.num_params:11,d}  {model.reward:7.3f}  {edges:>6}"
-        yield f"{model.mid:6d}  {model.accuracy:8.3f}  {sizes}"
+        again = "  (mean of more runs)" if model.mid in search.again else ""
+        yield f"{model.mid:6d}  {search.accuracy(model):8.3f}  {sizes}{again}"
 
 
 def operation_table(models: Sequence[ModelRecord]) -> Iterator[str]:
@@ -72,16 +102,35 @@ def comparison_lines(comparison: Comparison) -> Iterator[str]:
     for name, estimate in comparison.means.items():
         yield f"  {name:16} {estimate.mean:.4f} +- {estimate.error:.4f} of {estimate.count} models"
     for name, estimate in comparison.differences.items():
-        in_errors = "" if estimate.in_errors is None else f", {estimate.in_errors:.1f} standard errors"
-        yield f"  {name:16} {estimate.mean:+.4f} +- {estimate.error:.4f}{in_errors}"
+        yield f"  {name:16} {difference_text(estimate)}"
 
 
-def final_lines(means: Sequence[FinalMean], models: Sequence[ModelRecord]) -> Iterator[str]:
-    """The models that were trained again, by their mean; see `read_final_means`."""
-    in_search = {model.mid: model.accuracy for model in models}
-    if means:
-        yield "Trained again from other random numbers, by their mean:"
-        yield "   mid    mean  in the search  runs"
-    for final in means:
-        accuracy = in_search.get(final.mid, math.nan)
-        yield f"{final.mid:6d}  {final.mean:6.3f}  {accuracy:13.3f}  {runs_text(final.accuracies)}"
+def difference_text(estimate: Estimate) -> str:
+    in_errors = "" if estimate.in_errors is None else f", {estimate.in_errors:.1f} standard errors"
+    return f"{estimate.mean:+.4f} +- {estimate.error:.4f}{in_errors}"
+
+
+def side_by_side_lines(groups: Sequence[Group]) -> Iterator[str]:
+    """A line for each group; the first is compared with the others."""
+    most = min(len(trained(search.models)) for group in groups for search in group.searches)
+    yield f"Side by side: mean accuracy of the last steps, best of the first {most} trained models:"
+    for number, group in enumerate(groups, 1):
+        last, count = group.last(), len(group.searches)
+        searches = f", {count} searches" if count > 1 else ""
+        yield f"  {number}  {last.mean:.4f} +- {last.error:.4f}  {group.best(most):.3f}{searches}"
+        yield from (f"     {line}" for line in wrapped(group.name))
+    for number, group in enumerate(groups[1:], 2):
+        if group.other_images:
+            yield f"  {number} searched on other images: its accuracies say nothing beside those of 1"
+            continue
+        what, difference = against(groups[0], group)
+        yield f"  last steps of 1 less {what} of {number}: {difference_text(difference)}"
+
+
+def final_lines(search: Search) -> Iterator[str]:
+    """The models that were trained again, by their mean."""
+    in_search = {model.mid: model.accuracy for model in search.models}
+    yield "Trained again from other random numbers, by their mean:"
+    yield "   mid    mean  in the search  runs"
+    for mid, mean, accuracies in search.final:
+        yield f"{mid:6d}  {mean:6.3f}  {in_search.get(mid, math.nan):13.3f}  {runs_text(accuracies)}"

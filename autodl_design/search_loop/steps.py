@@ -8,6 +8,7 @@ import numpy as np
 
 from autodl_design.agents.agent import Agent, SearchStep
 from autodl_design.record.history import ModelRecord, RecordError
+from autodl_design.record.policy import Policy, write_policy
 from autodl_design.record.search_record import SearchRecord
 from autodl_design.record.step_log import StepLog
 from autodl_design.search_loop.progress import Progress
@@ -38,12 +39,14 @@ def saver(agent: Agent, record: SearchRecord) -> Callable[[int, np.ndarray, np.n
 
 def log_steps(
     steps: Iterable[SearchStep],
+    agent: Agent,
     first_step: int,
     settings: SearchSettings,
     record: SearchRecord,
     progress: Progress,
 ) -> None:
-    """Run the steps, and put a row of each into the record's log of steps and a line on the screen."""
+    """Run the agent's steps, and put a row of each into the record's log of steps, the policy's new
+    probabilities beside it, and a line on the screen."""
     batch_size = settings.run.batch_size
     with StepLog(record.directory, first_step) as step_log:
         started = time.monotonic()
@@ -51,6 +54,8 @@ def log_steps(
             first_mid = done.step * batch_size
             numbers = step_numbers(done, [record.known[first_mid + row] for row in range(batch_size)])
             step_log.add({**numbers, "seconds": round(time.monotonic() - started, 3)})
+            if probabilities := getattr(agent, "probabilities", None):  # agents without a policy have none
+                write_policy(record.directory, Policy(done.step, *probabilities(done.tokens, done.adjvec)))
             started = time.monotonic()
             line = f"step = {done.step}, average accuracy = {numbers['mean_accuracy']:.3f}"
             if settings.search.params_penalty:

@@ -9,7 +9,7 @@ from pathlib import Path
 from autodl_design.record.best import the_best
 from autodl_design.record.history import read_history
 from autodl_design.record.log_dir import BEST_NAME, HISTORY_NAME, STEPS_NAME, LogDir
-from autodl_design.record.reading import read_settings
+from autodl_design.record.reading import num_classes, read_settings
 
 
 def resume_command(log_dir: str | Path) -> str:
@@ -32,9 +32,17 @@ def summary(log_dir: Path, seconds: float) -> Iterator[str]:
     if best is None:
         return
     name = shlex.quote(str(log_dir))
-    yield f"best: {best.describe(read_settings(log_dir).get('validation_images'))}"
+    settings = read_settings(log_dir)
+    classes = num_classes(settings)
+    yield f"best: {best.describe(settings.get('validation_images'), 1 / classes if classes else None)}"
     yield f"files: {', '.join(f'{name}/{file}' for file in (HISTORY_NAME, STEPS_NAME, BEST_NAME))}"
     yield f"to see what was found:  python report.py --log_dir={name}"
+    yield from next_commands(log_dir)
+
+
+def next_commands(log_dir: Path) -> Iterator[str]:
+    """What to do with a search that has found something, beside reporting on it."""
+    name = shlex.quote(str(log_dir))
     yield f"to train the best:      python retrain.py --architecture={name}/{BEST_NAME}"
-    if not files.final_candidates.exists():
+    if not LogDir(log_dir).final_candidates.exists():
         yield f"to be surer of it:      {resume_command(log_dir)} --final_candidates=5"

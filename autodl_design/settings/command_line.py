@@ -7,6 +7,7 @@ of the script's own `errors`, a standard output that cannot be written, a system
 prints the script's flags. They are all that there are: absl's own, as --flagfile and --pdb, are unknown.
 """
 
+import ast
 import io
 import os
 import sys
@@ -16,6 +17,7 @@ from pathlib import Path
 from absl import app, flags
 
 from autodl_design.checked_io.messages import printable, quoted
+from autodl_design.settings import interrupts
 from autodl_design.settings.fields import Settings
 from autodl_design.settings.flags import FLAGS, help_text
 
@@ -43,10 +45,11 @@ def start(
     if sys.platform != "linux":
         sys.exit(f"{script}: this program needs Linux, and here is {sys.platform}; on Windows WSL has it")
     _open_standard_streams()
+    interrupts.raise_once()
 
     def parse(argv: list[str]) -> list[str]:
         if HELP_FLAGS & set(argv[1:]):
-            print(sys.modules["__main__"].__doc__.strip())
+            print(_documentation().strip())
             print(f"\nusage: python {invocation} [--FLAG=VALUE ...] {arguments}".rstrip())
             print(help_text(classes))
             _end(0)
@@ -68,7 +71,7 @@ def start(
         except errors as error:
             _end(f"{script}: {one_line(error)}")
         except KeyboardInterrupt:
-            _end(130)
+            _end(interrupts.EXIT_INTERRUPTED)
         _end(0)
 
     try:
@@ -78,6 +81,12 @@ def start(
         if isinstance(error.__cause__, BrokenPipeError):
             sys.exit(EXIT_CLOSED_PIPE)
         sys.exit(f"{script}: standard output: {error}")
+
+
+def _documentation() -> str:
+    """Of the program that runs, from its source: python -OO leaves it out of the module."""
+    source = Path(sys.modules["__main__"].__file__ or "").read_text(encoding="utf-8")
+    return ast.get_docstring(ast.parse(source), clean=False) or ""
 
 
 def _names() -> tuple[str, str]:

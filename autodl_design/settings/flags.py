@@ -52,14 +52,18 @@ def help_text(classes: tuple[type[Settings], ...]) -> str:
     width = max(min(shutil.get_terminal_size().columns, 108), 40)
     lines = []
     for settings in classes:
-        heading = (settings.__doc__ or "").strip().splitlines()[0]
-        lines += ["", f"{heading}:"]
+        lines += ["", f"{heading(settings)}:"]
         for field in dataclasses.fields(settings):
             lines.append(f"  --{field.name}={shown(FLAGS[field.name].default)}")
             lines += textwrap.wrap(
                 explanation(field), width, initial_indent=6 * " ", subsequent_indent=6 * " "
             )
     return "\n".join(lines)
+
+
+def heading(settings: type[Settings]) -> str:
+    """The first line of the class's docstring, which python -OO leaves out."""
+    return (settings.__doc__ or settings.__name__).strip().splitlines()[0]
 
 
 def explanation(field: dataclasses.Field) -> str:

@@ -6,10 +6,9 @@ import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import psutil
-
 from autodl_design.backend.paddle_backend import paddle
 from autodl_design.backend.programs import check_gpu, on_gpu
+from autodl_design.trainers import limits
 
 CPU = "cpu"
 TRAINER_MEMORY = int(4.5 * 2**30)  # bytes; what a trainer takes at the default sizes, with some to spare
@@ -43,7 +42,7 @@ def find_devices(trainers: str) -> list[str]:
     MOST_TRAINERS_A_GPU on each, as far as its free memory and CPU cores allow. Of the GPUs that
     CUDA_VISIBLE_DEVICES lists, where it lists any but GPU 0 alone: that, which is how the original is
     started, hides the others from the agent only. Without GPUs one trainer a CPU core, as far as memory
-    allows.
+    allows; a container's limits count.
     "cpu:2": two on CPUs. "gpu:1,2": one on GPU 1 and one on GPU 2, by the driver's numbers. "gpu:1x3", or
     "gpu:1,1,1": three on GPU 1. UUIDs of GPUs and of MIG instances may stand for numbers.
 
@@ -84,10 +83,10 @@ def check_own_gpu() -> None:
 
 
 def _automatic_devices() -> list[str]:
-    cores = len(os.sched_getaffinity(0))
+    cores = limits.cores()
     gpus = _visible_gpus()
     if not gpus:
-        by_memory = int(psutil.virtual_memory().available // TRAINER_MEMORY)
+        by_memory = limits.free_memory() // TRAINER_MEMORY
         return [CPU] * max(1, min(cores, by_memory))
     gpus = gpus[1:] or gpus
     by_cores = cores // (CORES_A_GPU_TRAINER * len(gpus))
@@ -165,7 +164,7 @@ def _free_memory(pynvml, handle) -> int:
     try:
         return pynvml.nvmlDeviceGetMemoryInfo(handle).free
     except pynvml.NVMLError_NotSupported:  # a GPU that shares the processor's memory
-        return psutil.virtual_memory().available
+        return limits.free_memory()
 
 
 def _mig_instances(pynvml, card) -> list:

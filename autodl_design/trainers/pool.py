@@ -29,10 +29,26 @@ from autodl_design.trainers.devices import DevicesError
 from autodl_design.trainers.job import Epoch, Job, Outcome, Train, error_line
 
 
+class _Clock:
+    """Seconds in which the pool was at work. A stop (Ctrl-Z, a debugger, a sleeping laptop) stops its
+    trainers too, and is none of their time."""
+
+    LONGEST = 5.0  # seconds between two looks at the trainers, a start of new ones included
+
+    def __init__(self):
+        self.seconds, self.looked = 0.0, time.monotonic()
+
+    def look(self) -> None:
+        now = time.monotonic()
+        self.seconds += min(now - self.looked, self.LONGEST)
+        self.looked = now
+
+
 class _Trainer:
     """One device's process, and a new one when it is lost."""
 
-    def __init__(self, device: str, deterministic: bool, train: Train):
+    def __init__(self, device: str, deterministic: bool, train: Train, clock: "_Clock"):
+        self.clock = clock
         self.name = device_name(device)
         self.environment = process.environment(device, deterministic)
         self.preparation = device, train
@@ -46,7 +62,7 @@ class _Trainer:
         )
         # The images go by the queue, not as initargs: those make the parent wait, deaf to Ctrl-C, until the
         # process has imported Paddle.
-        self.started = time.monotonic()
+        self.started = self.clock.seconds
         with _environment(self.environment), _signals_held(), _main_module_left_out():
             self.prepared = self.executor.submit(process.prepare, *self.preparation)  # starts the process
         sender.close()
@@ -56,7 +72,7 @@ class _Trainer:
         self.future: futures.Future | None = None
 
     def submit(self, job: Job) -> None:
-        self.job, self.job_started = job, time.monotonic()
+        self.job, self.job_started = job, self.clock.seconds
         try:
             self.future = self.executor.submit(process.train, job)
         except futures.process.BrokenProcessPool:  # it died while it had nothing to do
@@ -67,7 +83,7 @@ class _Trainer:
     def overdue(self, start_timeout: float, model_timeout: float) -> str | None:
         """Why it counts as lost, if it takes too long. The time that the process needs to start is not the
         model's."""
-        now = time.monotonic()
+        now = self.clock.seconds
         if not self.prepared.done():
             self.job_started = now
             return f"not ready after {start_timeout:g} s" if now - self.started > start_timeout else None
@@ -114,7 +130,8 @@ class TrainerPool:
         self.start_timeout = start_timeout
         names = dict.fromkeys(device_name(device) for device in devices)
         self.description = f"{len(devices)} trainer{'s'[: len(devices) > 1]} on {', '.join(names)}"
-        self.trainers = [_Trainer(device, deterministic, train) for device in devices]
+        self.clock = _Clock()
+        self.trainers = [_Trainer(device, deterministic, train, self.clock) for device in devices]
 
     def __enter__(self) -> "TrainerPool":
         return self
@@ -138,6 +155,7 @@ class TrainerPool:
             if not busy:
                 return
             futures.wait([t.future for t in busy], 0.2, futures.FIRST_COMPLETED)
+            self.clock.look()
             for trainer in busy:
                 self._report_epochs(trainer)
                 trainer.check_preparation()

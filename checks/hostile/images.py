@@ -7,6 +7,7 @@ from PIL import Image
 
 from checks.hostile.archives import BATCHES, DAMAGED, REFUSED
 from checks.hostile.case import Case
+from checks.hostile.data_sets import hostile_data_sets
 from checks.hostile.pickles import hostile_batches, hostile_metas
 from checks.hostile.pictures import hostile_pictures
 
@@ -32,6 +33,17 @@ def with_something(here: Path, name: str, make) -> None:
     make(path)
 
 
+def with_files(here: Path, files: dict[str, bytes]) -> None:
+    for name, content in files.items():
+        path = here / "in" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+def link_nowhere(path: Path) -> None:
+    path.symlink_to("/mnt/not-there")
+
+
 def kept_directory(path: Path) -> None:
     path.mkdir()
     (path / "mine").write_text("mine")
@@ -49,7 +61,9 @@ def with_pictures(here: Path, name: str, content: bytes | None = None, make=None
     for label in ("cat", "dog"):
         (here / "in" / label).mkdir(parents=True)
         for number in range(10):
-            Image.new("RGB", (40, 40), (number, 20, 30)).save(here / "in" / label / f"{number}.png")
+            Image.new("RGB", (40, 40), (number, len(label), ord(label[0]))).save(
+                here / "in" / label / f"{number}.png"
+            )
     path = here / "in" / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
@@ -123,6 +137,18 @@ def cases() -> list[Case]:
         "dog/3.bmp": b"BM" + bytes(60),
     }.items():
         found.append(Case("pictures", f"damaged {name}", small, pictures(name, content), (0, 1)))
+    for name, (path, files) in hostile_data_sets().items():
+        command = [*MAKE, "--source=auto", f"--input_dir={{here}}/in/{path}"]
+        found.append(Case("pictures", name, command, lambda here, files=files: with_files(here, files)))
+    auto = [*MAKE, "--source=auto"]
+    found += [
+        Case("pictures", "a link to nowhere as class", auto, pictures("bird", make=link_nowhere)),
+        Case("pictures", "a link to nowhere as picture", auto, pictures("cat/x.png", make=link_nowhere)),
+        Case("places", "no such directory", [*auto, "--input_dir={here}/im"], with_batches),
+        Case("places", "a home directory", [*auto, "--input_dir=~/in"], with_batches),
+        Case("places", "output in a home directory", [*MAKE, "--output_dir=~/out"], with_batches),
+        Case("places", "an empty directory", auto, lambda here: (here / "in").mkdir()),
+    ]
     for name, make in (("fifo", os.mkfifo), ("directory", os.mkdir), ("device", device)):
         found.append(
             Case("pictures", f"{name} as picture", small, pictures("cat/2.png", make=make), (0, 1))

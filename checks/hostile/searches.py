@@ -111,7 +111,10 @@ def device(path: Path) -> None:
 
 
 def damages() -> dict[str, Callable[[Path], None]]:
-    names = ("search.json", "history.jsonl", "steps.csv", "final_candidates.jsonl", "best.json")
+    names = (
+        *("search.json", "history.jsonl", "steps.csv", "policy.json"),
+        *("final_candidates.jsonl", "best.json"),
+    )
     found = {}
     for name in names:
         for kind, content in NOT_JSON.items():

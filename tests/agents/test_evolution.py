@@ -203,7 +203,7 @@ def test_a_search_that_was_stopped_twice_is_as_one_that_never_was(tmp_path, caps
     _, checkpoint, steps = ending(tmp_path / "whole")
     assert len(checkpoint["tensors.rewards"]) == 12
     assert steps[9]["baseline"] == "" and steps[9]["mean_accuracy"] == f"{means[1]}"
-    report.report(tmp_path / "whole", None, tmp_path)
+    report.report(tmp_path / "whole", [], tmp_path)
     assert "100 models" in capsys.readouterr().out
 
 

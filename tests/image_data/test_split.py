@@ -85,7 +85,9 @@ def test_parts_of_its_own_are_kept_whole_and_have_no_copies_in_training():
 def test_all_pictures_that_cannot_be_read_are_named_at_once():
     values = [None if k in (3, 25) else k for k in range(40)]
     source = source_of(20, 20, values=values)
-    with pytest.raises(DatasetError, match="^2 pictures cannot be read: .*3.png.*; 25.png.*by --skip_bad$"):
+    with pytest.raises(
+        DatasetError, match="^2 pictures cannot be read: .*3.png.*; 25.png.*by dataset_maker.py --skip_bad$"
+    ):
         split(source, seed=0)
     result, images = split(source, seed=0, skip_bad=True)
     assert sorted(np.concatenate(result)) == [k for k in range(40) if k not in (3, 25)]

@@ -267,3 +267,19 @@ def test_what_is_no_probability_of_an_edge_is_refused(probability):
 def test_an_input_size_too_small_is_refused():
     with pytest.raises(ValueError, match="input_size 4 "):
         PolicyModel(num_nodes=6, num_tokens=2, input_size=4)
+
+
+@pytest.mark.parametrize("sizes", SIZES)
+def test_probabilities_are_those_of_what_is_sampled(sizes):
+    """Means over the conditional probabilities agree with the shares of the samples, and vary less."""
+    policy = make_policy(spread=3, **sizes)
+    paddle.seed(0)
+    count = 4000
+    tokens, adjvec = policy.sample(count)
+    found = policy.probabilities(tokens, adjvec)
+    shares = np.eye(policy.num_tokens)[tokens.numpy()].mean(axis=0), adjvec.numpy().mean(axis=0)
+    for probabilities, share in zip(found, shares, strict=True):
+        assert probabilities.shape == share.shape
+        error = np.sqrt(probabilities * (1 - probabilities) / count)
+        assert (np.abs(share - probabilities) <= 5 * error + 1e-6).all()
+    np.testing.assert_allclose(found.tokens.sum(axis=1), 1, rtol=1e-5)

@@ -22,6 +22,7 @@ from autodl_design.record.history import RecordError
 from autodl_design.report_page import page
 from autodl_design.report_page import server as server_module
 from autodl_design.report_page.page import LivePage, render
+from autodl_design.report_page.searches import Search
 from autodl_design.report_page.server import bind, make_app
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -43,7 +44,7 @@ def search(count):
 
 
 class Page(HTMLParser):
-    """Tags with their attributes, and the text."""
+    """Tags with their attributes, and the text that a reader sees."""
 
     def __init__(self, html):
         super().__init__()
@@ -55,7 +56,8 @@ class Page(HTMLParser):
         self.tags.append((tag, dict(attributes)))
 
     def handle_data(self, data):
-        self.parts.append(data)
+        if self.tags[-1:] and self.tags[-1][0] not in ("script", "style"):
+            self.parts.append(data)
 
     def all(self, name):
         return [attributes for tag, attributes in self.tags if tag == name]
@@ -69,7 +71,7 @@ def test_page_shows_the_search_and_needs_no_other_file(tmp_path):
     write_steps(tmp_path / "steps.csv", *rows)
     with open(tmp_path / "steps.csv", "a") as file:
         file.write("2,0.3")  # a row that is still being written
-    shown = Page(render(tmp_path, tmp_path))
+    shown = Page(render(Search(tmp_path), [Search(tmp_path)]))
     for part in (
         "42 models: 40 trained, 1 with the network of an earlier one, 1 failed",
         "models 42 of 62",
@@ -80,41 +82,46 @@ def test_page_shows_the_search_and_needs_no_other_file(tmp_path):
         "best accuracy, model 7 0.440",
         "first 5 steps 0.2045 ± 0.0010 of 10 models",
         "last 5 steps",
-        "last - baseline",
+        "Has it learned? Yes , since step 5: the last 5 steps have a mean accuracy of 0.2",
+        "Trained again from other random numbers",
+        "The ten best by one run, of those that were not trained again",
+        "python retrain.py --architecture=",
         "7 0.440 0.430, 0.450",  # trained again
         "num_nodes 2",
         "1 conv_1x1, 1 conv_3x3",
     ):
         assert part in shown.text
     pictures = shown.all("img")
-    assert len(pictures) == 2 + 2 + 8  # curve and sizes; cells; first and last operations and edges of each
+    assert len(pictures) == 1 + 2 + 4  # side by side; cells; operations and edges of each
+    assert len(shown.all("svg")) == 2  # course and sizes, whose points are links
     assert all(picture["src"].startswith("data:image/svg+xml;base64,") for picture in pictures)
     assert all(picture["alt"] for picture in pictures)
-    assert not shown.all("script") and not shown.all("link")
-    front = shown.text.split("The Pareto front")[1].split("Has it learned")[0]
-    assert "1,039" in front and "1,000" in front  # its ends
+    assert not any("src" in script for script in shown.all("script")) and not shown.all("link")
+    front = shown.text.split("The Pareto front")[1].split("What it has learned")[0]
+    # Its ends; model 7, which further runs found the best of all, beats the larger ones.
+    assert "1,000" in front and "0.440 (mean of more runs)" in front and "1,008" not in front
 
 
 def test_what_files_and_directories_are_called_is_text(tmp_path):
     log_dir = write(tmp_path / EVIL.replace("/", ""), search(3))
     (log_dir / "search.json").write_text(json.dumps({EVIL: EVIL, "b": {"c": EVIL}}))
-    html = render(log_dir, None)
+    html = render(Search(log_dir), [])
     assert "<img src=x" not in html
     assert EVIL in Page(html).text
     (log_dir / "history.jsonl").write_text("{")
-    assert "<img src=x" not in LivePage(log_dir, None).html()
+    assert "<img src=x" not in LivePage(log_dir).html()
 
 
 def test_smallest_searches_have_a_page(tmp_path):
     one_node = {"tokens": [1, 2], "adjvec": []}
-    assert "maxpool" not in Page(render(write(tmp_path, [model(0, 0.5, **one_node)]), None)).text
+    assert "maxpool" not in Page(render(Search(write(tmp_path, [model(0, 0.5, **one_node)])), [])).text
     with pytest.raises(RecordError, match="no model has been trained"):
-        render(write(tmp_path, [model(0, **FAILED)]), None)
+        Search(write(tmp_path, [model(0, **FAILED)]))
 
 
 def test_live_page_follows_the_files_and_is_made_once_for_each_state(tmp_path, monkeypatch):
     monkeypatch.setattr(page, "LARGEST_SHARE", float("inf"))
-    live = LivePage(tmp_path, None)
+    live = LivePage(tmp_path)
     assert f"{tmp_path}/history.jsonl: No such file" in live.html()
     write(tmp_path, search(3))
     before = live.html()
@@ -124,7 +131,7 @@ def test_live_page_follows_the_files_and_is_made_once_for_each_state(tmp_path, m
 
 
 def test_live_page_takes_a_small_share_of_the_time(tmp_path):
-    live = LivePage(write(tmp_path, search(3)), None)
+    live = LivePage(write(tmp_path, search(3)))
     before = live.html()
     write(tmp_path, search(4))
     assert live.html() is before  # making it took time, so it is not made again at once
@@ -146,13 +153,13 @@ def test_a_damaged_file_is_one_line_on_the_page(tmp_path, name, content, complai
     write(tmp_path, search(3))
     (tmp_path / "search.json").write_text("{}")
     (tmp_path / name).write_bytes(content)
-    html = LivePage(tmp_path, None).html()
+    html = LivePage(tmp_path).html()
     assert html.count('class="fault"') == 1 and complaint in Page(html).text
     assert ("The ten best" in html) == (name != "history.jsonl")  # the rest is shown as ever
 
 
-def test_server_answers_two_addresses_and_its_own_names(tmp_path):
-    client = make_app(LivePage(write(tmp_path, search(3)), None)).test_client()
+def test_server_answers_three_addresses_and_its_own_names(tmp_path):
+    client = make_app(LivePage(write(tmp_path, search(3)))).test_client()
     for host in ("127.0.0.1:8000", "localhost:8000", "localhost"):
         assert client.get("/", headers={"Host": host}).status_code == 200
     for host in ("evil.example", "127.0.0.1.evil.example", "10.0.0.1:8000", "localhost.", ""):
@@ -164,7 +171,9 @@ def test_server_answers_two_addresses_and_its_own_names(tmp_path):
     assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
     headers = {"Host": "localhost", "If-None-Match": answer.headers["ETag"]}
     assert client.get("/", headers=headers).status_code == 304
-    assert b"fetch" in client.get("/refresh.js", headers={"Host": "localhost"}).data
+    for path, part in (("/refresh.js", b"fetch"), ("/models.js", b"showModel")):
+        answer = client.get(path, headers={"Host": "localhost"})
+        assert part in answer.data and answer.mimetype == "text/javascript"
 
 
 def test_command_serves_on_this_machine_only_until_interrupted(tmp_path):
@@ -210,7 +219,7 @@ def closed_after(connection, seconds):
 
 def test_a_client_that_sends_a_byte_now_and_then_is_cut_off(tmp_path, monkeypatch):
     monkeypatch.setattr(server_module, "DEADLINE", 0.5)
-    with serving(LivePage(write(tmp_path, search(3)), None)) as server:
+    with serving(LivePage(write(tmp_path, search(3)))) as server:
         with socket.create_connection(("127.0.0.1", server.port)) as slow:
             slow.sendall(b"GET / HTTP/1.1\r\n")
             for _ in range(40):
@@ -225,7 +234,7 @@ def test_a_client_that_sends_a_byte_now_and_then_is_cut_off(tmp_path, monkeypatc
 
 
 def test_many_slow_clients_keep_nobody_out_and_are_no_more_than_the_bound(tmp_path):
-    with serving(LivePage(write(tmp_path, search(3)), None)) as server, contextlib.ExitStack() as stack:
+    with serving(LivePage(write(tmp_path, search(3)))) as server, contextlib.ExitStack() as stack:
         before = threading.active_count()
         for _ in range(100):
             slow = stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
@@ -265,7 +274,7 @@ def test_browser_puts_new_models_on_the_page(tmp_path, monkeypatch):
             self.count += 1
             return super().html()
 
-    with serving(Growing(tmp_path / "log", None)) as server:
+    with serving(Growing(tmp_path / "log")) as server:
         address = f"http://127.0.0.1:{server.port}/"
         shown = Page(chromium(tmp_path, f"--virtual-time-budget={4000 * page.REFRESH_SECONDS}", address))
     assert "looked at" in shown.text
@@ -287,7 +296,7 @@ onload = () => document.title =
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
 @pytest.mark.parametrize("width", [400, 1280])
 def test_page_fits_the_window_and_is_not_blank(tmp_path, width):
-    html = render(write(tmp_path / "log", search(40)), None)
+    html = render(Search(write(tmp_path / "log", search(40))), [])
     (tmp_path / "window.html").write_text(in_a_window(html, width))
     window = (tmp_path / "window.html").as_uri()
     needed, given = Page(chromium(tmp_path, window)).text.split()[0:3:2]
@@ -298,3 +307,31 @@ def test_page_fits_the_window_and_is_not_blank(tmp_path, width):
     for top in range(0, 2000, 500):  # text and curves: a share of what is seen that no empty page has
         band = np.asarray(shot.crop((0, top, width, top + 500)), int)
         assert 0.005 < np.mean(abs(band - np.median(band)) > 40) < 0.5
+
+
+CLICK = """
+<script>
+const links = [...document.querySelectorAll("figure svg a")];
+const seven = links.filter((link) => link.getAttribute("xlink:href") === "#model-7");
+const box = seven[0].querySelector("use").getBoundingClientRect();
+const under = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2 + 4); // beside it
+under.dispatchEvent(new MouseEvent("mouseover", { bubbles: true, clientX: 10, clientY: 10 }));
+under.dispatchEvent(new MouseEvent("click", { bubbles: true, cancelable: true }));
+</script>
+"""
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+def test_a_click_on_a_point_shows_the_model_and_its_cells(tmp_path):
+    html = render(Search(write(tmp_path / "log", search(12))), [])
+    (tmp_path / "page.html").write_text(html.replace("</body>", f"{CLICK}</body>"))
+    shown = Page(chromium(tmp_path, "--window-size=1280,2000", (tmp_path / "page.html").as_uri())).text
+    assert (
+        shown.count("model 7, of step 3: accuracy 0.207, 1,007 parameters") == 2
+    )  # the hint and the panel
+    cells = shown.partition("This is model 7, of step 3: accuracy 0.207, 1,007 parameters.")[2]
+    # tokens 0, 1 and 7, 2; node 0 feeds node 1 in the normal cell, and nothing in the other.
+    assert cells.split("The best network")[0].strip() == (
+        "Normal cell 0: conv_1x1 from input 1: conv_3x3 from 0, to the output "
+        "Reduction cell 0: maxpool_5x5 from input, to the output 1: conv_5x5 from input, to the output"
+    )

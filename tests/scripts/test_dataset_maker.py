@@ -155,7 +155,7 @@ def test_a_repeated_image_is_drawn_once(tmp_path):
     assert small(tmp_path / "cifar", tmp_path / "out").returncode == 0
     check_subset(tmp_path / "out", chunk_size=10)
     result = small(tmp_path / "cifar", tmp_path / "out", "--validation_per_class=1")
-    assert_fails(result, "class 0 has 10 distinct images", "11 are needed")
+    assert_fails(result, "class 0 has 10 distinct images", "11 are needed", "copies")
 
 
 def test_validation_file_is_held_out_and_goes_when_not_asked_for(cifar, tmp_path):

@@ -14,8 +14,9 @@ from helpers import ROOT, TINY
 import main
 from autodl_design.agents.random_search import RandomAgent
 from autodl_design.backend import programs
-from autodl_design.record.reading import num_classes, read_settings
+from autodl_design.record.reading import read_settings
 from autodl_design.report_page.page import render
+from autodl_design.report_page.searches import Search
 from autodl_design.search_loop.settings import SearchSettings
 from autodl_design.search_space.architecture import Architecture
 from autodl_design.trainers.pseudo import PseudoTrainers
@@ -123,8 +124,8 @@ def test_ends_with_what_was_found_and_what_to_do_next(search):
 
 def test_the_page_knows_the_length_of_the_search_and_its_classes(search):
     _, _, log_dir = search
-    assert "<dd>4 of 4</dd>" in render(log_dir, None)
-    assert num_classes(read_settings(log_dir)) == 10
+    assert "<dd>4 of 4</dd>" in render(Search(log_dir), [])
+    assert Search(log_dir).chance == 0.1
 
 
 def test_a_search_in_which_everything_fails_stops(digits_path, tmp_path):

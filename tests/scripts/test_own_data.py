@@ -162,7 +162,9 @@ def test_classes_may_differ_in_size_and_bad_pictures_be_skipped(tmp_path, capsys
     first.write_bytes(b"no picture")
     (tmp_path / "in" / "circle" / "gone.png").symlink_to("nowhere")
     third.write_bytes(second.read_bytes())
-    with pytest.raises(DatasetError, match="^2 pictures cannot be read: .*gone.png.* by --skip_bad$"):
+    with pytest.raises(
+        DatasetError, match="^2 pictures cannot be read: .*gone.png.* by dataset_maker.py --skip_bad$"
+    ):
         make_subset(all_of(tmp_path / "in", tmp_path))
     assert not (tmp_path / "out").exists()
     make_subset(all_of(tmp_path / "in", tmp_path, skip_bad=True, test_per_class=1, mirror=False))
@@ -287,7 +289,7 @@ def without(path):
         (lambda path: [(path / str(k)).mkdir() for k in range(1001)], "2 to 1,000 classes, not 1,004"),
         (lambda path: (path / "circle").rename(path / "a\x1b[2Jb"), "'a.x1b.2Jb' cannot be the name"),
         (every_picture(lambda picture: Image.new("RGB", (9, 9)).save(picture)),
-         "class circle has 1 distinct images and 10 are needed"),
+         "class circle has 1 distinct images .copies of others do not count. and 10 are"),
     ],
 )  # fmt: skip
 def test_bad_folders_of_pictures(damage, words, tmp_path):

@@ -269,3 +269,10 @@ def test_a_working_directory_that_was_deleted_gets_one_line(tmp_path):
     result = subprocess.run(["sh", "-c", f"{command}/simple_main.py"], capture_output=True, text=True)
     assert result.returncode == 1
     assert result.stderr == "the working directory has been deleted: change to one that is there\n"
+
+
+@pytest.mark.parametrize("script", ["report.py", "predict.py"])
+def test_help_without_docstrings(script):
+    done = run("-OO", script, "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"python {script}" in done.stdout

@@ -15,6 +15,7 @@ from helpers import CONFIG, ENDLESS, JOBS, ROOT, without_seconds
 from autodl_design.backend import programs
 from autodl_design.backend.paddle_backend import paddle
 from autodl_design.search_space.architecture import Architecture
+from autodl_design.trainers import pool as pool_module
 from autodl_design.trainers.devices import CPU, DevicesError
 from autodl_design.trainers.job import Job
 from autodl_design.trainers.pool import TrainerPool, _signals_held
@@ -226,3 +227,15 @@ def test_a_signal_is_held_while_a_trainer_starts():
             time.sleep(0.1)
             started = True
     assert started
+
+
+def test_time_in_which_everything_stood_still_is_nobodys(monkeypatch):
+    """Ctrl-Z and a laptop's sleep stop the trainers too."""
+    now = 100.0
+    monkeypatch.setattr(pool_module.time, "monotonic", lambda: now)
+    clock = pool_module._Clock()
+    now += 0.2
+    clock.look()
+    now += 3600
+    clock.look()
+    assert clock.seconds == pytest.approx(0.2 + clock.LONGEST)

@@ -11,12 +11,14 @@ async function refresh() {
     const text = await response.text();
     if (shown !== null && text !== shown) {
       const open = document.querySelector("details")?.open;
+      const shownModel = document.getElementById("model")?.dataset.number;
       document.querySelector("main").replaceWith(new DOMParser().parseFromString(text, "text/html").querySelector("main"));
       const details = document.querySelector("details");
       if (details) details.open = open;
+      if (shownModel !== undefined) showModel(shownModel);
     }
     shown = text;
-    line.textContent = `The page follows the search; looked at ${new Date().toLocaleTimeString()}.`;
+    line.textContent = `The page follows the search; it looked at ${new Date().toLocaleTimeString()}.`;
     line.className = "";
   } catch {
     line.textContent = "report.py --serve does not answer any more; this is the last that it showed.";

@@ -1,0 +1,167 @@
+"""Has the agent learned? An answer in words, with its number.
+
+    print(verdict(models, settings).sentence)
+
+The last steps of a search are compared with its first ones, by what the agent is to maximise: a mean that
+is more than ENOUGH standard errors higher is learning.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from autodl_design.record.history import ModelRecord, RecordError
+from autodl_design.record.reading import num_classes, read_models, read_settings
+from autodl_design.report_page.statistics import Estimate, first_and_last, mean_of, trained
+from autodl_design.report_page.terminal_curve import terminal_curve
+
+ENOUGH = 3.0  # standard errors
+MOST_WINDOWS = 200  # that are looked at for when it began
+NOTICEABLE = 0.01  # share of its entropy that a policy has lost before one sees it
+LONGEST_SEARCH = 10**9  # models; a file may say anything
+
+
+class Verdict(NamedTuple):
+    answer: str  # "yes", "not yet" or "no"
+    reason: str
+
+    @property
+    def sentence(self) -> str:
+        return f"Has it learned? {self.answer.capitalize()}{self.reason}."
+
+
+def chance_of(settings: Mapping[str, Any]) -> float | None:
+    """The accuracy of guessing; None where the settings, which a file holds, do not say the classes."""
+    classes = num_classes(dict(settings))
+    return 1 / classes if classes else None
+
+
+def planned_models(settings: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Models of the whole search and of a step, where the settings say how many."""
+    last, batch_size = settings.get("num_models"), settings.get("batch_size")
+    if type(last) is not int or type(batch_size) is not int:
+        return None
+    if not (0 <= last <= LONGEST_SEARCH and 0 < batch_size <= LONGEST_SEARCH):
+        return None
+    return (last // batch_size + 1) * batch_size, batch_size
+
+
+def field_of(models: Sequence[ModelRecord]) -> str:
+    """What the agent is to maximise, where that is told by the models."""
+    return "reward" if any(model.reward != model.accuracy for model in trained(models)) else "accuracy"
+
+
+def verdict(models: Sequence[ModelRecord], settings: Mapping[str, Any]) -> Verdict:
+    """models: at least one that was trained."""
+    field = field_of(models)
+    parts = first_and_last(models)
+    chance = chance_of(settings)
+    beside = f"; chance is {chance:.3f}" if chance and field == "accuracy" else ""
+    means = [mean_of(part, field) for _, part in parts]
+    if len(parts) == 1:
+        return Verdict("not yet", f": there is one step, of mean {field} {means[0].mean:.3f}{beside}")
+    name = parts[1][0].removeprefix("last ")
+    difference = means[1] - means[0]
+    errors = difference.in_errors
+    numbers = (
+        f"the last {name} {'has' if name == 'step' else 'have'} a mean {field} of {means[1].mean:.3f}, "
+        f"{difference.mean:+.3f} "
+    )
+    if errors is None:
+        numbers += f"against the first, of which no standard error is known{beside}"
+    else:
+        numbers += f"+- {difference.error:.3f} against the first ({errors:+.1f} standard errors{beside})"
+    if errors is not None and errors > ENOUGH:
+        return Verdict(
+            "yes", f", since step {_since(models, field, means[0], len(_steps(parts[0][1])))}: {numbers}"
+        )
+    plan = planned_models(settings)
+    needed = f"; more than {ENOUGH:g} would be learning" if errors is not None else ""
+    if plan and len(models) < plan[0]:
+        return Verdict("not yet", f": {numbers}{needed}")
+    if errors is not None and errors < -ENOUGH:
+        return Verdict("no", f", it became worse: {numbers}")
+    return Verdict("no", f": {numbers}{needed}")
+
+
+def _steps(models: Sequence[ModelRecord]) -> list[int]:
+    return sorted({model.step for model in models})
+
+
+def _since(models: Sequence[ModelRecord], field: str, first: Estimate, window: int) -> int:
+    """The step from which on the mean of every `window` steps is above the first one's by ENOUGH errors."""
+    by_step: dict[int, list[ModelRecord]] = {}
+    for model in models:
+        by_step.setdefault(model.step, []).append(model)
+    steps = sorted(by_step)
+    starts = np.unique(np.linspace(window, len(steps) - window, MOST_WINDOWS).astype(int))
+    since = steps[-window]
+    for start in reversed(starts.tolist()):
+        part = [model for step in steps[start : start + window] for model in by_step[step]]
+        errors = (mean_of(part, field) - first).in_errors
+        if errors is None or errors <= ENOUGH:
+            break
+        since = steps[start]
+    return since
+
+
+def guessing_line(models: Sequence[ModelRecord], settings: Mapping[str, Any]) -> str | None:
+    """A warning where most models of the last steps guess, so that their rewards say nothing."""
+    chance, num_images = chance_of(settings), settings.get("validation_images")
+    last = trained(first_and_last(models)[-1][1])
+    if not chance or type(num_images) is not int or num_images < 1 or not last:
+        return None
+    noise = math.sqrt(chance * (1 - chance) / num_images)
+    guessing = sum((model.accuracy or 0) < chance + 2 * noise for model in last)
+    if 2 * guessing <= len(last):
+        return None
+    return (
+        f"{guessing} of the last {len(last)} models guess (accuracy within two standard errors of chance, "
+        f"{chance:.3f}): they need more updates, as by more --epochs or a smaller --train_batch_size"
+    )
+
+
+def policy_line(steps: Sequence[Mapping[str, float]], settings: Mapping[str, Any]) -> str | None:
+    """How far the policy has moved, by its entropy, where the log of steps has it."""
+    entropies = [
+        row["token_entropy"] + row["edge_entropy"]
+        for row in steps
+        if {"token_entropy", "edge_entropy"} <= row.keys()
+    ]
+    if len(entropies) < 2 or not all(map(math.isfinite, entropies)) or entropies[0] <= 0:
+        return None
+    left = entropies[-1] / entropies[0]
+    if left > 1 - NOTICEABLE:
+        faster = "a higher --learning_rate" + " or --shared_heads" * (not settings.get("shared_heads"))
+        return (
+            f"The policy is still as at the start, with {100 * left:.1f} % of its entropy of "
+            f"{entropies[0]:.1f} nats: {faster} may make it learn faster"
+        )
+    return (
+        f"The policy has {100 * left:.0f} % of the entropy left that it began with "
+        f"({entropies[-1]:.1f} of {entropies[0]:.1f} nats)"
+    )
+
+
+def learning_lines(log_dir: Path, encoding: str | None = None) -> Iterator[str]:
+    """For a terminal, at the end of a search: the verdict, and the mean of each step as a curve; nothing
+    where no model was trained or the history is damaged. encoding: of the terminal."""
+    try:
+        models = read_models(log_dir)
+    except RecordError:
+        return
+    try:
+        settings = read_settings(log_dir)
+    except RecordError:
+        settings = {}
+    yield verdict(models, settings).sentence
+    by_step: dict[int, list[ModelRecord]] = {}
+    for model in models:
+        by_step.setdefault(model.step, []).append(model)
+    if len(by_step) > 1:
+        field, steps = field_of(models), sorted(by_step)
+        yield from terminal_curve([mean_of(by_step[step], field).mean for step in steps], encoding)
+        yield f"mean {field} of each step, from step {steps[0]} to step {steps[-1]}"

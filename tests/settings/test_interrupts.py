@@ -1,0 +1,39 @@
+"""Ctrl-C ends a script without a traceback, during its imports too and when it comes twice."""
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from autodl_design.settings import interrupts
+
+PROGRAM = """
+import os, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from autodl_design.settings import interrupts
+interrupts.{start}()
+try:
+    for _ in range({times}):
+        os.kill(os.getpid(), signal.SIGINT)
+    raise SystemExit("not interrupted")
+except KeyboardInterrupt:
+    os.kill(os.getpid(), signal.SIGINT)
+    print("once")
+"""
+
+
+@pytest.mark.parametrize("start, code, output", [("exit_at_once", 130, ""), ("raise_once", 0, "once\n")])
+def test_ctrl_c(start, code, output):
+    program = PROGRAM.format(start=start, times=2)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (code, output, "")
+
+
+def test_a_program_in_the_background_goes_on_to_ignore_it():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        interrupts.raise_once()
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
