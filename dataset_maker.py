@@ -314,7 +314,7 @@ def _report(
         "copies of other images": images.copies,
         "pictures that cannot be read": num_bad,
     }
-    left_out = [f"{count} {what}" for what, count in not_used.items() if count]
+    left_out = [f"{what}: {count}" for what, count in not_used.items() if count]
     if left_out or source.remarks:
         print(f"Left out: {'; '.join([*left_out, *source.remarks])}")
 

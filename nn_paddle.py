@@ -59,6 +59,17 @@ def learning_rate(config: ChildConfig, epoch: float) -> float:
     return config.lr_min + (config.lr_max - config.lr_min) * (1 + math.cos(phase)) / 2
 
 
+def accuracy_of(predicted: np.ndarray, labels: np.ndarray) -> float:
+    """The share of right answers. Where classes differ in size it is the mean of their shares (balanced
+    accuracy), so that a large one counts no more than a small one."""
+    right = predicted == labels
+    counts = np.bincount(labels)
+    if len(set(counts[counts > 0].tolist())) <= 1:
+        return int(right.sum()) / len(labels)
+    right_by_class = np.bincount(labels, weights=right)
+    return float((right_by_class[counts > 0] / counts[counts > 0]).mean())
+
+
 class ChildTraining:
     """Trains one child network, epoch by epoch; use it in a `with` statement.
 
@@ -79,6 +90,7 @@ class ChildTraining:
         self.config = config
         self.images, self.labels = subset.train_images, subset.train_labels
         self.size, self.num_classes = subset.image_size, subset.num_classes
+        self.mirror = config.random_flip_left_right and subset.mirror
         self.rng = rng
         self.batch_size = config.train_batch_size
         self.steps = len(self.images) // self.batch_size  # an epoch leaves out the incomplete last batch
@@ -173,7 +185,7 @@ class ChildTraining:
         set_variables({name: np.zeros(1, np.float32) for name in ("loss_sum", "correct_sum")})
         order = self.rng.permutation(len(self.images))[: self.steps * self.batch_size]
         for batch in order.reshape(self.steps, self.batch_size):
-            rows = augmented_rows(batch, self.size, self.config.random_flip_left_right, self.rng)
+            rows = augmented_rows(batch, self.size, self.mirror, self.rng)
             kept = self.rng.random((len(batch), self.config.features)) >= self.config.dropout_rate
             feed = {"batch": pack_batch(rows, self.labels[batch], kept)}
             self.executor.run(self.program, feed)
@@ -181,16 +193,16 @@ class ChildTraining:
         return tuple(get_variable(name).item() / self.steps for name in ("loss_sum", "correct_sum"))
 
     def evaluate(self, images: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
-        """Accuracy and mean loss on images uint8 [n, 3 * S * S] with labels int64 [n]."""
-        correct, total_loss = 0, 0.0
+        """Accuracy, as `accuracy_of` has it, and mean loss on images uint8 [n, 3 * S * S] with labels [n]."""
+        predicted, total_loss = np.zeros_like(labels), 0.0
         for i in range(0, len(images), EVALUATION_BATCH):
             part = slice(i, i + EVALUATION_BATCH)
             pixels = standardise(images[part]).transpose(0, 2, 3, 1)
             feed = {"pixels": np.ascontiguousarray(pixels), "labels": labels[part, None]}
             logits, losses = self.executor.run(self.evaluation, feed, self.evaluation_fetches)
-            correct += int((logits.argmax(axis=1) == labels[part]).sum())
+            predicted[part] = logits.argmax(axis=1)
             total_loss += float(losses.sum(dtype=np.float64))
-        return correct / len(images), total_loss / len(images)
+        return accuracy_of(predicted, labels), total_loss / len(images)
 
     def state(self) -> dict[str, np.ndarray]:
         """Parameters, moving statistics, momentum: all that training changes, except `rng`."""

@@ -21,8 +21,8 @@ def standardise(images: np.ndarray) -> np.ndarray:
     max(its standard deviation, 1/sqrt(3 * S * S)); the floor keeps a flat image finite."""
     x = images.astype(np.float32)
     std = np.maximum(x.std(axis=1, keepdims=True), 1 / math.sqrt(x.shape[1]))
-    x = (x - x.mean(axis=1, keepdims=True)) / std
-    return x.reshape(-1, 3, *2 * (image_size(x.shape[1]),))
+    standardised = (x - x.mean(axis=1, keepdims=True)) / std
+    return standardised.reshape(-1, 3, *2 * (image_size(x.shape[1]),))
 
 
 def pixel_table(images: np.ndarray) -> np.ndarray:

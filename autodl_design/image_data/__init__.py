@@ -1,4 +1,4 @@
-"""Reading and writing of image data: batches in CIFAR-10's format, CIFAR-10's archive, the subset.
+"""Reading of data sets in all their forms (readers.py lists them), and the subset that is made of one.
 
 Nothing here has flags. Whatever is wrong with a file ends in `errors.DatasetError`, a line for the user.
 """

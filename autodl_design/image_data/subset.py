@@ -11,21 +11,24 @@ import hashlib
 import os
 import shlex
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from autodl_design.image_data import picture_folders
 from autodl_design.image_data.batch import MAX_CLASSES, image_size, load_batch, load_pickle
 from autodl_design.image_data.class_names import META_NAME, load_class_names, numbered_classes
 from autodl_design.image_data.errors import DatasetError
 from autodl_design.image_data.places import user_path
-from autodl_design.image_data.readers import find_reader
+from autodl_design.image_data.readers import Reader, find_reader
 
 NUM_CHUNKS = 10
 CHUNK_NAMES = tuple(f"data_batch_{k}.pkl" for k in range(NUM_CHUNKS))
 VALIDATION_NAME = "validation.pkl"
 TEST_NAME = "test.pkl"
+SUFFIXES = {".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp"}  # most pictures have one
 DEFAULT_PATH = "cifar/pickle-cifar-10"
 SIZES, MIRROR = b"num_cases_per_batch", b"mirror"  # entries of batches.meta beside those of CIFAR-10
 
@@ -160,13 +163,23 @@ def _command(directory: Path) -> str:
 
 def _missing(path: Path) -> DatasetError:
     directory = path.parent
-    is_none = os.path.isdir(directory) and not any(
-        os.path.lexists(directory / name) for name in CHUNK_NAMES
-    )
-    if is_none and (reader := find_reader(directory)):
+    begun = any(os.path.lexists(directory / name) for name in CHUNK_NAMES)
+    if not begun and (reader := _reader_of(directory)):
         source, made = (shlex.quote(f"{directory}{more}") for more in ("", "-subset"))
         return DatasetError(
             f"--data_path={directory} is no subset but {reader.form}: run `python dataset_maker.py "
             f"--input_dir={source} --data_path={made}` and say --data_path={made}"
         )
     return DatasetError(f"{path} is missing: run `{_command(directory)}`")
+
+
+def _reader_of(directory: Path) -> Reader | None:
+    """That of the data set in the place of a subset; None unless it surely is one."""
+    try:
+        reader = find_reader(directory)
+    except DatasetError:
+        return None
+    if reader and reader.read is picture_folders.read:
+        deep = (path for pattern in ("*/*", "*/*/*") for path in islice(directory.glob(pattern), 1000))
+        return reader if any(path.suffix.lower() in SUFFIXES for path in deep) else None
+    return reader

@@ -81,7 +81,7 @@ def draw_front(search: Search) -> Figure:
     if again:
         points = axes.scatter(
             [model.num_params for model in again], [search.accuracy(model) for model in again],
-            s=26, marker="s", color=AGAIN, zorder=3, label="mean of more runs",
+            s=26, marker="s", linewidths=0, color=AGAIN, zorder=3, label="mean of more runs",
         )  # fmt: skip
         points.set_urls([_link(model) for model in again])
     front = search.front()

@@ -69,7 +69,7 @@ class Classifier:
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Probabilities, float32 [n, classes], of images uint8 [n, 3 * S * S]."""
-        results = [np.zeros((0, len(self.network.class_names)), np.float32)]
+        results: list[np.ndarray] = [np.zeros((0, len(self.network.class_names)), np.float32)]
         batch_size = min(MAX_BATCH, MAX_BYTES // self.network.bytes_of_an_image)
         for i in range(0, len(images), batch_size):
             channels_last = standardise(images[i : i + batch_size]).transpose(0, 2, 3, 1)

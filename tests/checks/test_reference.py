@@ -1,3 +1,5 @@
+"""checks.reference: the network against numbers of the original, and what it says where they differ."""
+
 import json
 
 import pytest

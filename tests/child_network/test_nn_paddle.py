@@ -1,3 +1,5 @@
+"""Operations, the network, its data and its training, against formulas that are written down here."""
+
 import collections
 import contextlib
 import dataclasses
@@ -16,32 +18,12 @@ from autodl_design.child_network import augmentation, cpu_layers, network, opera
 from autodl_design.child_network.cpu_layers import ChannelsFirst, ChannelsLast
 from autodl_design.child_network.layers import Layers, static
 from autodl_design.search_space.architecture import Architecture
-from autodl_design.search_space.cells import decode
 from autodl_design.search_space.child import ChildConfig, check_fit
 from autodl_design.settings.fields import SettingsError
 from autodl_design.trainers.job import Diverged
 
 TINY = ChildConfig(width=8, num_cells=1, num_stages=2, epochs=3, T_0=3.0, warmup=1.0)
 ARCHITECTURE = Architecture.of([1, 6, 3, 8, 2, 4], [1, 1, 0, 0, 1, 1])
-
-
-def test_decode():
-    normal, reduction = decode([0, 1, 2, 9, 8, 7], [1, 1, 0, 0, 0, 1])
-    assert normal.operations == ("conv_1x1", "conv_3x3", "conv_5x5")
-    assert normal.inputs == ((), (0,), (0,))
-    assert normal.leaves == [1, 2]
-    assert reduction.operations == ("avgpool_5x5", "avgpool_3x3", "maxpool_5x5")
-    assert reduction.inputs == ((), (), (1,))
-    assert reduction.leaves == [0, 2]
-
-
-@pytest.mark.parametrize(
-    "tokens, adjvec",
-    [([0, 1, 2], [1]), ([0, 1], [1]), ([0, 10], []), ([0, -1], []), ([0] * 4, [0, 2]), ([], [])],
-)
-def test_decode_refuses(tokens, adjvec):
-    with pytest.raises(ValueError):
-        decode(tokens, adjvec)
 
 
 # --- Operations against NumPy, written from the definitions ------------------------------------------
@@ -283,6 +265,22 @@ def test_a_network_too_large_for_any_machine_is_refused(easy_subset):
     config = dataclasses.replace(TINY, width=4096, ratio=1)
     with pytest.raises(SettingsError, match="parameters, more than 200,000,000"):
         nn_paddle.train_child(ARCHITECTURE, easy_subset, config, 0)
+
+
+def test_classes_count_alike_where_they_differ_in_size():
+    labels = np.array([0, 0, 0, 0, 2])
+    assert nn_paddle.accuracy_of(np.array([0, 0, 0, 1, 0]), labels) == (3 / 4 + 0) / 2
+    assert nn_paddle.accuracy_of(np.zeros(4, int), np.array([0, 1, 0, 1])) == 0.5
+
+
+def test_images_that_may_not_be_mirrored_are_not(easy_subset):
+    letters = easy_subset._replace(mirror=False)
+    never = dataclasses.replace(TINY, random_flip_left_right=False)
+    results = [
+        nn_paddle.train_child(ARCHITECTURE, subset, config, seed=0).train_loss
+        for subset, config in ((letters, TINY), (easy_subset, never), (easy_subset, TINY))
+    ]
+    assert results[0] == results[1] != results[2]
 
 
 # --- On GPUs --------------------------------------------------------------------------------------

@@ -1,3 +1,5 @@
+"""The rewrites of a program: each leaves what it computes as it was."""
+
 from collections.abc import Callable
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""The REINFORCE agent: seeds, state, and a search loop around it."""
+
 import numpy as np
 import pytest
 

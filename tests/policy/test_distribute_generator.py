@@ -1,3 +1,5 @@
+"""Samples, log-probabilities and entropies of the two distributions."""
+
 import math
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""The LSTM, sampling and scoring, against the specification in plain NumPy."""
+
 import itertools
 import math
 

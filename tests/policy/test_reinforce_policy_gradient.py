@@ -1,3 +1,5 @@
+"""Loss, baseline and updates of REINFORCE."""
+
 import numpy as np
 import pytest
 

@@ -66,6 +66,12 @@ def test_rooms_and_scripts_import_in_one_direction():
     assert not wrong
 
 
+def test_every_room_and_script_is_in_the_plan_of_contributing():
+    plan = (ROOT / "CONTRIBUTING.md").read_text()
+    places = [*(f"`{PACKAGE}/{room}/`" for room in ROOMS), *(f"`{script}.py`" for script in SCRIPTS)]
+    assert [place for place in places if place not in plan] == []
+
+
 def test_the_package_imports_no_script():
     outside = {*SCRIPTS, *OUTSIDE, "tests"}
     wrong = [

@@ -1,3 +1,5 @@
+"""Statistics of a search that report.py shows."""
+
 import math
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""main.py as a user runs it: output, resuming, signals, mistakes."""
+
 import json
 import operator
 import re

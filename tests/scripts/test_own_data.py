@@ -175,7 +175,7 @@ def test_classes_may_differ_in_size_and_bad_pictures_be_skipped(tmp_path, capsys
     out = capsys.readouterr().out
     assert "57 images to train on, 7 to 26 per class, and 8 for validation" in out
     assert "Mirrored at random in training: no" in out
-    assert "Left out: 1 copies of other images; 2 pictures that cannot be read" in out
+    assert "Left out: copies of other images: 1; pictures that cannot be read: 2" in out
 
 
 def test_parts_of_their_own_become_those_of_the_subset(tmp_path):
@@ -242,6 +242,15 @@ def test_pictures_in_the_place_of_a_subset(shapes):
         DatasetError, match="is no subset but two .*: run `python dataset_maker.py --input_dir="
     ):
         load_subset(shapes)
+
+
+def test_a_folder_of_other_things_is_only_missing(tmp_path):
+    (tmp_path / "pickle-cifar-10").mkdir()
+    (tmp_path / "pickle-cifar-10" / "data_batch_0.pkl").write_bytes(b"x")
+    with pytest.raises(
+        DatasetError, match="/data_batch_0.pkl is missing: run `python dataset_maker.py --data"
+    ):
+        load_subset(tmp_path)
 
 
 def test_a_missing_subset_names_a_command_that_makes_it(tmp_path):

@@ -1,3 +1,5 @@
+"""report.py as a user runs it."""
+
 import json
 import os
 import re

@@ -1,3 +1,5 @@
+"""simple_main.py as a user runs it: it prints its lines, and the agent learns."""
+
 import re
 
 import pytest

@@ -1,3 +1,5 @@
+"""best.json: what is written is read again, and anything else is refused."""
+
 import dataclasses
 import json
 import os

@@ -1,3 +1,5 @@
+"""--trainers: which devices, how many trainers, and what is refused."""
+
 import os
 import sys
 

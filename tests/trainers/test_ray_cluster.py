@@ -1,3 +1,5 @@
+"""Trainers on a Ray cluster of two machines, which are processes here."""
+
 import dataclasses
 import json
 import pickle

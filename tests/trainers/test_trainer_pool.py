@@ -1,3 +1,5 @@
+"""The pool of trainer processes: results, and every way in which a trainer is lost."""
+
 import dataclasses
 import os
 import resource
