@@ -256,7 +256,7 @@ class SearchSettings:
 
     @classmethod
     def classes(cls) -> tuple[type[Settings], ...]:
-        return tuple(type(field.default) for field in dataclasses.fields(cls))
+        return tuple(type(getattr(cls, field.name)) for field in dataclasses.fields(cls))
 
     @property
     def groups(self) -> tuple[Settings, ...]:
