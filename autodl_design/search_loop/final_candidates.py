@@ -1,9 +1,9 @@
 """The final candidates: a search's most promising models, trained again to find the best of them.
 
 The highest of several hundred rewards, each of one training on few images, are mostly lucky. So only the
-first candidate is the model of the highest reward. The others are those that a regression on counts of edges
-and operations, fitted to all models of the search, ranks highest: it averages the luck of single trainings
-(agents/count_regression.py). Which ones they are follows from the history alone.
+first candidate is the model of the highest reward. The others are those that a regression on counts of
+edges and operations, fitted to all models of the search, ranks highest: it averages the luck of single
+trainings (agents/count_regression.py). Which ones they are follows from the history alone.
 
 LOG_DIR/final_candidates.jsonl gets a record a run, as soon as it is known.
 """
