@@ -28,6 +28,7 @@ from absl import flags
 import autodl
 import dataset_maker
 from autodl_design.agents.evolution import EvolutionAgent
+from autodl_design.agents.predictor import PredictorAgent
 from autodl_design.agents.random_search import RandomAgent
 from autodl_design.record.history import ModelRecord, RecordError
 from autodl_design.record.log_dir import LogDir
@@ -217,6 +218,14 @@ def make_agent(settings: SearchSettings) -> autodl.Agent:
             evolution.tournament_size,
             seed,
             policy.edge_probability,
+        )
+    if settings.search.agent == "predictor":
+        return PredictorAgent(
+            policy.num_nodes,
+            policy.num_tokens,
+            **dataclasses.asdict(settings.predictor),
+            seed=seed,
+            edge_probability=policy.edge_probability,
         )
     return autodl.AutoDLAgent.create(policy, seed)
 

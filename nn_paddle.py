@@ -193,7 +193,7 @@ class ChildTraining:
         return tuple(get_variable(name).item() / self.steps for name in ("loss_sum", "correct_sum"))
 
     def evaluate(self, images: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
-        """Accuracy, as `accuracy_of` has it, and mean loss on images uint8 [n, 3 * S * S] with labels [n]."""
+        """Accuracy (see `accuracy_of`) and mean loss on images uint8 [n, 3 * S * S] with labels [n]."""
         predicted, total_loss = np.zeros_like(labels), 0.0
         for i in range(0, len(images), EVALUATION_BATCH):
             part = slice(i, i + EVALUATION_BATCH)
