@@ -37,6 +37,7 @@ def train_candidates(reward: TrainingReward, count: int) -> None:
         writer.append(run)
         reward.write_best()
         progress.model_done(run)
+    writer.check()
     writer.close()
 
     candidates = {model.mid: model for model in best_of(record.known.values(), count)}
