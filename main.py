@@ -35,6 +35,7 @@ from autodl_design.record.log_dir import LogDir
 from autodl_design.record.reading import read_settings
 from autodl_design.record.search_record import SearchRecord
 from autodl_design.report_page.verdict import learning_lines
+from autodl_design.search_loop.best_file import write_best
 from autodl_design.search_loop.final_candidates import missing_runs, train_candidates
 from autodl_design.search_loop.progress import Progress
 from autodl_design.search_loop.settings import PRESETS, SearchSettings
@@ -157,6 +158,7 @@ def search(
     with SearchRecord(files.log_dir, decided, files.resume, remembered, earlier) as record:
         steps_done = record.checkpoint.step if record.checkpoint else 0
         if steps_done >= num_steps and not missing_runs(record, num_candidates):
+            write_best(record, settings.child, settings.run.seed)  # a stop may have come just before
             print(f"the search in {record.directory} is complete")
             return in_order(record)
         progress = Progress(
