@@ -28,12 +28,14 @@ from absl import flags
 import autodl
 import dataset_maker
 from autodl_design.agents.evolution import EvolutionAgent
+from autodl_design.agents.predictor import PredictorAgent
 from autodl_design.agents.random_search import RandomAgent
 from autodl_design.record.history import ModelRecord, RecordError
 from autodl_design.record.log_dir import LogDir
 from autodl_design.record.reading import read_settings
 from autodl_design.record.search_record import SearchRecord
 from autodl_design.report_page.verdict import learning_lines
+from autodl_design.search_loop.best_file import write_best
 from autodl_design.search_loop.final_candidates import missing_runs, train_candidates
 from autodl_design.search_loop.progress import Progress
 from autodl_design.search_loop.settings import PRESETS, SearchSettings
@@ -156,6 +158,7 @@ def search(
     with SearchRecord(files.log_dir, decided, files.resume, remembered, earlier) as record:
         steps_done = record.checkpoint.step if record.checkpoint else 0
         if steps_done >= num_steps and not missing_runs(record, num_candidates):
+            write_best(record, settings.child, settings.run.seed)  # a stop may have come just before
             print(f"the search in {record.directory} is complete")
             return in_order(record)
         progress = Progress(
@@ -215,6 +218,14 @@ def make_agent(settings: SearchSettings) -> autodl.Agent:
             evolution.tournament_size,
             seed,
             policy.edge_probability,
+        )
+    if settings.search.agent == "predictor":
+        return PredictorAgent(
+            policy.num_nodes,
+            policy.num_tokens,
+            **dataclasses.asdict(settings.predictor),
+            seed=seed,
+            edge_probability=policy.edge_probability,
         )
     return autodl.AutoDLAgent.create(policy, seed)
 

@@ -39,6 +39,7 @@ def main(arguments: list[str]) -> None:
     agent = autodl.AutoDLAgent.create(policy, run.seed)
     for done in autodl.search(agent, count_ones, run.batch_size, num_steps=run.num_models + 1):
         if done.step % 10 == 0:
+            # What the original prints; its "mid" is the number of the update here, not of a model.
             print(f"mid={done.step}, average rewards={done.rewards.mean():.3f}", flush=True)
 
 

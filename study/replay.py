@@ -31,6 +31,7 @@ from autodl_design.search_loop.settings import (
     PRESETS,
     EvolutionConfig,
     PolicyConfig,
+    PredictorConfig,
     RunConfig,
     SearchConfig,
     SearchSettings,
@@ -49,7 +50,9 @@ from study.statistics import mean_and_error, tau_b
 class ReplayConfig(Settings):
     """The replays"""
 
-    agent: str = setting("reinforce", "Who proposes.", choices=("reinforce", "evolution", "random", "tpe"))
+    agent: str = setting(
+        "reinforce", "Who proposes.", choices=("reinforce", "evolution", "predictor", "random", "tpe")
+    )
     histories: str = setting(
         str(SMALL), "Directories of searches.zip to which the surrogate is fitted, separated by commas."
     )
@@ -57,6 +60,9 @@ class ReplayConfig(Settings):
     noise: float = setting(
         0.02, "Standard deviation of the accuracy between trainings of one network.", low=0, high=1
     )
+
+
+GROUPS = (ReplayConfig, RunConfig, PolicyConfig, EvolutionConfig, PredictorConfig)
 
 
 def features(architecture: Architecture) -> np.ndarray:
@@ -167,11 +173,10 @@ def fit_of_others(searches: list[list[ModelRecord]]) -> float:
 
 
 def main(arguments: list[str]) -> None:
-    classes = (ReplayConfig, RunConfig, PolicyConfig, EvolutionConfig)
-    config, run, policy, evolution = map(from_flags, classes)
+    config, run, policy, evolution, predictor = map(from_flags, GROUPS)
     is_tpe = config.agent == "tpe"  # which main.py does not have
     search = SearchConfig(agent="random" if is_tpe else config.agent)
-    settings = SearchSettings(search, run, policy=policy, evolution=evolution)
+    settings = SearchSettings(search, run, policy=policy, evolution=evolution, predictor=predictor)
     make = tpe_maker() if is_tpe else search_script.make_agent
     archives = [read_searches(Path(directory)) for directory in config.histories.split(",")]
     searches = [
@@ -205,7 +210,6 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    groups = (ReplayConfig, RunConfig, PolicyConfig, EvolutionConfig)
     small = PRESETS["small"]
-    define_flags(*groups, num_models=small["num_models"], edge_probability=small["edge_probability"])
-    command_line.start(main, groups, ERRORS)
+    define_flags(*GROUPS, num_models=small["num_models"], edge_probability=small["edge_probability"])
+    command_line.start(main, GROUPS, ERRORS)

@@ -1,6 +1,8 @@
 """Data and trained models that tests of several files read, made once."""
 
+import contextlib
 import gc
+import io
 import os
 import signal
 from pathlib import Path
@@ -8,12 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from helpers import run
 from model_records import ADJVEC, TOKENS
 
 from autodl_design.search_space.architecture_file import Architecture, write_architecture
 from autodl_design.search_space.child import ChildConfig
-from dataset_maker import Subset
+from dataset_maker import Subset, SubsetConfig, make_subset
 
 # On a machine without CUDA, builds of Paddle for GPUs warn on standard error that they miss it; see
 # autodl_design/backend/paddle_backend.py. The commands that tests run inherit this.
@@ -61,9 +62,9 @@ def pytest_collection_finish():
 
 @pytest.fixture(scope="session")
 def digits_path(tmp_path_factory) -> Path:
-    """The offline stand-in, as a user makes it."""
+    """The offline stand-in."""
     path = tmp_path_factory.mktemp("data") / "digits"
-    run("dataset_maker.py", "--source=digits", f"--output_dir={path}", check=True)
+    make_subset(SubsetConfig(source="digits", data_path=str(path)))
     return path
 
 
@@ -98,9 +99,11 @@ def best_json(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def trained(best_json, digits_path, tmp_path_factory) -> Trained:
-    """What `python retrain.py --epochs=6` makes of it."""
+    """What `python retrain.py --epochs=6` makes of it, in this process."""
+    from retrain import RetrainConfig, retrain  # imports Paddle, which most files do not need
+
     directory = tmp_path_factory.mktemp("retrained")
-    flags = [f"--architecture={best_json}", f"--data_path={digits_path}", f"--output_dir={directory}"]
-    result = run("retrain.py", *flags, "--epochs=6")
-    assert result.returncode == 0, result.stderr
-    return Trained(directory, result.stdout)
+    paths = {"architecture": best_json, "data_path": digits_path, "output_dir": directory}
+    with contextlib.redirect_stdout(io.StringIO()) as output:
+        retrain(RetrainConfig(**{name: str(path) for name, path in paths.items()}, epochs=6))
+    return Trained(directory, output.getvalue())

@@ -18,6 +18,60 @@ from autodl_design.agents.random_search import random_architectures
 from autodl_design.checked_io.files import check_arrays
 
 
+def mutated(
+    rng: np.random.Generator,
+    tokens: np.ndarray,
+    adjvec: np.ndarray,
+    num_tokens: int,
+    edge_probability: float,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Each row with one change: with probability 1/2 a node takes another operation, else an edge appears
+    or disappears, in such shares that rows which are not selected keep their density."""
+    tokens, adjvec = tokens.copy(), adjvec.copy()
+    changes_token = rng.random(len(tokens)) < 0.5
+    if num_tokens == 1:
+        changes_token[:] = False
+    if not adjvec.shape[1]:  # one node a cell, no edges
+        changes_token[:] = True
+    rows, others = np.flatnonzero(changes_token), np.flatnonzero(~changes_token)
+    places = rng.integers(0, tokens.shape[1], len(rows))
+    shifts = rng.integers(1, num_tokens, len(rows))
+    tokens[rows, places] = (tokens[rows, places] + shifts) % num_tokens
+    # An edge that is drawn anew until one changes: of density p, p (1 - p) of all edges appear and
+    # (1 - p) p disappear.
+    p = edge_probability
+    while len(others):
+        places = rng.integers(0, adjvec.shape[1], len(others))
+        weights = np.where(adjvec[others, places], 1 - p, p) / max(p, 1 - p)
+        accepted = rng.random(len(others)) < weights
+        adjvec[others[accepted], places[accepted]] ^= 1
+        others = others[~accepted]
+    return tokens, adjvec
+
+
+def checked_models(
+    state: dict[str, Any], num_nodes: int, num_tokens: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The tokens [M, 2N], adjvec [M, N(N-1)] and rewards [M] of an agent's state that consists of models.
+    Raises ValueError where it is none."""
+    saved = state["tensors"]
+    count = len(saved["rewards"]) if np.ndim(saved.get("rewards")) == 1 else 0
+    check_arrays(
+        saved,
+        {
+            "tokens": np.zeros((count, 2 * num_nodes), np.int64),
+            "adjvec": np.zeros((count, num_nodes * (num_nodes - 1)), np.int64),
+            "rewards": np.zeros(count),
+        },
+    )
+    for name, end in (("tokens", num_tokens), ("adjvec", 2)):
+        if ((saved[name] < 0) | (saved[name] >= end)).any():
+            raise ValueError(f"array {name} holds numbers outside 0 .. {end - 1}")
+    if not np.isfinite(saved["rewards"]).all():
+        raise ValueError("array rewards holds numbers that are not finite")
+    return saved["tokens"], saved["adjvec"], saved["rewards"]
+
+
 class EvolutionAgent:
     """See agent.Agent for the methods."""
 
@@ -52,32 +106,9 @@ class EvolutionAgent:
         tournaments = rng.integers(0, members, (batch_size, self.tournament_size))
         winners = self.rewards[tournaments].argmax(axis=1)
         parents = tournaments[np.arange(batch_size), winners]
-        return self._mutated(rng, self.tokens[parents], self.adjvec[parents])
-
-    def _mutated(
-        self, rng: np.random.Generator, tokens: np.ndarray, adjvec: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Each row with one change: with probability 1/2 a node takes another operation, else an edge
-        appears or disappears, in such shares that rows which are not selected keep their density."""
-        changes_token = rng.random(len(tokens)) < 0.5
-        if self.num_tokens == 1:
-            changes_token[:] = False
-        if self.num_nodes == 1:  # no edges
-            changes_token[:] = True
-        rows, others = np.flatnonzero(changes_token), np.flatnonzero(~changes_token)
-        places = rng.integers(0, tokens.shape[1], len(rows))
-        shifts = rng.integers(1, self.num_tokens, len(rows))
-        tokens[rows, places] = (tokens[rows, places] + shifts) % self.num_tokens
-        # An edge that is drawn anew until one changes: of density p, p (1 - p) of all edges appear and
-        # (1 - p) p disappear.
-        p = self.edge_probability
-        while len(others):
-            places = rng.integers(0, adjvec.shape[1], len(others))
-            weights = np.where(adjvec[others, places], 1 - p, p) / max(p, 1 - p)
-            accepted = rng.random(len(others)) < weights
-            adjvec[others[accepted], places[accepted]] ^= 1
-            others = others[~accepted]
-        return tokens, adjvec
+        return mutated(
+            rng, self.tokens[parents], self.adjvec[parents], self.num_tokens, self.edge_probability
+        )
 
     def learn(self, tokens: np.ndarray, adjvec: np.ndarray, rewards: np.ndarray) -> None:
         """Raises ValueError if a reward is not finite, since tournaments could not be decided after it."""
@@ -95,21 +126,7 @@ class EvolutionAgent:
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Raises ValueError, and changes nothing, where the state is not one of such an agent."""
-        saved = state["tensors"]
-        members = len(saved["rewards"]) if np.ndim(saved.get("rewards")) == 1 else 0
-        check_arrays(
-            saved,
-            {
-                "tokens": np.zeros((members, 2 * self.num_nodes), np.int64),
-                "adjvec": np.zeros((members, self.num_nodes * (self.num_nodes - 1)), np.int64),
-                "rewards": np.zeros(members),
-            },
-        )
-        if members > self.population_size:
-            raise ValueError(f"a population of {members}, not of {self.population_size} at most")
-        for name, end in (("tokens", self.num_tokens), ("adjvec", 2)):
-            if ((saved[name] < 0) | (saved[name] >= end)).any():
-                raise ValueError(f"array {name} holds numbers outside 0 .. {end - 1}")
-        if not np.isfinite(saved["rewards"]).all():
-            raise ValueError("array rewards holds numbers that are not finite")
-        self.tokens, self.adjvec, self.rewards = saved["tokens"], saved["adjvec"], saved["rewards"]
+        tokens, adjvec, rewards = checked_models(state, self.num_nodes, self.num_tokens)
+        if len(rewards) > self.population_size:
+            raise ValueError(f"a population of {len(rewards)}, not of {self.population_size} at most")
+        self.tokens, self.adjvec, self.rewards = tokens, adjvec, rewards

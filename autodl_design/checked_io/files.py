@@ -1,9 +1,9 @@
 """Files that a crash cannot spoil: written whole or not at all, or grown line by line.
 
-A crash can tear the last line of the latter; it is left out when a file is read and cut off when it is
-opened to grow. Only regular files are opened, and a file costs no more memory than about twice its size,
-whatever it says of itself. Several processes may write one file: each writes all of it, and the last one
-that is done wins.
+A crash can tear the last line of the latter; it is left out when a file is read, and cut off when it is
+opened to grow, where it can be nothing else. Only regular files are opened, and a file costs no more memory
+than about twice its size, whatever it says of itself. Several processes may write one file: each writes all
+of it, and the last one that is done wins.
 """
 
 import errno
@@ -14,8 +14,8 @@ import re
 import secrets
 import time
 import zipfile
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -24,6 +24,7 @@ import numpy as np
 from autodl_design.checked_io.regular_files import check_regular, open_regular
 
 MAX_TEXT = 2**24  # bytes of a JSON file or of a line, far more than a search ever writes
+MAX_TORN = 2**18  # bytes of a torn line; the longest record of a model has half of them
 BLOCK = 2**16
 
 
@@ -121,18 +122,75 @@ def whole_lines(path: Path) -> Iterator[bytes]:
                 yield line
 
 
-def open_to_grow(path: Path) -> io.BufferedWriter:
-    """To append lines to; a torn last one is cut off. The file is made where there is none."""
-    made = not path.exists()
-    file = open_regular(path, "ab")
-    try:
-        if made:
-            sync_directory(path.parent)
-        file.truncate(_end_of_whole_lines(path))
-    except BaseException:
-        file.close()
-        raise
-    return file
+class GrowingFile:
+    """To append lines to; a torn last one is cut off, and a copy of it stays in NAME.torn. The file is made
+    where there is none.
+
+    is_start: whether bytes can be the start of a line of such a file, so that another file, or what
+        somebody wrote into it, is never taken for a torn line.
+
+    Raises OSError, which names a file, where it cannot be opened, where its end is no torn line, and where
+    it cannot be written.
+    """
+
+    def __init__(self, path: Path, is_start: Callable[[bytes], bool]):
+        self.path = path
+        made = not path.exists()
+        with ExitStack() as stack:
+            self._file = stack.enter_context(open_regular(path, "ab"))
+            self._reader = stack.enter_context(open_regular(path))
+            if made:
+                sync_directory(path.parent)
+            elif torn := torn_line(path, is_start):
+                with open_regular(path.with_name(f"{path.name}.torn"), "ab") as copy:
+                    write_to_disk(copy, torn + b"\n")
+                self._file.truncate(os.fstat(self._file.fileno()).st_size - len(torn))
+            stack.pop_all()  # stay open
+
+    def append(self, line: bytes) -> None:
+        write_to_disk(self._file, line)
+        self.check()
+
+    def check(self) -> None:
+        """Raises OSError where the name belongs to another file by now; no line is lost then, and the text
+        says where all of them are."""
+        own = os.fstat(self._file.fileno())
+        with suppress(FileNotFoundError):
+            if os.path.samestat(own, os.stat(self.path)):
+                return
+        place = "the file that had this name before: give it its name back"
+        if own.st_nlink == 0:
+            kept = self.path.with_name(f"{self.path.name}.kept")
+            self._reader.seek(0)
+            write_whole(kept, self._reader.read())
+            place = f"{kept.name}: give it the name {self.path.name}"
+        raise OSError(
+            errno.ESTALE,
+            "was replaced or moved while it was written to, as some editors and sed -i do; all lines are "
+            f"in {place}, and --resume goes on",
+            os.fspath(self.path),
+        )
+
+    def close(self) -> None:
+        self._reader.close()
+        with suppress(OSError):  # of what a full disk did not take, which is known already
+            self._file.close()
+
+
+def torn_line(path: Path, is_start: Callable[[bytes], bool]) -> bytes:
+    """What stands behind the last line end. A crash may leave a part of a line there, and zeros. Raises
+    OSError where it is anything else."""
+    with open_regular(path) as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(_end_of_whole_lines(path))
+        torn = file.read(MAX_TORN + 1) if file.tell() < size else b""
+    if len(torn) > MAX_TORN or not is_start(torn.rstrip(b"\0")):
+        raise OSError(
+            errno.EINVAL,
+            "what stands behind its last line end is not the start of a line of such a file; take it out",
+            os.fspath(path),
+        )
+    return torn
 
 
 def _end_of_whole_lines(path: Path) -> int:

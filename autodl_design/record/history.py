@@ -11,11 +11,10 @@ their run. Needs neither Paddle nor PARL.
 import json
 import reprlib
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from autodl_design.checked_io.files import open_to_grow, read_json_lines, write_to_disk
+from autodl_design.checked_io.files import GrowingFile, read_json_lines, torn_line
 from autodl_design.search_space.architecture import Architecture
 
 STATUSES = ("ok", "cached", "failed")
@@ -166,16 +165,18 @@ def _read(path: Path) -> list[ModelRecord]:
 
 
 class HistoryWriter:
-    """Appends to a history, which is made where there is none; a torn last line is cut off.
+    """Appends to a history, which is made where there is none; a torn last line is cut off, and a copy
+    stays in NAME.torn.
 
-    Raises RecordError where the file cannot be opened or written, and for a record that `read_history`
+    Raises RecordError where the file cannot be opened or written, where its name belongs to another file by
+    now, and for a record that `read_history`
     would refuse, of which it writes nothing.
     """
 
     def __init__(self, path: Path):
         self.path = path
         try:
-            self.file = open_to_grow(path)
+            self.file = GrowingFile(path, _is_start)
         except OSError as error:
             raise RecordError(f"{path}: {error.strerror}") from error
 
@@ -183,12 +184,34 @@ class HistoryWriter:
         content = model.to_json()
         try:
             from_json(content)
-            write_to_disk(self.file, json.dumps(content).encode() + b"\n")
+            self.file.append(json.dumps(content).encode() + b"\n")
         except OSError as error:
             raise RecordError(f"{self.path}: {error.strerror}") from error
         except ValueError as error:
             raise RecordError(f"{self.path}: model {model.mid} is not written: {error}") from error
 
+    def check(self) -> None:
+        """Raises RecordError where the file's name belongs to another file by now."""
+        try:
+            self.file.check()
+        except OSError as error:
+            raise RecordError(f"{self.path}: {error.strerror}") from error
+
     def close(self) -> None:
-        with suppress(OSError):  # of what a full disk did not take, which is known already
-            self.file.close()
+        self.file.close()
+
+
+def check_end(path: Path) -> None:
+    """Raises RecordError where a `HistoryWriter` would not go on with the file; changes nothing."""
+    try:
+        torn_line(path, _is_start)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise RecordError(f"{path}: {error.strerror}") from error
+
+
+def _is_start(line: bytes) -> bool:
+    """Of a record, as `ModelRecord.to_json` orders its fields."""
+    begins = b'{"mid"'
+    return begins.startswith(line[: len(begins)]) and (not line or line.isascii())

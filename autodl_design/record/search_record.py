@@ -6,8 +6,9 @@
                           adjvecs; the newest two are kept
     lock                  held while a process works here, and free as soon as it ends, however it ends
 
-A history's last line may be torn by a crash; it is dropped, and its model trained again. What is damaged in
-any other way, or no file at all, is refused before anything is changed.
+A history's last line may be torn by a crash; it is dropped (a copy stays in history.jsonl.torn), and its
+model trained again. What is damaged in any other way, or no file at all, is refused before anything is
+changed; and a search ends where another file takes the place of its history.
 """
 
 import json
@@ -23,7 +24,7 @@ from autodl_design.checked_io.files import write_whole
 from autodl_design.checked_io.locks import lock
 from autodl_design.checked_io.regular_files import open_regular
 from autodl_design.record.checkpoints import Checkpoint, checkpoint_paths, read_checkpoint, write_checkpoint
-from autodl_design.record.history import HistoryWriter, ModelRecord, RecordError, read_history
+from autodl_design.record.history import HistoryWriter, ModelRecord, RecordError, check_end, read_history
 from autodl_design.record.log_dir import LogDir
 from autodl_design.record.reading import read_settings
 from autodl_design.search_space.architecture import Architecture
@@ -97,6 +98,8 @@ class SearchRecord:
                     f"--log_dir={self.directory} holds a search of {len(self.known)} models: go on with it "
                     "by --resume, or name another directory"
                 )
+            check_end(files.history)
+            check_end(files.final_candidates)
             self._compare(settings, remembered, earlier)
             self.checkpoint = self._newest_checkpoint()
         write_whole(files.settings, json.dumps({**settings, **remembered}, indent=1).encode())
@@ -147,6 +150,7 @@ class SearchRecord:
         Raises RecordError on a full disk, and where a resumed agent proposes others than before.
         """
         self._compare_architectures(step, tokens, adjvec)
+        self.history.check()  # a checkpoint comes after no model that is missing there
         try:
             write_checkpoint(self.directory, Checkpoint(step, state, tokens, adjvec))
         except OSError as error:

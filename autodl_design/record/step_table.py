@@ -10,10 +10,9 @@ import io
 import math
 import reprlib
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 
-from autodl_design.checked_io.files import open_to_grow, whole_lines, write_to_disk, write_whole
+from autodl_design.checked_io.files import GrowingFile, torn_line, whole_lines, write_whole
 from autodl_design.record.history import RecordError
 
 FIELDS = (
@@ -51,21 +50,27 @@ class StepsWriter:
         rows = _read(path) if path.exists() else []
         kept = [line for line, row in rows if row["step"] < first_step]
         try:
+            if path.exists():
+                torn_line(path, _is_start)  # refuses what is none, before the file is written anew
             write_whole(path, b"".join([_line(FIELDS), *kept]))
-            self.file = open_to_grow(path)
+            self.file = GrowingFile(path, _is_start)
         except OSError as error:
             raise RecordError(f"{error.filename}: {error.strerror}") from error
 
     def add(self, row: dict[str, float]) -> None:
         """row: FIELDS, of which those of LEARNED may be missing."""
         try:
-            write_to_disk(self.file, _line([row.get(name, "") for name in FIELDS]))
+            self.file.append(_line([row.get(name, "") for name in FIELDS]))
         except OSError as error:
             raise RecordError(f"{self.path}: {error.strerror}") from error
 
     def close(self) -> None:
-        with suppress(OSError):  # of what a full disk did not take, which is known already
-            self.file.close()
+        self.file.close()
+
+
+def _is_start(line: bytes) -> bool:
+    """Of a row of numbers, or of the header."""
+    return _line(FIELDS).startswith(line) or not line.strip(b"0123456789.,e+-naif\r")
 
 
 def _line(cells: Iterable[object]) -> bytes:

@@ -3,7 +3,7 @@
 LOG_DIR/final_candidates.jsonl gets a record a run, as soon as it is known.
 """
 
-from autodl_design.record.best import best_of, read_final_means, runs_text
+from autodl_design.record.best import best_of, read_final_means, runs_text, the_best
 from autodl_design.record.history import HistoryWriter, ModelRecord, RecordError, read_final_runs
 from autodl_design.record.search_record import SearchRecord
 from autodl_design.search_loop.training_reward import TrainingReward
@@ -26,7 +26,7 @@ def missing_runs(record: SearchRecord, count: int) -> list[Job]:
 
 def train_candidates(reward: TrainingReward, count: int) -> None:
     """Train the best `count` models of a search RUNS times more, from other random numbers, and rank them
-    by the mean of these runs. best.json gets the first of them."""
+    by the mean of these runs. best.json follows after each run."""
     record, progress = reward.record, reward.progress
     jobs = missing_runs(record, count)
     progress.begin_phase(len(jobs))
@@ -35,7 +35,9 @@ def train_candidates(reward: TrainingReward, count: int) -> None:
         model = record.known[job.mid]
         run = reward.model_record(model.step, job, outcome)._replace(run=job.run, network=model.network)
         writer.append(run)
+        reward.write_best()
         progress.model_done(run)
+    writer.check()
     writer.close()
 
     candidates = {model.mid: model for model in best_of(record.known.values(), count)}
@@ -47,10 +49,10 @@ def train_candidates(reward: TrainingReward, count: int) -> None:
         progress.print(
             f"  model {final.mid}: mean {final.mean:.3f} ({runs}); in the search {in_search:.3f}"
         )
-    first = ranking[0]
-    best = candidates[first.mid]._replace(accuracy=first.mean)
-    reward.write_best(best, accuracy_of=f"the mean of {RUNS} runs after the search")
-    progress.print(f"{record.files.best} is model {first.mid} now, the first of them")
+    best = the_best(record.directory, list(record.known.values()))
+    assert best is not None  # since there are candidates
+    place = "the first of them" if best.model.mid == ranking[0].mid else "a candidate of an earlier time"
+    progress.print(f"{record.files.best} is model {best.model.mid} now, {place}")
 
 
 def _known_runs(record: SearchRecord) -> list[ModelRecord]:

@@ -43,8 +43,8 @@ class SearchConfig(Settings):
 
     agent: str = setting(
         "reinforce",
-        "Who proposes architectures; regularised evolution and random search are baselines.",
-        choices=("reinforce", "evolution", "random"),
+        "Who proposes architectures; regularised evolution, a predictor and random search are baselines.",
+        choices=("reinforce", "evolution", "predictor", "random"),
     )
     cache: bool = setting(
         True, "Whether an architecture that describes a network already trained gets that one's accuracy."
@@ -188,6 +188,25 @@ class EvolutionConfig(Settings):
 
 
 @dataclasses.dataclass(frozen=True)
+class PredictorConfig(Settings):
+    """Regression on counts (--agent=predictor)"""
+
+    first_random: int = setting(
+        50, "Random architectures before the first prediction.", low=1, high=100_000
+    )
+    pool_size: int = setting(
+        1000,
+        "Candidates for each batch: half of them random, half mutations of the best models.",
+        low=2,
+        high=1_000_000,
+    )
+    num_parents: int = setting(20, "Best models whose mutations are candidates.", low=1, high=100_000)
+    random_share: float = setting(
+        0.2, "Share of each batch that is random, whatever is predicted.", low=0, high=1
+    )
+
+
+@dataclasses.dataclass(frozen=True)
 class TrainersConfig(Settings):
     """Trainers"""
 
@@ -231,6 +250,7 @@ class SearchSettings:
     trainers: TrainersConfig = TrainersConfig()
     policy: PolicyConfig = PolicyConfig()
     evolution: EvolutionConfig = EvolutionConfig()
+    predictor: PredictorConfig = PredictorConfig()
     child: ChildConfig = ChildConfig()
 
     def __post_init__(self) -> None:
@@ -238,8 +258,11 @@ class SearchSettings:
             raise SettingsError(
                 f"num_tokens {self.policy.num_tokens}: there are {len(OPERATION_NAMES)} operations"
             )
-        if self.search.agent == "evolution" and self.policy.num_nodes == self.policy.num_tokens == 1:
-            raise SettingsError("--agent=evolution: one node and one operation leave nothing to change")
+        mutates = self.search.agent in ("evolution", "predictor")
+        if mutates and self.policy.num_nodes == self.policy.num_tokens == 1:
+            raise SettingsError(
+                f"--agent={self.search.agent}: one node and one operation leave nothing to change"
+            )
         check_batch_size(self.run, self.policy)
 
     @classmethod
@@ -256,7 +279,7 @@ class SearchSettings:
 
     @classmethod
     def classes(cls) -> tuple[type[Settings], ...]:
-        return tuple(type(field.default) for field in dataclasses.fields(cls))
+        return tuple(type(getattr(cls, field.name)) for field in dataclasses.fields(cls))
 
     @property
     def groups(self) -> tuple[Settings, ...]:
@@ -270,6 +293,7 @@ class SearchSettings:
             for field in dataclasses.fields(group)
             if not field.metadata["free"]
             and (group is not self.evolution or self.search.agent == "evolution")
+            and (group is not self.predictor or self.search.agent == "predictor")
         }
 
     def to_remember(self) -> dict[str, Any]:

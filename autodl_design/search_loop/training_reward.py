@@ -11,8 +11,8 @@ import numpy as np
 from autodl_design.record.best import best_of
 from autodl_design.record.history import ModelRecord
 from autodl_design.record.search_record import SearchRecord
+from autodl_design.search_loop.best_file import write_best
 from autodl_design.search_loop.progress import Progress
-from autodl_design.search_space import architecture_file
 from autodl_design.search_space.architecture import Architecture
 from autodl_design.search_space.child import ChildConfig
 from autodl_design.trainers.job import Job, Outcome, Trainers
@@ -38,7 +38,7 @@ def accuracy_less_parameters(params_penalty: float) -> RewardOf:
 class TrainingReward:
     """The reward of an architecture is that of the network it describes, once trained.
 
-    LOG_DIR/best.json holds the architecture of the highest reward so far, with `config` and `seed`.
+    LOG_DIR/best.json holds the best architecture so far, with `config` and `seed`.
 
     Models that the record knows, from before a search was interrupted, are not trained again. If `cache`,
     an architecture that describes a network already trained is not trained either; it gets that network's
@@ -69,7 +69,8 @@ class TrainingReward:
             self._remember(model)
         self.best: ModelRecord | None = None
         for model in best_of(record.known.values(), 1):
-            self._keep_best(model)
+            self.best = model
+        self.write_best()
 
     def __call__(self, step: int, tokens: np.ndarray, adjvec: np.ndarray) -> np.ndarray:
         """Rewards [B] of a step's architectures, row by row; raises SearchError where all failed."""
@@ -107,24 +108,16 @@ class TrainingReward:
         self.record.append(model)
         self._remember(model)
         if model.trained and (self.best is None or model.reward > self.best.reward):
-            self._keep_best(model)
+            self.best = model
+            self.write_best()
         self.progress.model_done(model)
 
     def _remember(self, model: ModelRecord) -> None:
         if model.trained and model.network:
             self.trained[model.network] = model.mid
 
-    def _keep_best(self, model: ModelRecord) -> None:
-        self.best = model
-        self.write_best(model)
-
-    def write_best(self, model: ModelRecord, accuracy_of: str = "one run") -> None:
-        """LOG_DIR/best.json; accuracy_of: see `write_architecture`."""
-        found = architecture_file.Architecture(
-            *map(list, model.architecture), model.mid, self.seed, model.accuracy, self.config
-        )
-        path = self.record.files.best
-        architecture_file.write_architecture(path, found, model.num_params, accuracy_of)
+    def write_best(self) -> None:
+        write_best(self.record, self.config, self.seed)
 
     def model_record(self, step: int, job: Job, outcome: Outcome) -> ModelRecord:
         return model_record(step, job, outcome, self.reward_of, self.failed_reward)

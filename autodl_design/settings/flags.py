@@ -3,6 +3,7 @@
 import dataclasses
 import shutil
 import textwrap
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from absl import flags
@@ -12,7 +13,7 @@ from autodl_design.settings.fields import Settings, fault_of, kind_of
 FLAGS = flags.FLAGS
 SomeSettings = TypeVar("SomeSettings", bound=Settings)
 
-DEFINE = {
+DEFINE: dict[type, Callable[..., Any]] = {
     int: flags.DEFINE_integer,
     float: flags.DEFINE_float,
     bool: flags.DEFINE_boolean,

@@ -53,8 +53,9 @@ def find_devices(trainers: str) -> list[str]:
     if match := _CPU_TRAINERS.fullmatch(trainers):
         return [CPU] * int(match[1])
     kind, _, detail = trainers.partition(":")
-    items = [_GPU_TRAINERS.fullmatch(item) for item in detail.split(",")]
-    if kind != "gpu" or not all(items):
+    texts = detail.split(",")
+    items = [match for match in map(_GPU_TRAINERS.fullmatch, texts) if match]
+    if kind != "gpu" or len(items) < len(texts):
         raise DevicesError(f"--trainers={trainers} is neither auto nor like cpu:2, gpu:1,2 or gpu:1x3")
     if not paddle.is_compiled_with_cuda():
         raise DevicesError(

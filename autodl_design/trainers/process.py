@@ -10,6 +10,10 @@ from autodl_design.backend.programs import check_gpu
 from autodl_design.trainers.devices import CPU
 from autodl_design.trainers.job import Epoch, Job, Outcome, Train, attempt
 
+# Of this process, where it is a trainer's.
+_epochs: Connection
+_train: Train
+
 
 def environment(device: str, deterministic: bool = True) -> dict[str, str]:
     """Environment variables with which a trainer starts, besides those of backend/paddle_backend.py.
@@ -59,5 +63,7 @@ def train(job: Job) -> Outcome:
 
 
 def _die_with_parent() -> None:
-    multiprocessing.parent_process().join()
+    parent = multiprocessing.parent_process()
+    assert parent is not None  # this process was started by another
+    parent.join()
     os._exit(1)

@@ -126,7 +126,7 @@ def _survey(address: str) -> Cluster:
             f"--cluster={address}: a model takes {TRAINER_MEMORY / 2**30:g} GiB of memory and a "
             f"{'GPU' if 'GPU' in need else 'CPU core'}, and no machine has that; see `ray status`"
         )
-    resources = {"num_cpus": 1, "num_gpus": need.get("GPU", 0), "memory": TRAINER_MEMORY}
+    resources: dict[str, float] = {"num_cpus": 1, "num_gpus": need.get("GPU", 0), "memory": TRAINER_MEMORY}
     return Cluster(resources, f"{sum(trainers)} trainers on {len(nodes)} machines of {address}")
 
 

@@ -217,8 +217,8 @@ def test_other_sizes_are_not_resumed_and_other_agents_do_not_know_them(tmp_path)
     main.search(random, trainers=PseudoTrainers())
     saved = json.loads((tmp_path / "random/search.json").read_text())
     assert "population_size" not in saved and "tournament_size" not in saved
-    longer = dataclasses.replace(random.search, resume=True)
-    main.search(dataclasses.replace(random, search=longer), trainers=PseudoTrainers())
+    longer = dataclasses.replace(random.files, resume=True)
+    main.search(dataclasses.replace(random, files=longer), trainers=PseudoTrainers())
 
 
 def test_a_search_space_of_one_architecture_is_refused():

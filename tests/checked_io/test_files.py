@@ -14,8 +14,9 @@ from helpers import limited_file_size
 
 from autodl_design.checked_io import files
 from autodl_design.checked_io.files import (
+    BLOCK,
     MAX_TEXT,
-    open_to_grow,
+    GrowingFile,
     read_arrays,
     read_json,
     whole_lines,
@@ -115,7 +116,7 @@ def test_names_of_files_reach_the_disk(path, monkeypatch):
     write_whole(path, b"content")
     assert calls == ["file", "renamed", "directory"]
     calls.clear()
-    open_to_grow(path.with_name("grows")).close()
+    GrowingFile(path.with_name("grows"), is_start).close()
     assert calls == ["directory"]
 
 
@@ -128,21 +129,60 @@ def test_a_directory_that_may_not_be_read_is_written_to(path):
     assert path.read_bytes() == b"content"
 
 
+def is_start(line):
+    return b"line"[: len(line)] == line[:4]
+
+
 def test_lines_are_whole_and_grow(path):
     for _ in range(2):
-        with open_to_grow(path) as file:
-            file.write(b"one\ntorn")
-    assert path.read_bytes() == b"one\none\ntorn"
-    assert list(whole_lines(path)) == [b"one\n", b"one\n"]
+        file = GrowingFile(path, is_start)
+        file.append(b"line 1\nlin")
+        file.close()
+    assert path.read_bytes() == b"line 1\nline 1\nlin"
+    assert list(whole_lines(path)) == [b"line 1\n", b"line 1\n"]
+    assert path.with_name("file.torn").read_bytes() == b"lin\n"
 
 
-def test_a_torn_line_of_many_blocks_is_cut_off(path):
-    path.write_bytes(b"one\n" + b"x" * 200_000)
-    open_to_grow(path).close()
-    assert path.read_bytes() == b"one\n"
-    path.write_bytes(b"x" * 200_000)
-    open_to_grow(path).close()
-    assert path.read_bytes() == b""
+@pytest.mark.parametrize("torn", [b"line" + 2 * BLOCK * b"x", b"li", b"line" + bytes(5000), bytes(5000)])
+@pytest.mark.parametrize("whole", [b"", b"line 1\n"])
+def test_a_torn_line_is_cut_off_and_a_copy_stays(path, whole, torn):
+    path.write_bytes(whole + torn)
+    GrowingFile(path, is_start).close()
+    assert path.read_bytes() == whole
+    assert path.with_name("file.torn").read_bytes() == torn + b"\n"
+
+
+@pytest.mark.parametrize("end", [b"mine", b"\0line", b"line" + 10**6 * b"x", bytes(10**6)])
+@pytest.mark.parametrize("whole", [b"", b"line 1\n"])
+def test_an_end_that_is_no_torn_line_is_left_alone(path, whole, end):
+    path.write_bytes(whole + end)
+    with pytest.raises(OSError, match="not the start of a line") as raised:
+        GrowingFile(path, is_start)
+    assert raised.value.filename == str(path)
+    assert path.read_bytes() == whole + end and list(path.parent.iterdir()) == [path]
+
+
+def test_a_growing_file_that_was_replaced_loses_nothing(path):
+    """By what has the bytes it had a moment before, as sed -i does it."""
+    file = GrowingFile(path, is_start)
+    file.append(b"line 1\n")
+    path.with_name("other").write_bytes(path.read_bytes())
+    path.with_name("other").rename(path)
+    with pytest.raises(OSError, match="was replaced .* all lines are in file.kept") as raised:
+        file.append(b"line 2\n")
+    assert raised.value.filename == str(path)
+    assert path.with_name("file.kept").read_bytes() == b"line 1\nline 2\n"
+    file.close()
+
+
+def test_a_growing_file_that_was_moved_loses_nothing(path):
+    file = GrowingFile(path, is_start)
+    file.append(b"line 1\n")
+    moved = path.rename(path.with_name("moved"))
+    with pytest.raises(OSError, match="or moved .* give it its name back"):
+        file.append(b"line 2\n")
+    assert moved.read_bytes() == b"line 1\nline 2\n" and not path.exists()
+    file.close()
 
 
 def test_a_huge_file_is_not_read_into_memory(path):

@@ -15,7 +15,8 @@ from autodl_design.pictures.figures import new_figure, own_style, png, svg
 DRAW = """
 from autodl_design.pictures.network_picture import draw_network
 from autodl_design.pictures.figures import png
-content = png(draw_network([1, 8, 3, 0], [1, 0], "$x$ % \\\\"))
+from autodl_design.search_space.architecture import Architecture
+content = png(draw_network(Architecture.of([1, 8, 3, 0], [1, 0]), "$x$ % \\\\"))
 """
 
 

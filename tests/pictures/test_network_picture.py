@@ -15,17 +15,17 @@ from autodl_design.pictures.network_picture import (
     draw_network,
     size_of,
 )
-from autodl_design.search_space.cells import decode
+from autodl_design.search_space.architecture import Architecture
 
 SETTINGS = {"width": 8, "num_stages": 2, "num_cells": 2, "ratio": 2, "image_size": 15, "num_classes": 3}
 SIZE = NetworkSize(8, 2, 2, 2, 15, 3)
-TOKENS, ADJVEC = [1, 3, 8, 3, 0, 1], [1, 1, 1, 0, 0, 1]
+ARCHITECTURE = Architecture.of([1, 3, 8, 3, 0, 1], [1, 1, 1, 0, 0, 1])
 
 
 def random_architecture(num_nodes, density):
     rng = np.random.default_rng(0)
     edges = rng.random(num_nodes * (num_nodes - 1)) < density
-    return rng.integers(0, 10, 2 * num_nodes).tolist(), edges.astype(int).tolist()
+    return Architecture.of(rng.integers(0, 10, 2 * num_nodes), edges.astype(int))
 
 
 def texts(figure):
@@ -34,7 +34,7 @@ def texts(figure):
 
 @pytest.mark.parametrize("density", [0.1, 0.5, 1.0])
 def test_layout_points_down_and_keeps_edges_clear_of_nodes(density):
-    for cell in decode(*random_architecture(10, density)):
+    for cell in random_architecture(10, density).cells():
         graph = cell_graph(cell, reduction=False)
         positions, paths = layered_layout(graph)
         assert paths.keys() == set(graph.edges)
@@ -49,7 +49,7 @@ def test_layout_points_down_and_keeps_edges_clear_of_nodes(density):
 
 
 def test_shows_sizes_channels_and_classes_of_this_network():
-    network, normal, reduction = texts(draw_network(TOKENS, ADJVEC, "", SIZE))
+    network, normal, reduction = texts(draw_network(ARCHITECTURE, "", SIZE))
     assert network == [
         "image: 3 channels, 15x15",
         "3x3 to 8, 15x15",
@@ -69,13 +69,13 @@ def test_shows_sizes_channels_and_classes_of_this_network():
     ]
     assert "BN, ReLU, 1x1 to F/2,\nBN, ReLU\n0: dilated_3x3\nwith stride 2, not dilated" in reduction
     assert reduction[-1] == "1x1 to 2F, half the size"
-    titles = [axes.get_title() for axes in draw_network(TOKENS, ADJVEC, "", SIZE).axes]
+    titles = [axes.get_title() for axes in draw_network(ARCHITECTURE, "", SIZE).axes]
     assert titles == ["network", "normal cell: F = 8, 16", "reduction cell: F = 8"]
 
 
 def test_shows_no_cell_that_no_stage_uses():
-    assert len(draw_network(TOKENS, ADJVEC, "", SIZE._replace(num_stages=1)).axes) == 2
-    one_cell = draw_network(TOKENS, ADJVEC, "", SIZE._replace(num_cells=1))
+    assert len(draw_network(ARCHITECTURE, "", SIZE._replace(num_stages=1)).axes) == 2
+    one_cell = draw_network(ARCHITECTURE, "", SIZE._replace(num_cells=1))
     assert texts(one_cell)[0][3] == "1 reduction cell\n16 channels, 8x8"
     assert one_cell.axes[1].get_title() == "normal cell: F = 8"
 
@@ -94,7 +94,7 @@ def test_size_is_taken_from_settings_that_say_it():
     ):
         assert size_of({**SETTINGS, name: value}) is None
     assert size_of({}) is None
-    draw_network(TOKENS, ADJVEC, "", None)
+    draw_network(ARCHITECTURE, "", None)
 
 
 @pytest.mark.parametrize(
@@ -104,9 +104,9 @@ def test_a_cell_of_any_size_takes_seconds(num_nodes, density):
     """Of 60 nodes, to lay half of all edges out once took more than two minutes."""
     started = time.thread_time()
     architecture = random_architecture(num_nodes, density)
-    figure = draw_network(*architecture, "title")
+    figure = draw_network(architecture, "title")
     png(figure)
     assert time.thread_time() - started < 20
-    edges = sum(map(len, decode(*architecture)[0].inputs))
+    edges = sum(map(len, architecture.cells()[0].inputs))
     in_words = f"{num_nodes} nodes, {edges} edges:\ntoo many to draw" in texts(figure)[1]
     assert in_words == (num_nodes > MOST_NODES or edges > MOST_EDGES)

@@ -11,6 +11,7 @@ from packaging.requirements import Requirement
 DISTRIBUTIONS = {
     "PIL": "pillow",
     "absl": "absl-py",
+    "nas_bench_graph": "nas-bench-graph",
     "grpc": "grpcio",
     "paddle": "paddlepaddle",
     "pynvml": "nvidia-ml-py",
@@ -19,7 +20,7 @@ DISTRIBUTIONS = {
 }  # those of another name than their module
 EXTRAS = {
     "ray": "cluster", "paddle2onnx": "onnx", "onnxruntime": "onnx", "torch": "bench", "optuna": "bench",
-    "pytest": "dev",
+    "nas-bench-graph": "bench", "pytest": "dev",
 }  # fmt: skip
 FILES = ["requirements.txt", *(f"requirements/{path.name}" for path in ROOT.glob("requirements/*.txt"))]
 

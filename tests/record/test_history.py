@@ -75,6 +75,17 @@ def test_a_torn_last_line_is_left_out_and_cut_off(path):
         assert [record.mid for record in read_history(path)] == [3, 5]
 
 
+def test_what_is_no_torn_record_is_never_cut_off(path):
+    write(path, GOOD)
+    for end in (b"my notes", b'{"minutes": 1}', b'{"mid": 5, \xff', b"[" * 1_100_000):
+        path.write_bytes(path.read_bytes() + end)
+        before = path.read_bytes()
+        with pytest.raises(RecordError, match=f"{path}: .* not the start of a line"):
+            HistoryWriter(path)
+        assert path.read_bytes() == before
+        path.write_bytes(before[: -len(end)])
+
+
 NO_COUNT = [None, True, -1, 1.0, "1", [1], {}, 2**63, 10**400]
 NO_LIST = [None, 1, "1", {}, [None], [True], [1.0], ["1"], [[1]], [-1], [10**400]]
 NO_NUMBER = [True, "0.5", [0.5], {}, float("nan"), float("inf"), -float("inf"), 10**400]

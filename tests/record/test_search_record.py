@@ -292,6 +292,34 @@ def test_checkpoints_alone_are_a_search_too(tmp_path):
     assert "cannot be resumed" in refusal(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["history.jsonl", "final_candidates.jsonl"])
+def test_a_file_without_a_line_end_is_refused_and_left_alone(tmp_path, name):
+    search(tmp_path, 0)
+    (tmp_path / "checkpoint_0.npz").unlink()
+    notes = tmp_path / "notes"
+    notes.write_bytes(b"x" * 1_100_000)
+    (tmp_path / name).unlink(missing_ok=True)
+    (tmp_path / name).symlink_to(notes)
+    assert f"{name}: what stands behind its last line end" in refusal(tmp_path)
+    assert notes.stat().st_size == 1_100_000
+
+
+def test_a_history_that_is_replaced_during_the_search_ends_it_and_loses_nothing(tmp_path):
+    search(tmp_path, 1)
+    path = tmp_path / "history.jsonl"
+    with SearchRecord(tmp_path, SETTINGS, resume=True) as record:
+        shutil.copy(path, tmp_path / "edited")
+        record.append(of_step(2, 1))
+        (tmp_path / "edited").rename(path)
+        with pytest.raises(RecordError, match=r"history.jsonl: was replaced .* in history.jsonl.kept"):
+            record.append(of_step(3, 1))
+        with pytest.raises(RecordError, match="was replaced"):
+            record.save_step(2, STATE, *ACTIONS)
+    (tmp_path / "history.jsonl.kept").rename(path)
+    again = resume(tmp_path)
+    assert sorted(again.known) == [0, 1, 2, 3] and again.checkpoint.step == 1
+
+
 def test_resume_of_nothing_starts_from_the_beginning(tmp_path):
     assert resume(tmp_path / "new").checkpoint is None
 

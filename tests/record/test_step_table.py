@@ -54,6 +54,14 @@ def test_repeated_steps_replace_those_before_and_earlier_rows_stay_as_they_are(p
     assert path.read_bytes().splitlines(keepends=True)[:4] == before[:4]
 
 
+def test_a_file_of_something_else_is_not_written_over(path):
+    for content in (b"my notes", b"a,b,c"):
+        path.write_bytes(content)
+        with pytest.raises(RecordError, match="steps.csv: .* not the start of a line"):
+            StepsWriter(path, 0)
+        assert path.read_bytes() == content
+
+
 @pytest.mark.parametrize("torn", [b"5,0.", b"5" + b",1" * 12, b"5" + b",1" * 12 + b"\r"])
 def test_a_torn_last_row_is_left_out_and_replaced(path, torn):
     write(path, range(2))

@@ -23,6 +23,8 @@ from autodl_design.search_loop.settings import SearchSettings
 from autodl_design.search_space.architecture import Architecture
 from autodl_design.trainers.pseudo import PseudoTrainers
 
+pytestmark = pytest.mark.xdist_group("main")  # `search` is made once
+
 
 def run(*flags):
     return helpers.run("main.py", *flags)
@@ -84,7 +86,7 @@ def test_more_trainers_than_models(search):
 
 
 def test_resume_needs_no_other_flag(search, digits_path, tmp_path):
-    flags = [*TINY, f"--data_path={digits_path}", f"--log_dir={tmp_path}"]
+    flags = [*TINY, "--trainers=cpu:1", f"--data_path={digits_path}", f"--log_dir={tmp_path}"]
     assert run(*flags, "--num_models=1").returncode == 0
     result = run("--resume", f"--log_dir={tmp_path}", "--num_models=3", "--final_candidates=1")
     assert result.returncode == 0 and result.stderr == ""

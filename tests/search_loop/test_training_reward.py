@@ -19,6 +19,7 @@ from autodl_design.search_loop.settings import (
     SearchSettings,
 )
 from autodl_design.search_loop.training_reward import SearchError, TrainingReward, accuracy_less_parameters
+from autodl_design.search_space import architecture_file
 from autodl_design.search_space.child import ChildConfig
 from autodl_design.trainers.job import Outcome, TrainResult
 
@@ -157,6 +158,50 @@ def test_the_best_are_trained_again_and_ranked_by_their_mean(make_reward, capsys
     train_candidates(reward, 2)
     assert again.mids == []
     assert capsys.readouterr().out.splitlines()[-3:] == ranking
+
+
+def test_best_json_says_what_the_records_say_wherever_a_search_is_stopped(tmp_path):
+    """Before each writing of best.json, of the last one too."""
+    accuracies = {(mid, run): 0.9 - 0.1 * mid if run == 0 else 0.2 + 0.1 * mid
+                  for mid in range(3) for run in range(4)}  # fmt: skip
+
+    def search(log_dir, resume):
+        settings = SearchSettings.of(
+            log_dir=str(log_dir), num_models=2, batch_size=3, num_nodes=2, final_candidates=3, resume=resume
+        )
+        main.search(settings, trainers=Trainers(accuracies=accuracies))
+        return (log_dir / "best.json").read_bytes()
+
+    whole = search(tmp_path / "whole", resume=False)
+    assert json.loads(whole)["mid"] == 2
+
+    class Killed(BaseException):
+        pass
+
+    write, writings = architecture_file.write_content, 0
+
+    def killed_before(number):
+        def write_or_die(path, content):
+            nonlocal writings
+            writings += 1
+            if writings == number:
+                raise Killed
+            write(path, content)
+
+        return write_or_die
+
+    for number in range(1, 100):
+        writings = 0
+        log_dir = tmp_path / str(number)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(architecture_file, "write_content", killed_before(number))
+            try:
+                search(log_dir, resume=False)
+                break
+            except Killed:
+                pass
+        assert search(log_dir, resume=True) == whole
+    assert number > 2
 
 
 def test_a_reward_that_is_no_number_ends_the_search_and_is_not_written(tmp_path):

@@ -80,15 +80,21 @@ def test_every_float_setting_refuses_what_is_not_finite(group):
 def test_every_setting_either_decides_results_or_is_free():
     """What --resume compares is complete: a new setting is in it unless its field says otherwise."""
     names = {field.name for group in SearchSettings.classes() for field in dataclasses.fields(group)}
-    decides = SearchSettings.of(agent="evolution").of_results()
+    decides = {
+        **SearchSettings.of(agent="evolution").of_results(),
+        **SearchSettings.of(agent="predictor").of_results(),
+    }
     free = {
         "preset", "log_dir", "resume", "data_path", "chunk_size", "final_candidates", "num_models",
         "trainers", "cluster", "retries", "model_timeout", "start_timeout",
     }  # fmt: skip
     assert set(decides) | free == names and not set(decides) & free
     assert decides["bn_shift"] == 2.0 and decides["cache"] is True
-    # Other agents have no population, and a search that began before evolution was there goes on.
-    assert set(decides) - set(SearchSettings().of_results()) == {"population_size", "tournament_size"}
+    # Other agents have no such settings, and a search that began before evolution was there goes on.
+    assert set(decides) - set(SearchSettings().of_results()) == {
+        *("population_size", "tournament_size"),
+        *("first_random", "pool_size", "num_parents", "random_share"),
+    }
 
 
 @pytest.mark.parametrize(
@@ -122,7 +128,7 @@ def test_settings_that_do_not_fit_each_other_are_refused(make, complaint):
         ("--learning_rate=-0.1", "flag --learning_rate=-0.1: must be more than 0 and less than 1"),
         ("--bl_decay=1", "flag --bl_decay=1.0: must be at least 0 and less than 1"),
         ("--lr_max=nan", "flag --lr_max=nan: must be finite"),
-        ("--agent=magic", "flag --agent=magic: must be reinforce or evolution or random"),
+        ("--agent=magic", "flag --agent=magic: must be reinforce or evolution or predictor or random"),
         ("--cache=perhaps", "flag --cache=perhaps: "),
         ("--seed=-1", "flag --seed=-1: "),
         ("--log_dir=", "flag --log_dir=: must be something, not an empty text"),
