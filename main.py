@@ -50,6 +50,7 @@ from autodl_design.search_loop.training_reward import (
 )
 from autodl_design.search_space.cells import OPERATION_NAMES
 from autodl_design.search_space.child import check_fit
+from autodl_design.search_space.image_origin import ImageOrigin, find_path
 from autodl_design.settings import command_line
 from autodl_design.settings.fields import SettingsError
 from autodl_design.settings.flags import FLAGS, define_flags, from_flags
@@ -113,7 +114,8 @@ def settings_from_flags() -> SearchSettings:
     values = PRESETS.get(FLAGS.preset, {})
     path = LogDir(FLAGS.log_dir).settings
     if FLAGS.resume and path.exists():
-        values = {**read_settings(path.parent), **values}
+        saved = read_settings(path.parent)
+        values = {**saved, "data_path": find_path(saved, "absolute_data_path", "data_path"), **values}
     for name in names & values.keys():
         try:
             FLAGS.set_default(name, values[name])  # what the command line says stays
@@ -144,21 +146,24 @@ def search(
     if trainers is None:
         subset = dataset_maker.load_subset(settings.files.data_path, settings.files.chunk_size)
         check_fit(settings.child, len(subset.train_images), subset.image_size)
-        decided["images"] = subset.sha256()
+        images = ImageOrigin.of("data_path", settings.files.data_path, subset)
+        decided["images"] = images.sha256
+        remembered["absolute_data_path"] = images.absolute_path
         remembered["validation_images"] = len(subset.validation_labels)
         remembered["num_classes"] = subset.num_classes
         remembered["image_size"] = subset.image_size
         start_trainers = trainers_of(settings, TrainJob(subset, settings.child, settings.run.seed))
         chance = 1 / subset.num_classes
     else:
-        chance = 0.0  # what they train on is not known here
+        chance, images = 0.0, None  # what they train on is not known here
     num_steps = settings.run.num_models // settings.run.batch_size + 1
     num_candidates = settings.search.final_candidates
     files, earlier = settings.files, SearchSettings.of_earlier_searches()
     with SearchRecord(files.log_dir, decided, files.resume, remembered, earlier) as record:
         steps_done = record.checkpoint.step if record.checkpoint else 0
         if steps_done >= num_steps and not missing_runs(record, num_candidates):
-            write_best(record, settings.child, settings.run.seed)  # a stop may have come just before
+            # A stop may have come just before it.
+            write_best(record, settings.child, settings.run.seed, images)
             print(f"the search in {record.directory} is complete")
             return in_order(record)
         progress = Progress(
@@ -179,6 +184,7 @@ def search(
                 reward_of,
                 chance if settings.search.failed_reward is None else settings.search.failed_reward,
                 settings.search.cache,
+                images,
             )
             agent = make_agent(settings) if agent is None else agent
             first_step = go_on(agent, record, progress)
