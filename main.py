@@ -115,7 +115,13 @@ def settings_from_flags() -> SearchSettings:
     path = LogDir(FLAGS.log_dir).settings
     if FLAGS.resume and path.exists():
         saved = read_settings(path.parent)
-        values = {**saved, "data_path": find_path(saved, "absolute_data_path", "data_path"), **values}
+        earlier = SearchSettings.of_earlier_searches()
+        values = {
+            **earlier,
+            **saved,
+            "data_path": find_path(saved, "absolute_data_path", "data_path"),
+            **values,
+        }
     for name in names & values.keys():
         try:
             FLAGS.set_default(name, values[name])  # what the command line says stays

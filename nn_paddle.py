@@ -50,12 +50,13 @@ EVALUATION_BATCH = 25  # with 100, evaluation takes half as much memory again as
 
 def learning_rate(config: ChildConfig, epoch: float) -> float:
     """Learning rate after `epoch` epochs (fractions allowed): linear from lr_max / 10 to lr_max during
-    `warmup`, then a cosine from lr_max to lr_min that ends at epoch T_0 and starts over there
+    the warm-up, then a cosine from lr_max to lr_min that ends at epoch T_0 and starts over there
     (SGDR, Loshchilov & Hutter 2017, eq. 5)."""
-    if epoch < config.warmup:
-        return config.lr_max * (0.1 + 0.9 * epoch / config.warmup)
-    period = config.T_0 - config.warmup
-    phase = math.pi * (((epoch - config.warmup) % period) / period)
+    T_0, warmup = config.schedule
+    if epoch < warmup:
+        return config.lr_max * (0.1 + 0.9 * epoch / warmup)
+    period = T_0 - warmup
+    phase = math.pi * (((epoch - warmup) % period) / period)
     return config.lr_min + (config.lr_max - config.lr_min) * (1 + math.cos(phase)) / 2
 
 

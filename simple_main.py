@@ -44,5 +44,5 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    define_flags(RunConfig, PolicyConfig, num_models=460, advantage_power=1)
+    define_flags(RunConfig, PolicyConfig, num_models=460)
     command_line.start(main, (RunConfig, PolicyConfig), (SettingsError, LearningError, DevicesError))

@@ -30,7 +30,7 @@ from autodl_design.image_data.subset import Subset, load_subset, load_test_image
 from autodl_design.record.best import final_means
 from autodl_design.record.history import ModelRecord, RecordError
 from autodl_design.record.log_dir import FINAL_NAME
-from autodl_design.search_loop.settings import PRESETS, PolicyConfig
+from autodl_design.search_loop.settings import PolicyConfig
 from autodl_design.search_space.architecture import Architecture
 from autodl_design.search_space.child import ChildConfig
 from autodl_design.settings import command_line
@@ -157,7 +157,7 @@ class FinalistsSettings(Settings):
     finalists: int = setting(1, "Of each search.", low=1, high=1000)
     runs: int = setting(3, "Trainings of each architecture.", low=1, high=1000)
     edge_probability: float = setting(
-        PRESETS["small"]["edge_probability"], "Of the random architectures.", low=0, high=1
+        PolicyConfig().edge_probability, "Of the random architectures.", low=0, high=1
     )
 
 

@@ -210,6 +210,5 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    small = PRESETS["small"]
-    define_flags(*GROUPS, num_models=small["num_models"], edge_probability=small["edge_probability"])
+    define_flags(*GROUPS, num_models=PRESETS["small"]["num_models"])
     command_line.start(main, GROUPS, ERRORS)

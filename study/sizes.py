@@ -76,9 +76,7 @@ def config_of(size: str) -> ChildConfig:
     further = {"lr_max": float(match[4])} if match[4] else {}
     if match[5]:
         further["train_batch_size"] = int(match[5])
-    return ChildConfig(
-        width=width, num_cells=num_cells, epochs=epochs, T_0=float(epochs), warmup=epochs / 10, **further
-    )
+    return ChildConfig(width=width, num_cells=num_cells, epochs=epochs, **further)
 
 
 def networks_of(group: Group) -> dict[str, list[ModelRecord]]:

@@ -32,11 +32,12 @@ def make_plan(config: RetrainConfig, found: FoundArchitecture | Plan, images: Im
 
 def stretched(recipe: ChildConfig, config: RetrainConfig) -> ChildConfig:
     """The recipe for the configuration's epochs, of which the same share as in the search warms up."""
+    period, warmup = recipe.schedule
     return dataclasses.replace(
         recipe,
         epochs=config.epochs,
         T_0=float(config.epochs),
-        warmup=recipe.warmup * (config.epochs / recipe.T_0),  # exact where the two are equal
+        warmup=warmup * (config.epochs / period),  # exact where the two are equal
         train_batch_size=config.train_batch_size or recipe.train_batch_size,
         width=config.width or recipe.width,
         num_cells=config.num_cells or recipe.num_cells,

@@ -11,25 +11,31 @@ from autodl_design.search_space.cells import OPERATION_NAMES
 from autodl_design.search_space.child import ChildConfig
 from autodl_design.settings.fields import Settings, SettingsError, setting
 
-# Sizes of a run by name; a flag on the command line wins over them.
+# Values of many settings by name; a flag on the command line wins over them.
 PRESETS: dict[str, dict[str, Any]] = {
     # A newcomer's run: real training at a size at which ten steps take minutes on two CPU cores.
-    "quick": {"num_nodes": 4, "width": 8, "num_cells": 1, "epochs": 5, "T_0": 5.0, "num_models": 99},
-    # Ten nodes, and the ranking closest to the default size's for its cost; sparse cells, since these are
-    # better at the default size and are ranked best: see study/README.md. The policy's settings are for
-    # the 50 updates of 500 models: see study/replay.py.
-    "small": {
-        "width": 16,
-        "num_cells": 1,
-        "epochs": 2,
-        "T_0": 2.0,
-        "warmup": 0.2,
-        "train_batch_size": 8,
-        "num_models": 499,
-        "edge_probability": 0.15,
-        "shared_heads": True,
-        "learning_rate": 0.03,
-        "advantage_power": 1,
+    "quick": {"num_nodes": 4, "width": 8, "num_cells": 1, "epochs": 5, "num_models": 99},
+    # Ten nodes, and the ranking closest to the default size's for its cost: see study/README.md.
+    "small": {"width": 16, "num_cells": 1, "epochs": 2, "train_batch_size": 8, "num_models": 499},
+    # The policy, the recipe and the size of the original AutoDL Design.
+    "original": {
+        "num_models": 10_000,
+        "num_nodes": 10,
+        "edge_probability": 0.5,
+        "shared_heads": False,
+        "learning_rate": 1e-3,
+        "advantage_power": 3,
+        "width": 64,
+        "num_stages": 3,
+        "num_cells": 3,
+        "ratio": 4,
+        "epochs": 20,
+        "train_batch_size": 128,
+        "lr_max": 0.1,
+        "T_0": 200.0,
+        "warmup": 0.0,
+        "bn_shift": 0.0,
+        "dropout_rate": 0.5,
     },
 }
 # Beyond these a policy fits no machine; the default one has 0.9 million parameters.
@@ -94,7 +100,7 @@ class FilesConfig(Settings):
     preset: str | None = setting(
         None,
         "Values for several flags at once; flags given win over it. quick: 4 nodes, width 8, 5 epochs; "
-        "small: 10 nodes, sparse cells, width 16, 2 epochs.",
+        "small: 10 nodes, width 16, 2 epochs; original: what the original AutoDL Design has.",
         choices=tuple(PRESETS),
         free=True,
     )
@@ -120,15 +126,17 @@ class PolicyConfig(Settings):
     num_tokens: int = setting(
         len(OPERATION_NAMES), "Operations to choose from: the first ones of the list.", low=1, high=1000
     )
+    # Sparse cells train better than dense ones; heads that all nodes share, this rate and this power learn
+    # within 50 updates: see study/README.md and study/replay.py.
     edge_probability: float = setting(
-        0.5,
+        0.15,
         "Probability of an edge in a random architecture, where any agent starts.",
         above=0,
         below=1,
         before=0.5,
     )
     shared_heads: bool = setting(
-        False,
+        True,
         "Whether all nodes of both cells share the policy's two heads, of tokens and of edges.",
         before=False,
     )
@@ -137,10 +145,10 @@ class PolicyConfig(Settings):
     input_size: int | None = setting(
         None, "Width of the policy's input; by default as wide as the widest action.", low=1, high=10_000
     )
-    learning_rate: float = setting(2e-3, "Adam's learning rate for the policy.", above=0, below=1)
+    learning_rate: float = setting(0.03, "Adam's learning rate for the policy.", above=0, below=1)
     bl_decay: float = setting(0.9, "Decay of the moving-average baseline.", low=0, below=1)
     advantage_power: int = setting(
-        3, "The advantage is (reward - baseline) to this odd power.", low=1, high=99, odd=True
+        1, "The advantage is (reward - baseline) to this odd power.", low=1, high=99, odd=True
     )
     entropy_weight: float = setting(
         0.0, "Weight of the policy's entropy, in nats, in its loss.", low=0, high=1e6

@@ -31,14 +31,17 @@ class ChildConfig(Settings):
     )
     lr_max: float = setting(0.05, "Highest learning rate of a child network.", low=0, high=LARGEST)
     lr_min: float = setting(0.0001, "Lowest learning rate of a child network.", low=0, high=LARGEST)
-    T_0: float = setting(
-        20.0,
-        "Epochs in which the learning rate falls from highest to lowest, along a cosine.",
+    T_0: float | None = setting(
+        None,
+        "Epochs in which the learning rate falls from highest to lowest, along a cosine; by default all.",
         above=0,
         high=1e6,
     )
-    warmup: float = setting(
-        2.0, "Epochs, the first of --T_0, in which the learning rate rises to the highest.", low=0, high=1e6
+    warmup: float | None = setting(
+        None,
+        "Epochs, the first of --T_0, in which the learning rate rises to the highest; by default a tenth.",
+        low=0,
+        high=1e6,
     )
     momentum: float = setting(0.9, "Nesterov momentum of a child network's updates.", low=0, high=1)
     weight_decay: float = setting(
@@ -62,10 +65,17 @@ class ChildConfig(Settings):
     )
 
     def check_together(self) -> None:
-        if self.warmup >= self.T_0:
-            raise SettingsError(f"warmup {self.warmup:g} must be less than T_0 {self.T_0:g}")
+        period, warmup = self.schedule
+        if warmup >= period:
+            raise SettingsError(f"warmup {warmup:g} must be less than T_0 {period:g}")
         if self.width % self.ratio:
             raise SettingsError(f"width {self.width} must be a multiple of ratio {self.ratio}")
+
+    @property
+    def schedule(self) -> tuple[float, float]:
+        """Epochs of a period of the learning rate, and of the warm-up with which it begins."""
+        period = float(self.epochs) if self.T_0 is None else self.T_0
+        return period, period / 10 if self.warmup is None else self.warmup
 
     @property
     def features(self) -> int:

@@ -83,10 +83,11 @@ def source_code(framework: str, network: Network, file: str, trained: bool, fact
 def recipe(config: ChildConfig, size: int) -> str:
     """How the network was trained, in a sentence."""
     flips = " and flips" if config.random_flip_left_right else ""
+    period, warmup = config.schedule
     return (
         f"Recipe: {config.epochs} epochs of batches of {config.train_batch_size}, Nesterov momentum "
         f"{config.momentum:g}, weight decay {config.weight_decay:g}, learning rate up to {config.lr_max:g} "
-        f"in {config.warmup:g} epochs, then along a cosine to {config.lr_min:g} at epoch {config.T_0:g}, "
+        f"in {warmup:g} epochs, then along a cosine to {config.lr_min:g} at epoch {period:g}, "
         f"dropout {config.dropout_rate:g}, random crops after {crop_padding(size)} pixels of padding"
         f"{flips}."
     )

@@ -366,6 +366,20 @@ def test_a_search_from_before_a_setting_goes_on_with_what_it_did(tmp_path):
     SearchRecord(tmp_path, {**SETTINGS, **as_they_were}, resume=True, earlier=as_they_were)
 
 
+def test_a_search_that_began_under_other_defaults_goes_on_under_its_own(tmp_path):
+    """One of a version that had neither of two settings, and other defaults."""
+    values = {"num_nodes": 4, "batch_size": 4, "log_dir": str(tmp_path), "num_models": 7}
+    own = {"shared_heads": False, "edge_probability": 0.5, "learning_rate": 0.002, "advantage_power": 3}
+    main.search(SearchSettings.of(**values, **own), trainers=PseudoTrainers())
+    path = tmp_path / "search.json"
+    saved = json.loads(path.read_text())
+    del saved["shared_heads"], saved["edge_probability"]
+    path.write_text(json.dumps(saved))
+    _, errors = pseudo_search(tmp_path, "--resume", num_models=15).communicate()
+    assert errors == "" and len(read_history(tmp_path / "history.jsonl")) == 16
+    assert own.items() <= json.loads(path.read_text()).items()
+
+
 def test_unusable_directory(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(RecordError, match="--log_dir"):

@@ -45,7 +45,7 @@ def test_converges():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(1, 5))
+@pytest.mark.parametrize("seed", range(1, 10))
 def test_converges_for_other_seeds(seed):
     converges(seed)
 

@@ -124,7 +124,7 @@ def recipe(**fields):
         (recipe(width=10), "width 10 must be a multiple of ratio 4"),
         (recipe(num_cells=0), "num_cells cannot be 0"),
         (recipe(lr_max=float("nan")), "lr_max cannot be nan"),
-        (recipe(T_0=1.0), "warmup 2 must be less than T_0 1"),
+        (recipe(T_0=1.0, warmup=2.0), "warmup 2 must be less than T_0 1"),
         (changed(recipe=[1]), "recipe is not an object"),
     ],
 )

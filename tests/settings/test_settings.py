@@ -11,6 +11,7 @@ from absl import flags
 from helpers import ROOT, run
 
 from autodl_design.search_loop.settings import (
+    PRESETS,
     PolicyConfig,
     RunConfig,
     SearchSettings,
@@ -145,11 +146,31 @@ def test_a_wrong_flag_is_refused_by_name(flag, complaint):
 
 def test_settings_by_the_names_of_their_flags():
     settings = SearchSettings.of(preset="quick", num_nodes=3, seed=np.int64(5), log_dir="x")
-    assert settings.child == ChildConfig(width=8, num_cells=1, epochs=5, T_0=5.0)
+    assert settings.child == ChildConfig(width=8, num_cells=1, epochs=5)
     assert (settings.policy.num_nodes, settings.run.seed, settings.files.log_dir) == (3, 5, "x")
     assert SearchSettings.of() == SearchSettings()
     with pytest.raises(SettingsError, match="there is no setting wdith"):
         SearchSettings.of(wdith=8)
+
+
+def test_the_learning_rate_falls_over_all_epochs_unless_told_otherwise():
+    assert ChildConfig().schedule == (20.0, 2.0)
+    assert SearchSettings.of(preset="quick", epochs=40).child.schedule == (40.0, 4.0)
+    assert ChildConfig(epochs=40, T_0=10.0).schedule == (10.0, 1.0)
+    assert ChildConfig(epochs=40, warmup=0.0).schedule == (40.0, 0.0)
+
+
+def test_the_original_preset_has_the_originals_values():
+    settings = SearchSettings.of(preset="original")
+    assert settings.policy == PolicyConfig(
+        edge_probability=0.5, shared_heads=False, learning_rate=1e-3, advantage_power=3
+    )
+    assert settings.child == ChildConfig(
+        train_batch_size=128, lr_max=0.1, T_0=200.0, warmup=0.0, bn_shift=0.0, dropout_rate=0.5
+    )
+    assert settings.run.num_models == 10_000
+    names = {field.name for group in SearchSettings.classes() for field in dataclasses.fields(group)}
+    assert all(values.keys() <= names for values in PRESETS.values())
 
 
 def test_flags_of_the_original_keep_their_names():

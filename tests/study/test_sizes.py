@@ -14,7 +14,7 @@ from study.records import FULL_SIZE, write_runs
 def test_a_size_is_named_by_what_differs_from_the_default():
     assert sizes.config_of(sizes.DEFAULT) == ChildConfig()
     small = sizes.config_of("w16_c1_e2_lr0.1_b8")
-    assert (small.width, small.num_cells, small.epochs, small.T_0, small.warmup) == (16, 1, 2, 2.0, 0.2)
+    assert (small.width, small.num_cells, small.epochs, small.schedule) == (16, 1, 2, (2.0, 0.2))
     assert (small.lr_max, small.train_batch_size) == (0.1, 8)
     for size in ("w16", "w0_c1_e1", "w08_c1_e1", "w8_c1_e1_lr1.2.3", "w6_c1_e1"):
         with pytest.raises(SettingsError):
