@@ -39,7 +39,10 @@ from autodl_design.search_space.child import ChildConfig
 UPDATES = 10
 BATCH = 16
 BOUND = 10.0  # times the error of float32 itself
-FLOOR = 1e-5  # an error below it is none, whatever the bound
+# The error of float32 where it was lucky. In float32 an input of a ReLU close to 0 now and then has the
+# other sign. A few such inputs moved the median over the variables of PyTorch's networks by up to 6e-3, the
+# worst variable by up to 2e-2. Wrong gradients move the median by 0.5.
+FLIP = (3e-3, 2e-2)
 
 MOMENTUM = "_velocity_0"  # what Paddle appends to a parameter's name
 NEGLIGIBLE = 1e-6  # norm of a variable below which its relative error says nothing
@@ -79,7 +82,7 @@ def random_networks(size: str, count: int) -> list[Network]:
 
 # A low rate: the errors of float32 then grow little in ten updates, and momentum still is the sum of all
 # gradients.
-TRAINING = {"epochs": 2, "T_0": 2.0, "warmup": 0.5, "train_batch_size": BATCH, "lr_max": 0.005}
+TRAINING = {"epochs": 2, "T_0": 2.0, "warmup": 0.5, "train_batch_size": BATCH, "lr_max": 0.0005}
 
 
 def images(updates: int) -> Subset:
@@ -148,6 +151,7 @@ def train_in_torch(network: Network, subset: Subset, recorded: Recorded, dtype: 
 
     from benchmarks import torch_peer
 
+    torch.set_num_threads(1)  # more wait for each other where cores are busy
     config, number = network.config, getattr(torch, dtype)
     model = torch_peer.ChildNetwork(network.architecture.cells(), config).to(number).train()
     norms = [module for module in model.modules() if isinstance(module, torch.nn.BatchNorm2d)]
@@ -234,8 +238,9 @@ def errors(state: State, exact: State, before: State) -> dict[str, Errors]:
 
 
 def within(ours: Errors, of_float32: Errors) -> bool:
-    """Whether the error is what float32 explains."""
-    return all(error <= BOUND * max(bound, FLOOR) for error, bound in zip(ours, of_float32, strict=True))
+    """Whether the errors are what float32 explains."""
+    bounds = [BOUND * max(pair) for pair in zip(of_float32, FLIP, strict=True)]
+    return all(error <= bound for error, bound in zip(ours, bounds, strict=True))
 
 
 def check(network: Network, subset: Subset) -> dict[str, tuple[Errors, Errors]]:

@@ -1,8 +1,16 @@
-"""The best models of a search, trained again: the accuracy that made them the best of many is partly luck.
+"""The final candidates: a search's most promising models, trained again to find the best of them.
+
+The highest of several hundred rewards, each of one training on few images, are mostly lucky. So only the
+first candidate is the model of the highest reward. The others are those that a regression on counts of
+edges and operations, fitted to all models of the search, ranks highest: it averages the luck of single
+trainings (agents/count_regression.py). Which ones they are follows from the history alone.
 
 LOG_DIR/final_candidates.jsonl gets a record a run, as soon as it is known.
 """
 
+from collections.abc import Iterable
+
+from autodl_design.agents.count_regression import rank_by_counts
 from autodl_design.record.best import best_of, read_final_means, runs_text, the_best
 from autodl_design.record.history import HistoryWriter, ModelRecord, RecordError, read_final_runs
 from autodl_design.record.search_record import SearchRecord
@@ -12,21 +20,29 @@ from autodl_design.trainers.job import Job
 RUNS = 3  # of each candidate, besides the one in the search
 
 
+def choose_candidates(models: Iterable[ModelRecord], count: int) -> list[ModelRecord]:
+    """As the top of this file says; every network once, fewer than `count` where there are not so many."""
+    networks = best_of(models, len(list(models)))
+    architectures = [model.architecture for model in networks]
+    ranking = rank_by_counts(architectures, [model.reward for model in networks]) if networks else []
+    return [networks[place] for place in dict.fromkeys([0, *ranking]) if networks][:count]
+
+
 def missing_runs(record: SearchRecord, count: int) -> list[Job]:
-    """What is still to be trained of the best `count` models. Raises RecordError where the file that holds
+    """What is still to be trained of the `count` candidates. Raises RecordError where the file that holds
     the others is not of this search."""
     done = {(run.mid, run.run) for run in _known_runs(record)}
     return [
         Job(model.mid, model.architecture, run)
-        for model in best_of(record.known.values(), count)
+        for model in choose_candidates(record.known.values(), count)
         for run in range(1, RUNS + 1)
         if (model.mid, run) not in done
     ]
 
 
 def train_candidates(reward: TrainingReward, count: int) -> None:
-    """Train the best `count` models of a search RUNS times more, from other random numbers, and rank them
-    by the mean of these runs. best.json follows after each run."""
+    """Train the `count` candidates RUNS times more, from other random numbers, and rank them by the mean of
+    these runs. best.json follows after each run."""
     record, progress = reward.record, reward.progress
     jobs = missing_runs(record, count)
     progress.begin_phase(len(jobs))
@@ -40,8 +56,8 @@ def train_candidates(reward: TrainingReward, count: int) -> None:
     writer.check()
     writer.close()
 
-    candidates = {model.mid: model for model in best_of(record.known.values(), count)}
-    progress.print(f"The {len(candidates)} best, by their mean accuracy over {RUNS} more runs:")
+    candidates = {model.mid: model for model in choose_candidates(record.known.values(), count)}
+    progress.print(f"{len(candidates)} final candidates, by their mean accuracy over {RUNS} more runs:")
     ranking = [final for final in read_final_means(record.directory) if final.mid in candidates]
     for final in ranking:
         in_search = candidates[final.mid].accuracy

@@ -60,7 +60,8 @@ class SearchConfig(Settings):
     )
     final_candidates: int = setting(
         0,
-        "At the end, this many of the best networks are trained three times more and ranked by their mean.",
+        "At the end, this many networks are trained three times more and ranked by their mean: the best by "
+        "reward, and those that a regression on the search's own models ranks highest.",
         low=0,
         high=10_000,
         free=True,

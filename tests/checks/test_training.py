@@ -4,6 +4,7 @@ import importlib.util
 
 import pytest
 
+from autodl_design.backend import program_passes
 from autodl_design.child_network.cpu_layers import ChannelsFirst, ChannelsLast
 from autodl_design.search_space.cells import OPERATION_NAMES
 from checks import training
@@ -22,7 +23,42 @@ def test_ten_updates_are_those_of_paddles_own_layers(token, kind):
     assert found["statistics"].worst < 1e-4
 
 
+WITH_PYTORCH = pytest.mark.skipif(
+    not importlib.util.find_spec("torch"), reason="PyTorch is in requirements/bench.txt"
+)
+
+
+@WITH_PYTORCH
+def test_each_operation_and_a_random_network_of_each_size_against_pytorch():
+    assert training.main([]) == 0
+
+
+@WITH_PYTORCH
 @pytest.mark.slow
-@pytest.mark.skipif(not importlib.util.find_spec("torch"), reason="PyTorch is in requirements/bench.txt")
-def test_every_operation_and_random_networks_against_pytorch():
+def test_all_channels_layouts_and_random_networks_against_pytorch():
     assert training.main(["--all"]) == 0
+
+
+def test_a_wrong_gradient_is_found(monkeypatch):
+    """oneDNN's gradient of a filter, taken as it comes, has another order of its elements."""
+    monkeypatch.setattr(program_passes, "_transpose_filter_gradient", reshape_filter_gradient)
+    with training.layers(ChannelsLast):
+        found = training.differences(training.one_operation(1, 16), SUBSET)
+    assert found["momentum"].worst > 0.1
+
+
+def reshape_filter_gradient(block, op):
+    (gradient,) = op.output("Filter@GRAD")
+    out, channels, height, width = block.var(op.input("Filter")[0]).shape
+    last = block.create_var(name=f"{gradient}.last", dtype="float32", shape=[out, height, width, channels])
+    op._rename_output(gradient, last.name)
+    block._insert_op_without_sync(
+        block.ops.index(op) + 1,
+        type="reshape2",
+        inputs={"X": last},
+        outputs={
+            "Out": block.var(gradient),
+            "XShape": block.create_var(name=f"{gradient}.shape", dtype="float32"),
+        },
+        attrs={"shape": [out, channels, height, width]},
+    )

@@ -4,12 +4,13 @@ import json
 
 import numpy as np
 import pytest
+from model_records import CACHED, FAILED, model
 
 import main
 from autodl_design.child_network.operations import OPERATIONS
 from autodl_design.record.history import RecordError, read_history
 from autodl_design.record.search_record import SearchRecord
-from autodl_design.search_loop.final_candidates import train_candidates
+from autodl_design.search_loop.final_candidates import choose_candidates, train_candidates
 from autodl_design.search_loop.progress import Progress
 from autodl_design.search_loop.settings import (
     FilesConfig,
@@ -20,6 +21,7 @@ from autodl_design.search_loop.settings import (
 )
 from autodl_design.search_loop.training_reward import SearchError, TrainingReward, accuracy_less_parameters
 from autodl_design.search_space import architecture_file
+from autodl_design.search_space.architecture import Architecture
 from autodl_design.search_space.child import ChildConfig
 from autodl_design.trainers.job import Outcome, TrainResult
 
@@ -137,6 +139,28 @@ def test_params_penalty_steers_the_search_to_smaller_networks(tmp_path):
     assert end < 0.6 * start
     start, end = sizes(penalty=0.0)
     assert end > 0.8 * start
+
+
+def test_candidates_are_the_best_one_and_those_that_all_models_speak_for():
+    """A reward is the share of tokens that are 1, and luck; two networks were very lucky."""
+    rng = np.random.default_rng(0)
+    architectures = Architecture.of_batch(rng.integers(0, 4, (200, 8)), rng.integers(0, 2, (200, 12)))
+    ones = np.array([architecture.tokens.count(1) / 8 for architecture in architectures])
+    rewards = ones + rng.normal(0, 0.1, 200)
+    lucky = np.argsort(ones)[:2].tolist()
+    rewards[lucky] = 2.0, 1.9
+    models = [
+        model(mid, reward, *architecture, network=str(mid))
+        for mid, (reward, architecture) in enumerate(zip(rewards.tolist(), architectures, strict=True))
+    ]
+    models += [model(200, **FAILED), model(201, 1.9, *models[lucky[1]].architecture, **CACHED)]
+    first, *others = choose_candidates(models, 10)
+    assert len(others) == 9 and first.mid == lucky[0]
+    assert lucky[1] not in [candidate.mid for candidate in others]
+    assert np.mean([ones[candidate.mid] for candidate in others]) > np.sort(ones)[-20]
+    assert choose_candidates(models, 1) == [first]
+    assert len(choose_candidates(models, 1000)) == 200
+    assert choose_candidates(models[200:201], 5) == []
 
 
 def test_the_best_are_trained_again_and_ranked_by_their_mean(make_reward, capsys):
