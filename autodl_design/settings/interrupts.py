@@ -29,7 +29,7 @@ def _handle(handler) -> None:
 
 
 def do_nothing(number, frame) -> None:
-    """A handler, in place of SIG_IGN: of that Python complains where a second signal came a moment before."""
+    """In place of SIG_IGN, of which Python complains where a second signal came a moment before."""
 
 
 def _raise(number, frame) -> None:

@@ -36,26 +36,13 @@ def flag_values(monkeypatch):
     """flag_values(log_dir="log", resume=True): as if they had been given on the command line."""
 
     def give(**values):
-        flags = define_again()
-        flags(
-            [
-                "main.py",
-                *(
-                    f"--{name}={str(value).lower() if value is True else value}"
-                    for name, value in values.items()
-                ),
-            ]
-        )
+        flags = absl_flags.FlagValues()
+        settings_flags.define_flags(*SearchSettings.classes(), into=flags)
+        flags(["main.py", *(f"--{name}={settings_flags.shown(value)}" for name, value in values.items())])
         for module in (main, settings_flags):
             monkeypatch.setattr(module, "FLAGS", flags)
 
     return give
-
-
-def define_again():
-    flags = absl_flags.FlagValues()
-    settings_flags.define_flags(*SearchSettings.classes(), into=flags)
-    return flags
 
 
 def run(*flags):
