@@ -52,6 +52,7 @@ from autodl_design.search_loop.training_reward import (
 )
 from autodl_design.search_space.cells import OPERATION_NAMES
 from autodl_design.search_space.child import check_fit
+from autodl_design.search_space.image_origin import ImageOrigin, find_path
 from autodl_design.settings import command_line, interrupts
 from autodl_design.settings.fields import SettingsError
 from autodl_design.settings.flags import FLAGS, define_flags, from_flags
@@ -117,7 +118,10 @@ def settings_from_flags() -> SearchSettings:
         saved = read_settings(path.parent)
         _check_resumable_from_here(path, saved)
         kept = SearchSettings.kept_names()  # a file does not say where to connect or to write
-        values = {**{name: saved[name] for name in kept & saved.keys()}, **values}
+        kept_values = {name: saved[name] for name in kept & saved.keys()}
+        if "data_path" in kept_values:
+            kept_values["data_path"] = find_path(saved, "absolute_data_path", "data_path")
+        values = {**kept_values, **values}
     for name in values:
         try:
             FLAGS.set_default(name, values[name])  # what the command line says stays
@@ -163,7 +167,9 @@ def search(
     if trainers is None:
         subset = dataset_maker.load_subset(settings.files.data_path, settings.files.chunk_size)
         check_fit(settings.child, len(subset.train_images), subset.image_size)
-        decided["images"] = subset.sha256()
+        images = ImageOrigin.of("data_path", settings.files.data_path, subset)
+        decided["images"] = images.sha256
+        remembered["absolute_data_path"] = images.absolute_path
         remembered["validation_images"] = len(subset.validation_labels)
         remembered["num_classes"] = subset.num_classes
         remembered["image_size"] = subset.image_size
@@ -172,13 +178,14 @@ def search(
         start_trainers = trainers_of(settings, TrainJob(subset, settings.child, settings.run.seed))
         chance = 1 / subset.num_classes
     else:
-        chance = 0.0  # what they train on is not known here
+        chance, images = 0.0, None  # what they train on is not known here
     num_steps = settings.run.num_steps
     num_candidates = settings.search.final_candidates
     with SearchRecord(files.log_dir, decided, files.resume, remembered, earlier) as record:
         steps_done = record.checkpoint.step if record.checkpoint else 0
         if steps_done >= num_steps and not missing_runs(record, num_candidates):
-            write_best(record, settings.child, settings.run.seed)  # a stop may have come just before
+            # A stop may have come just before it.
+            write_best(record, settings.child, settings.run.seed, images)
             print(f"the search in {record.directory} is complete")
             return in_order(record)
         progress = Progress(
@@ -199,6 +206,7 @@ def search(
                 reward_of,
                 chance if settings.search.failed_reward is None else settings.search.failed_reward,
                 settings.search.cache,
+                images,
             )
             agent = make_agent(settings) if agent is None else agent
             first_step = go_on(agent, record, progress)

@@ -45,7 +45,7 @@ from autodl_design.retraining.checkpoint import (
     write_checkpoint,
 )
 from autodl_design.retraining.config import RetrainConfig, RetrainError, options_of, resume_command
-from autodl_design.retraining.images import Images, load_images
+from autodl_design.retraining.images import Images, check_same, load_images
 from autodl_design.retraining.plan import (
     Plan,
     check_plan,
@@ -54,8 +54,8 @@ from autodl_design.retraining.plan import (
     make_plan,
     settings_of,
 )
-from autodl_design.search_space.architecture import Architecture
 from autodl_design.search_space.architecture_file import ArchitectureError, read_architecture
+from autodl_design.search_space.image_origin import named
 from autodl_design.settings import command_line
 from autodl_design.settings.fields import SettingsError
 from autodl_design.settings.flags import FLAGS, define_flags, from_flags
@@ -117,11 +117,13 @@ def retrain(config: RetrainConfig) -> Retrained:
         check_settings(config, stored.plan)
     elif not config.architecture:
         raise RetrainError("--architecture is missing: name a file such as log/best.json")
-    architecture = read_architecture(config.architecture) if config.architecture else stored.plan
-    images = load_images(config)
-    plan = make_plan(config, architecture, images)
+    found = read_architecture(config.architecture) if config.architecture else stored.plan
+    images = load_images(config, stored.images if stored else found.images)
+    plan = make_plan(config, found, images)
     if stored:
-        check_plan(config, plan, stored.plan)
+        check_plan(config, plan, stored.plan, images)
+    else:
+        check_same(config, found.images, images)
     check_possible(plan, images)
     network = network_of(plan, images)
     with opened(Path(config.output_dir)):
@@ -130,9 +132,8 @@ def retrain(config: RetrainConfig) -> Retrained:
 
 def network_of(plan: Plan, images: Images) -> Network:
     """Its accuracy is not known yet. Raises RetrainError."""
-    architecture = Architecture.of(plan.tokens, plan.adjvec)
     try:
-        return Network(architecture, plan.config, images.class_names, images.subset.image_size, 0.0)
+        return Network(plan.architecture, plan.config, images.origin, 0.0)
     except ValueError as error:
         raise RetrainError(f"the network is too large to be used: {error}") from error
 
@@ -144,7 +145,7 @@ def opened(directory: Path) -> Iterator[None]:
     check_places(directory)
     with open_regular(directory / "lock", "ab") as file:
         try:
-            lock(file)
+            lock(file, directory / "lock")
         except BlockingIOError as error:
             raise RetrainError(
                 f"another process is training in {directory}: choose another --output_dir"
@@ -160,10 +161,13 @@ def run(
     with ChildTraining(network.architecture, plan.config, subset, rng) as trainer:
         print(
             f"{trainer.num_params} parameters, {len(subset.train_images)} training images, "
-            f"{len(subset.validation_images)} validation images",
+            f"{len(subset.validation_images)} validation images, {named(images.origin.class_names)}",
             flush=True,
         )
-        checkpoint = go_on(config, stored, trainer) if stored else first_checkpoint(config, plan, trainer)
+        if stored:
+            checkpoint = go_on(config, stored, images, trainer)
+        else:
+            checkpoint = first_checkpoint(config, plan, images, trainer)
         write_checkpoint(config, checkpoint)  # what cannot be written is known at once
         checkpoint = train_epochs(config, trainer, checkpoint, subset)
         trainer.load_state(checkpoint.best, checkpoint.epoch)
@@ -176,15 +180,18 @@ def run(
     return Retrained(checkpoint.best_accuracy, test_accuracy, trainer.num_params, Path(config.output_dir))
 
 
-def first_checkpoint(config: RetrainConfig, plan: Plan, trainer: ChildTraining) -> Checkpoint:
+def first_checkpoint(
+    config: RetrainConfig, plan: Plan, images: Images, trainer: ChildTraining
+) -> Checkpoint:
     """Of no epoch yet."""
     state = trainer.state()
-    return Checkpoint(plan, options_of(config), 0, -1.0, trainer.rng.bit_generator.state, state, state)
+    rng = trainer.rng.bit_generator.state
+    return Checkpoint(plan, images.origin, options_of(config), 0, -1.0, rng, state, state)
 
 
-def go_on(config: RetrainConfig, stored: Checkpoint, trainer: ChildTraining) -> Checkpoint:
-    """The checkpoint with the configuration's options. Raises RetrainError where it does not fit the
-    network."""
+def go_on(config: RetrainConfig, stored: Checkpoint, images: Images, trainer: ChildTraining) -> Checkpoint:
+    """The checkpoint with the configuration's options, and where the images are now. Raises RetrainError
+    where it does not fit the network."""
     try:
         stored.check_states(trainer.state())
     except ValueError as error:
@@ -192,7 +199,7 @@ def go_on(config: RetrainConfig, stored: Checkpoint, trainer: ChildTraining) -> 
     trainer.load_state(stored.now, stored.epoch)
     trainer.rng.bit_generator.state = stored.rng
     print(f"going on after epoch {stored.epoch}", flush=True)
-    return dataclasses.replace(stored, options=options_of(config))
+    return dataclasses.replace(stored, images=images.origin, options=options_of(config))
 
 
 def train_epochs(

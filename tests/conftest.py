@@ -10,9 +10,12 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from helpers import ROOT, TINY, run
 from model_records import ADJVEC, TOKENS
+from PIL import Image
 
-from autodl_design.search_space.architecture_file import Architecture, write_architecture
+from autodl_design.search_space.architecture import Architecture
+from autodl_design.search_space.architecture_file import FoundArchitecture, write_architecture
 from autodl_design.search_space.child import ChildConfig
 from dataset_maker import Subset, SubsetConfig, make_subset
 
@@ -92,8 +95,8 @@ def best_json(tmp_path_factory) -> Path:
     """A small architecture's file, as a search writes it."""
     path = tmp_path_factory.mktemp("architecture") / "best.json"
     config = ChildConfig(width=8, num_stages=2, num_cells=1, epochs=2, T_0=2.0, warmup=0.5)
-    architecture = Architecture(TOKENS, ADJVEC, mid=0, seed=0, accuracy=0.5, config=config)
-    write_architecture(path, architecture, num_params=12345)
+    found = FoundArchitecture(Architecture.of(TOKENS, ADJVEC), config, 0, 0, accuracy=0.5, num_params=12345)
+    write_architecture(path, found)
     return path
 
 
@@ -107,3 +110,23 @@ def trained(best_json, digits_path, tmp_path_factory) -> Trained:
     with contextlib.redirect_stdout(io.StringIO()) as output:
         retrain(RetrainConfig(**{name: str(path) for name, path in paths.items()}, epochs=6))
     return Trained(directory, output.getvalue())
+
+
+@pytest.fixture(scope="session")
+def searched(tmp_path_factory) -> Path:
+    """A folder with the images of a user's own, of three classes, and a search on them."""
+    folder = tmp_path_factory.mktemp("searched")
+    rng = np.random.default_rng(0)
+    for number, name in enumerate(("circle", "it's a box", "ö")):
+        (folder / "my shapes" / name).mkdir(parents=True)
+        for k in range(20):
+            pixels = (rng.integers(0, 100, (20, 20, 3)) + 50 * number).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / "my shapes" / name / f"{k}.png")
+    commands = [
+        ["dataset_maker.py", "--input_dir=my shapes", "--output_dir=my subset", "--chunk_size=6"],
+        ["main.py", "--data_path=my subset", "--log_dir=my log", "--agent=random", *TINY, "--num_stages=1"],
+    ]
+    for script, *flags in commands:
+        result = run(ROOT / script, *flags, cwd=folder)
+        assert result.returncode == 0, result.stderr
+    return folder

@@ -78,7 +78,7 @@ class SearchRecord:
 
     def _take_lock(self) -> None:
         try:
-            lock(self.lock)
+            lock(self.lock, self.files.lock)
         except BlockingIOError:
             raise RecordError(
                 f"--log_dir={self.directory}: another process is searching here; name another directory"

@@ -15,8 +15,9 @@ import numpy as np
 from autodl_design.checked_io.files import check_arrays, read_arrays, write_arrays
 from autodl_design.retraining.config import OPTIONS, RetrainConfig, RetrainError
 from autodl_design.retraining.plan import Plan
-from autodl_design.search_space.cells import decode
-from autodl_design.search_space.child import ChildConfig
+from autodl_design.search_space.architecture import Architecture
+from autodl_design.search_space.architecture_file import parse_recipe
+from autodl_design.search_space.image_origin import ImageOrigin
 
 Arrays = dict[str, np.ndarray]
 NOW, BEST = "now.", "best."  # what names of arrays in the file begin with
@@ -25,7 +26,8 @@ NOW, BEST = "now.", "best."  # what names of arrays in the file begin with
 @dataclasses.dataclass(frozen=True)
 class Checkpoint:
     plan: Plan
-    options: dict[str, Any]  # values of settings that decide nothing, such as where the images are
+    images: ImageOrigin
+    options: dict[str, Any]  # values of settings that decide nothing, if the images are the same
     epoch: int  # how many are done
     best_accuracy: float
     rng: dict[str, Any]  # state of NumPy's generator
@@ -43,7 +45,18 @@ class Checkpoint:
 
 def write_checkpoint(config: RetrainConfig, checkpoint: Checkpoint) -> None:
     """Raises OSError where it cannot be written; what was there is left then."""
-    numbers = dataclasses.asdict(dataclasses.replace(checkpoint, now={}, best={}))
+    plan = checkpoint.plan
+    numbers = {
+        "plan": {
+            "tokens": plan.architecture.tokens,
+            "adjvec": plan.architecture.adjvec,
+            "config": dataclasses.asdict(plan.config),
+            "seed": plan.seed,
+            "images": plan.images,
+        },
+        "images": checkpoint.images.to_json(),
+        **{name: getattr(checkpoint, name) for name in ("options", "epoch", "best_accuracy", "rng")},
+    }
     arrays = {NOW + name: array for name, array in checkpoint.now.items()}
     arrays |= {BEST + name: array for name, array in checkpoint.best.items()}
     write_arrays(checkpoint_path(config), numbers, arrays)
@@ -77,20 +90,25 @@ def damaged(path: Path, reason: object = "not as it was written") -> RetrainErro
 
 def _checkpoint(numbers: Any, arrays: Arrays) -> Checkpoint:
     """Raises KeyError, TypeError, ValueError or OverflowError."""
-    plan = Plan(**{**numbers["plan"], "config": ChildConfig(**numbers["plan"]["config"])})
-    decode(plan.tokens, plan.adjvec)
+    stored, options = numbers["plan"], numbers["options"]
+    architecture = Architecture.of(stored["tokens"], stored["adjvec"])
+    plan = Plan(architecture, parse_recipe(stored["config"]), stored["seed"], stored["images"])
+    if "images" in numbers:
+        images = ImageOrigin.from_json(numbers["images"])
+    else:
+        images = ImageOrigin.of_options(options, plan.images)
     epoch, best_accuracy = numbers["epoch"], numbers["best_accuracy"]
     if type(epoch) is not int or not 0 <= epoch <= plan.config.epochs:
         raise ValueError("no number of epochs")
     if type(best_accuracy) not in (int, float) or not math.isfinite(best_accuracy):
         raise ValueError("no best accuracy")
     np.random.default_rng().bit_generator.state = numbers["rng"]
-    options = {name: numbers["options"][name] for name in OPTIONS}
-    RetrainConfig(**options)
+    options = {name: options[name] for name in OPTIONS}
+    RetrainConfig(**options, seed=plan.seed)
     now, best = (
         {name.removeprefix(kind): array for name, array in arrays.items() if name.startswith(kind)}
         for kind in (NOW, BEST)
     )
     if len(now) + len(best) < len(arrays):
         raise ValueError("arrays of other names")
-    return Checkpoint(plan, options, epoch, best_accuracy, numbers["rng"], now, best)
+    return Checkpoint(plan, images, options, epoch, best_accuracy, numbers["rng"], now, best)

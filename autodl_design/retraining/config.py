@@ -8,7 +8,7 @@ from autodl_design.image_data.batch import MAX_IMAGE_SIZE, MIN_IMAGE_SIZE
 from autodl_design.settings.fields import Settings, setting
 
 # Which decide nothing, if the images are the same.
-OPTIONS = ("data_path", "chunk_size", "input_dir", "image_size", "classes")
+OPTIONS = ("chunk_size", "image_size", "classes")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,8 +34,15 @@ class RetrainConfig(Settings):
         None, "Channels of the network's first stage; by default as in the search.", low=1
     )
     num_cells: int | None = setting(None, "Cells in a stage; by default as in the search.", low=1)
+    train_batch_size: int | None = setting(
+        None, "Images in an update; by default as in the search.", low=1, high=100_000
+    )
     seed: int = setting(0, "Decides everything that is random.", low=0, high=2**32 - 1)
-    data_path: str = setting("cifar/pickle-cifar-10", "Where dataset_maker.py wrote the images.")
+    data_path: str | None = setting(
+        None,
+        "Where dataset_maker.py wrote the images; by default those of the search, or of the training that "
+        "goes on, wherever they are.",
+    )
     chunk_size: int | None = setting(
         None, "Images in each of the ten files of --data_path; by default whatever they have.", low=1
     )

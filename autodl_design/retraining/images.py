@@ -1,9 +1,11 @@
 """The images of a training, and the names of their classes.
 
-images = load_images(RetrainConfig(data_path="cifar/pickle-cifar-10"))
+images = load_images(RetrainConfig(), read_architecture("log/best.json").images)
 """
 
+import dataclasses
 import os
+import shlex
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,31 +14,65 @@ import numpy as np
 from autodl_design.image_data.class_names import check_class_names
 from autodl_design.image_data.errors import DatasetError
 from autodl_design.image_data.split import load_split
-from autodl_design.image_data.subset import TEST_NAME, Subset, load_subset, load_test_images
+from autodl_design.image_data.subset import DEFAULT_PATH, TEST_NAME, Subset, load_subset, load_test_images
 from autodl_design.retraining.config import RetrainConfig, RetrainError
+from autodl_design.search_space.image_origin import ImageOrigin, named
 
 
 class Images(NamedTuple):
     subset: Subset
     test: tuple[np.ndarray, np.ndarray] | None
-    class_names: tuple[str, ...]
+    origin: ImageOrigin  # with the names that the classes have in this training
 
 
-def load_images(config: RetrainConfig) -> Images:
-    """The test images are read here, before the training, since a damaged file would cost all of it later.
+def load_images(config: RetrainConfig, before: ImageOrigin | None) -> Images:
+    """before: the images of the search, or of the training that goes on, which are taken where the
+    configuration names none.
 
-    Raises DatasetError, or RetrainError where --classes or --input_dir cannot be used.
+    The test images are read here, before the training, since a damaged file would cost all of it later.
+
+    Raises DatasetError, or RetrainError where --classes or --input_dir cannot be used or the images of
+    before are not there.
     """
-    if config.input_dir:
-        path = Path(config.input_dir)
-        subset, test = load_split(config.input_dir, config.image_size, config.seed)
+    flag, path = _place(config, before)
+    if flag == "input_dir":
+        test_path = Path(path)
+        subset, test = load_split(path, config.image_size, config.seed)
     else:
-        subset = load_subset(config.data_path, config.chunk_size)
-        path, test = Path(config.data_path, TEST_NAME), load_test_images(config.data_path)
+        subset = load_subset(path, config.chunk_size)
+        test_path, test = Path(path, TEST_NAME), load_test_images(path)
     if test:
-        _check_test_images(path, *test, subset)
+        _check_test_images(test_path, *test, subset)
     names = subset.class_names if config.classes is None else _names(config.classes, subset.num_classes)
-    return Images(subset, test, names)
+    origin = dataclasses.replace(ImageOrigin.of(flag, path, subset), class_names=names)
+    return Images(subset, test, origin)
+
+
+def check_same(config: RetrainConfig, before: ImageOrigin | None, images: Images) -> None:
+    """Raises RetrainError where other images than those of the search would be taken though the
+    configuration does not name them."""
+    if before is None or before.sha256 == images.origin.sha256:
+        return
+    if not config.input_dir and not config.data_path:
+        path = images.origin.path
+        raise RetrainError(
+            f"{path} no longer holds the images of the search ({named(before.class_names)}): to train on "
+            f"those that are there ({named(images.origin.class_names)}) say "
+            f"--{before.flag}={shlex.quote(path)}"
+        )
+    print(f"not the images of the search, which had {named(before.class_names)}")
+
+
+def _place(config: RetrainConfig, before: ImageOrigin | None) -> tuple[str, str]:
+    """Flag and path. Raises RetrainError."""
+    if config.input_dir:
+        return "input_dir", config.input_dir
+    if config.data_path:
+        return "data_path", config.data_path
+    try:
+        return (before.flag, before.find()) if before else ("data_path", DEFAULT_PATH)
+    except FileNotFoundError as error:
+        raise RetrainError(str(error)) from error
 
 
 def _check_test_images(path: Path, images: np.ndarray, labels: np.ndarray, subset: Subset) -> None:

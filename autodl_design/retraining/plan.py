@@ -9,25 +9,25 @@ import dataclasses
 from autodl_design.backend.programs import on_gpu
 from autodl_design.retraining.config import RetrainConfig, RetrainError, resume_command
 from autodl_design.retraining.images import Images
-from autodl_design.search_space.architecture_file import Architecture
+from autodl_design.search_space.architecture import Architecture
+from autodl_design.search_space.architecture_file import FoundArchitecture
 from autodl_design.search_space.child import ChildConfig, check_fit
+from autodl_design.search_space.image_origin import named
 
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
     """All that decides what comes of a training."""
 
-    tokens: list[int]
-    adjvec: list[int]
+    architecture: Architecture
     config: ChildConfig
     seed: int
     images: str  # their SHA-256
 
 
-def make_plan(config: RetrainConfig, architecture: Architecture | Plan, images: Images) -> Plan:
-    """architecture: of a file, or of the plan of the training that goes on. Raises SettingsError."""
-    recipe = stretched(architecture.config, config)
-    return Plan(architecture.tokens, architecture.adjvec, recipe, config.seed, images.subset.sha256())
+def make_plan(config: RetrainConfig, found: FoundArchitecture | Plan, images: Images) -> Plan:
+    """found: of a file, or the plan of the training that goes on. Raises SettingsError."""
+    return Plan(found.architecture, stretched(found.config, config), config.seed, images.origin.sha256)
 
 
 def stretched(recipe: ChildConfig, config: RetrainConfig) -> ChildConfig:
@@ -37,6 +37,7 @@ def stretched(recipe: ChildConfig, config: RetrainConfig) -> ChildConfig:
         epochs=config.epochs,
         T_0=float(config.epochs),
         warmup=recipe.warmup * (config.epochs / recipe.T_0),  # exact where the two are equal
+        train_batch_size=config.train_batch_size or recipe.train_batch_size,
         width=config.width or recipe.width,
         num_cells=config.num_cells or recipe.num_cells,
     )
@@ -58,12 +59,12 @@ def check_settings(config: RetrainConfig, stored: Plan) -> None:
             )
 
 
-def check_plan(config: RetrainConfig, plan: Plan, stored: Plan) -> None:
+def check_plan(config: RetrainConfig, plan: Plan, stored: Plan, images: Images) -> None:
     """Raises RetrainError where images or architecture are not those that the training began with."""
     if plan.images != stored.images:
-        source = config.input_dir or config.data_path
         raise RetrainError(
-            f"{source} holds other images than those that the training in {config.output_dir} began with"
+            f"{images.origin.path} holds other images than those that the training in {config.output_dir} "
+            f"began with: {named(images.origin.class_names)}"
         )
     if plan != stored:
         raise RetrainError(
@@ -74,7 +75,13 @@ def check_plan(config: RetrainConfig, plan: Plan, stored: Plan) -> None:
 
 def check_possible(plan: Plan, images: Images) -> None:
     """Raises SettingsError or RetrainError where these images or this machine cannot train so."""
-    check_fit(plan.config, len(images.subset.train_images), images.subset.image_size)
+    num_images, size = len(images.subset.train_images), images.subset.image_size
+    if size < 2 ** (plan.config.num_stages - 1):
+        raise RetrainError(
+            f"the network halves its images {plan.config.num_stages - 1} times, for which {size} pixels "
+            "are too few: take larger images"
+        )
+    check_fit(plan.config, num_images, size)
     if plan.config.amp and not on_gpu():
         raise RetrainError(
             "the recipe asks for mixed precision, which needs a GPU: train on one, or set amp to false in "
@@ -89,5 +96,6 @@ def settings_of(plan: Plan) -> dict[str, int]:
         "epochs": config.epochs,
         "width": config.width,
         "num_cells": config.num_cells,
+        "train_batch_size": config.train_batch_size,
         "seed": plan.seed,
     }

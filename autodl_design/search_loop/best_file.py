@@ -6,19 +6,27 @@ another, and at each start and end of a search: a stop may have come between a r
 
 from autodl_design.record.best import the_best
 from autodl_design.record.search_record import SearchRecord
-from autodl_design.search_space import architecture_file
+from autodl_design.search_space.architecture_file import FoundArchitecture, write_architecture
 from autodl_design.search_space.child import ChildConfig
+from autodl_design.search_space.image_origin import ImageOrigin
 
 
-def write_best(record: SearchRecord, config: ChildConfig, seed: int) -> None:
+def write_best(
+    record: SearchRecord, config: ChildConfig, seed: int, images: ImageOrigin | None = None
+) -> None:
     """Nothing where no model was trained yet. Raises RecordError where the runs of the final candidates
     cannot be read, OSError on a full disk."""
     best = the_best(record.directory, list(record.known.values()))
     if best is None:
         return
-    model = best.model
-    found = architecture_file.Architecture(
-        *map(list, model.architecture), model.mid, seed, best.accuracy, config
+    found = FoundArchitecture(
+        architecture=best.model.architecture,
+        config=config,
+        mid=best.model.mid,
+        seed=seed,
+        accuracy=best.accuracy,
+        num_params=best.model.num_params or 0,
+        accuracy_of="one run" if best.runs == 1 else f"the mean of {best.runs} runs after the search",
+        images=images,
     )
-    accuracy_of = "one run" if best.runs == 1 else f"the mean of {best.runs} runs after the search"
-    architecture_file.write_architecture(record.files.best, found, model.num_params, accuracy_of)
+    write_architecture(record.files.best, found)

@@ -16,6 +16,7 @@ from autodl_design.search_loop.best_file import write_best
 from autodl_design.search_loop.progress import Progress
 from autodl_design.search_space.architecture import Architecture
 from autodl_design.search_space.child import ChildConfig
+from autodl_design.search_space.image_origin import ImageOrigin
 from autodl_design.trainers.job import Job, Outcome, Trainers
 
 # What the agent is to maximise, as a function of a network's accuracy and its number of parameters. Not of
@@ -55,7 +56,7 @@ def accuracy_less_parameters(params_penalty: float) -> RewardOf:
 class TrainingReward:
     """The reward of an architecture is that of the network it describes, once trained.
 
-    LOG_DIR/best.json holds the best architecture so far, with `config` and `seed`.
+    LOG_DIR/best.json holds the best architecture so far, with `config`, `seed` and `images`.
 
     Models that the record knows, from before a search was interrupted, are not trained again. If `cache`,
     an architecture that describes a network already trained is not trained either; it gets that network's
@@ -72,6 +73,7 @@ class TrainingReward:
         reward_of: RewardOf,
         failed_reward: float = 0.1,
         cache: bool = True,
+        images: ImageOrigin | None = None,
     ):
         self.trainers = trainers
         self.record = record
@@ -81,6 +83,7 @@ class TrainingReward:
         self.reward_of = reward_of
         self.failed_reward = failed_reward
         self.cache = cache
+        self.images = images
         self.trained: dict[str, int] = {}  # mids of the networks that were trained, by network_id
         for model in record.known.values():
             self._remember(model)
@@ -134,7 +137,7 @@ class TrainingReward:
             self.trained[model.network] = model.mid
 
     def write_best(self) -> None:
-        write_best(self.record, self.config, self.seed)
+        write_best(self.record, self.config, self.seed, self.images)
 
     def model_record(self, step: int, job: Job, outcome: Outcome) -> ModelRecord:
         return model_record(step, job, outcome, self.reward_of, self.failed_reward)

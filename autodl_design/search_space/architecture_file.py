@@ -1,24 +1,26 @@
 """An architecture in a file of its own, to read, to keep and to train again: LOG_DIR/best.json.
 
-    write_architecture(path, Architecture(tokens, adjvec, mid, seed, accuracy, config), num_params)
-    architecture = read_architecture(path)
+    write_architecture(path, FoundArchitecture(architecture, config, mid, seed, accuracy, num_params))
+    found = read_architecture(path)
 
 The file shows each cell as operations and the nodes that feed them ([]: the cell's input), and has the same
-as `tokens` and `adjvec`; with them the accuracy in the search, the recipe it was trained by, and the seed.
+as `tokens` and `adjvec`; with them the accuracy in the search, the recipe it was trained by, the seed, and
+which images it was searched on.
 """
 
 import dataclasses
 import json
 import math
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from autodl_design.checked_io.files import read_json, write_whole
 from autodl_design.checked_io.messages import quoted
-from autodl_design.search_space.cells import Cell, decode
+from autodl_design.search_space.architecture import Architecture
+from autodl_design.search_space.cells import Cell
 from autodl_design.search_space.child import ChildConfig
+from autodl_design.search_space.image_origin import ImageOrigin
 
 VERSION = 1
 
@@ -28,27 +30,30 @@ class ArchitectureError(Exception):
 
 
 @dataclasses.dataclass(frozen=True)
-class Architecture:
-    tokens: list[int]  # [2N]
-    adjvec: list[int]  # [N(N-1)]
+class FoundArchitecture:
+    """An architecture, and how a search came to it."""
+
+    architecture: Architecture
+    config: ChildConfig
     mid: int  # its number in the search
     seed: int  # of the search
     accuracy: float  # in the search, on the validation images
-    config: ChildConfig
+    num_params: int
+    accuracy_of: str = "one run"  # what the accuracy is, for people who read the file
+    images: ImageOrigin | None = None  # None in files of earlier versions
 
 
-def write_architecture(
-    path: Path, architecture: Architecture, num_params: int, accuracy_of: str = "one run"
-) -> None:
-    """The file is whole or not written. accuracy_of: for people who read the file, what the accuracy is."""
+def write_architecture(path: Path, found: FoundArchitecture) -> None:
+    """The file is whole or not written."""
     content = {
         "version": VERSION,
-        "accuracy": float(architecture.accuracy),
-        "accuracy_of": accuracy_of,
-        "num_params": int(num_params),
-        "mid": int(architecture.mid),
-        "seed": int(architecture.seed),
-        **network_content(architecture.tokens, architecture.adjvec, architecture.config),
+        "accuracy": float(found.accuracy),
+        "accuracy_of": found.accuracy_of,
+        "num_params": int(found.num_params),
+        "mid": int(found.mid),
+        "seed": int(found.seed),
+        **network_content(found.architecture, found.config),
+        "images": found.images and found.images.to_json(),
     }
     write_content(path, content)
 
@@ -59,14 +64,14 @@ def write_content(path: Path, content: dict[str, Any]) -> None:
     write_whole(path, ("{\n" + ",\n".join(lines) + "\n}\n").encode())
 
 
-def network_content(tokens: Sequence[int], adjvec: Sequence[int], config: ChildConfig) -> dict[str, Any]:
+def network_content(architecture: Architecture, config: ChildConfig) -> dict[str, Any]:
     """The fields of a file that say what a network is; `parse_network` reads them."""
-    normal, reduction = decode(tokens, adjvec)
+    normal, reduction = architecture.cells()
     return {
         "normal_cell": _nodes(normal),
         "reduction_cell": _nodes(reduction),
-        "tokens": [int(token) for token in tokens],
-        "adjvec": [int(edge) for edge in adjvec],
+        "tokens": list(architecture.tokens),
+        "adjvec": list(architecture.adjvec),
         "recipe": dataclasses.asdict(config),
     }
 
@@ -83,7 +88,7 @@ def _indented(value: Any) -> str:
     return json.dumps(value)
 
 
-def read_architecture(path: str | os.PathLike) -> Architecture:
+def read_architecture(path: str | os.PathLike) -> FoundArchitecture:
     """Raises ArchitectureError where the file is not as `write_architecture` makes them."""
     try:
         content = read_json(Path(path))
@@ -92,49 +97,58 @@ def read_architecture(path: str | os.PathLike) -> Architecture:
     except ValueError as error:
         raise ArchitectureError(f"{path} is not JSON: {quoted(str(error))}") from error
     try:
-        return _architecture(content)
+        return _found(content)
     except KeyError as error:
         raise ArchitectureError(f"{path}: {error} is missing") from error
     except (TypeError, ValueError) as error:
         raise ArchitectureError(f"{path}: {quoted(str(error))}") from error
 
 
-def _architecture(content: Any) -> Architecture:
+def _found(content: Any) -> FoundArchitecture:
     """Raises KeyError, TypeError or ValueError."""
     if not isinstance(content, dict):
         raise ValueError("not an object")
     if content["version"] != VERSION:
         raise ValueError(f"version {content['version']!r}, not {VERSION}")
-    tokens, adjvec, config = parse_network(content)
-    for name, kinds in (("mid", (int,)), ("seed", (int,)), ("accuracy", (int, float))):
-        if type(content[name]) not in kinds:
+    architecture, config = parse_network(content)
+    content = {"accuracy_of": "one run", "num_params": 0, "images": None} | content  # of early versions
+    for name, high in (("mid", math.inf), ("seed", 2**32 - 1), ("accuracy", 1), ("num_params", math.inf)):
+        if type(content[name]) not in ((int, float) if name == "accuracy" else (int,)):
             raise ValueError(f"{name} is not a number")
-    for name, high in (("mid", math.inf), ("seed", 2**32 - 1), ("accuracy", 1)):
         if not 0 <= content[name] <= high:  # nor where it is NaN
             raise ValueError(f"{name} is out of bounds")
-    return Architecture(tokens, adjvec, content["mid"], content["seed"], content["accuracy"], config)
+    if type(content["accuracy_of"]) is not str:
+        raise ValueError("accuracy_of is not a text")
+    origin = content["images"]
+    images = None if origin is None else ImageOrigin.from_json(origin)
+    numbers = {name: content[name] for name in ("mid", "seed", "accuracy", "num_params", "accuracy_of")}
+    return FoundArchitecture(architecture, config, **numbers, images=images)
 
 
-def parse_network(content: dict[str, Any]) -> tuple[list[int], list[int], ChildConfig]:
-    """Tokens, adjvec and recipe. Raises KeyError, TypeError or ValueError where the fields are not as
+def parse_network(content: dict[str, Any]) -> tuple[Architecture, ChildConfig]:
+    """Raises KeyError, TypeError or ValueError where the fields are not as
     `network_content` makes them."""
     tokens, adjvec = content["tokens"], content["adjvec"]
     for name, numbers in (("tokens", tokens), ("adjvec", adjvec)):
         if not isinstance(numbers, list) or any(type(number) is not int for number in numbers):
             raise ValueError(f"{name} is not a list of whole numbers")
-    for name, cell in zip(("normal_cell", "reduction_cell"), decode(tokens, adjvec), strict=True):
+    architecture = Architecture.of(tokens, adjvec)
+    for name, cell in zip(("normal_cell", "reduction_cell"), architecture.cells(), strict=True):
         if content[name] != _nodes(cell):
             raise ValueError(f"{name} is not the one of tokens and adjvec")
-    return tokens, adjvec, parse_recipe(content["recipe"])
+    return architecture, parse_recipe(content["recipe"])
 
 
 def parse_recipe(recipe: Any) -> ChildConfig:
     """Raises ValueError where it has not the fields of a recipe, or values out of bounds."""
     if not isinstance(recipe, dict):
         raise ValueError("recipe is not an object")
-    names = {field.name for field in dataclasses.fields(ChildConfig)}
-    old_names = {field.metadata["alias"]: field.name for field in dataclasses.fields(ChildConfig)}
-    recipe = {old_names.get(name, name): value for name, value in recipe.items()}
+    fields = dataclasses.fields(ChildConfig)
+    names = {field.name for field in fields}
+    old_names = {field.metadata["alias"]: field.name for field in fields}
+    before = {field.name: field.metadata["before"] for field in fields}  # newer than some files
+    before = {name: value for name, value in before.items() if value is not dataclasses.MISSING}
+    recipe = before | {old_names.get(name, name): value for name, value in recipe.items()}
     if recipe.keys() != names:
         others = ", ".join(sorted(recipe.keys() ^ names))
         raise ValueError(f"recipe has not the fields of this version: {others}")

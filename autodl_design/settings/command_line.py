@@ -8,6 +8,7 @@ prints the script's flags. They are all that there are: absl's own, as --flagfil
 """
 
 import ast
+import codecs
 import io
 import os
 import sys
@@ -142,9 +143,17 @@ def _open_standard_streams() -> None:
         sys.stderr = open(2, "w", closefd=False)
     old = sys.stdout or open(1, "w", closefd=False)
     old.flush()
-    escape = old.errors if old.errors == "surrogateescape" else "backslashreplace"
+    codecs.register_error("escaped", _escaped)
     raw = io.BufferedWriter(_StandardOutput(1, "w", closefd=False))
-    sys.stdout = io.TextIOWrapper(raw, old.encoding, escape, line_buffering=old.isatty())
+    sys.stdout = io.TextIOWrapper(raw, old.encoding, "escaped", line_buffering=old.isatty())
+
+
+def _escaped(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Bytes of a name that is no text, as they are; characters that the encoding lacks, as \\xe4."""
+    try:
+        return codecs.lookup_error("surrogateescape")(error)
+    except UnicodeError:
+        return codecs.backslashreplace_errors(error)
 
 
 def _give_up_output() -> None:

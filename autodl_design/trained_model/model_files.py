@@ -5,8 +5,9 @@
     weights = read_weights(directory, shapes)       # shapes: those of the network's parameters
 
 weights.npz holds the parameters and the moving statistics, by the names that child_network/network.py gives
-them. network.json, which is written last, holds the architecture, the recipe, the names of the classes, the
-size of the images, and the SHA-256 of weights.npz, so that files of two models are not mixed up.
+them. network.json, which is written last, holds the architecture, the recipe, the images that it was
+trained on (their classes, their size, where they lay), and the SHA-256 of weights.npz, so that files of two
+models are not mixed up.
 
 What other files a model's directory has, as model.pdmodel and model.onnx, are for other programs and are
 never read here: a program in a file could do anything to its reader.
@@ -40,6 +41,7 @@ from autodl_design.search_space.architecture_file import (
     write_content,
 )
 from autodl_design.search_space.child import MAX_PARAMETERS, ChildConfig, check_fit
+from autodl_design.search_space.image_origin import ImageOrigin
 
 NETWORK, WEIGHTS = "network.json", "weights.npz"
 # For other programs, and for people.
@@ -70,12 +72,20 @@ class Network:
 
     architecture: Architecture
     config: ChildConfig
-    class_names: tuple[str, ...]
-    image_size: int
+    images: ImageOrigin  # that it was trained on
     accuracy: float  # on the validation images
 
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return self.images.class_names
+
+    @property
+    def image_size(self) -> int:
+        """Pixels a side."""
+        return self.images.image_size
+
     def __post_init__(self) -> None:
-        if type(self.image_size) is not int or not MIN_IMAGE_SIZE <= self.image_size <= MAX_IMAGE_SIZE:
+        if not MIN_IMAGE_SIZE <= self.image_size <= MAX_IMAGE_SIZE:
             raise ValueError(f"image_size is not one of {MIN_IMAGE_SIZE} to {MAX_IMAGE_SIZE} pixels")
         num_nodes = self.architecture.num_nodes * self.config.num_cells * self.config.num_stages
         if num_nodes > MAX_NODES:
@@ -112,9 +122,8 @@ def write_model(directory: Path, network: Network, weights: Arrays) -> None:
     content = {
         "version": VERSION,
         "accuracy": network.accuracy,
-        "classes": network.class_names,
-        "image_size": network.image_size,
-        **network_content(*network.architecture, network.config),
+        "images": network.images.to_json(),
+        **network_content(network.architecture, network.config),
         "weights_sha256": _sha256(directory / WEIGHTS),
     }
     write_content(directory / NETWORK, content)
@@ -172,9 +181,8 @@ def _network(content: Any) -> Network:
     """Raises KeyError, TypeError, ValueError or DatasetError."""
     if not isinstance(content, dict) or content["version"] != VERSION:
         raise ValueError(f"no network of version {VERSION}")
-    tokens, adjvec, config = parse_network(content)
-    classes, accuracy = tuple(content["classes"]), content["accuracy"]
-    return Network(Architecture.of(tokens, adjvec), config, classes, content["image_size"], accuracy)
+    images = ImageOrigin.from_json(content["images"])
+    return Network(*parse_network(content), images, content["accuracy"])
 
 
 def _earlier_network(directory: Path) -> Network:
@@ -185,10 +193,10 @@ def _earlier_network(directory: Path) -> Network:
             classes = tuple(file.read(MAX_CLASSES_BYTES).decode().split("\n")[:-1])
         checkpoint, _ = read_arrays(directory / CHECKPOINT)
         plan = checkpoint["plan"]
+        images = ImageOrigin.of_options(checkpoint["options"], plan["images"], classes, size)
         architecture = Architecture.of(plan["tokens"], plan["adjvec"])
-        return Network(
-            architecture, parse_recipe(plan["config"]), classes, size, float(checkpoint["best_accuracy"])
-        )
+        accuracy = float(checkpoint["best_accuracy"])
+        return Network(architecture, parse_recipe(plan["config"]), images, accuracy)
     except OSError as error:
         raise ModelError(
             f"{error.filename or directory}: {error.strerror or error}; without {EARLIER}, {CLASSES} "

@@ -40,6 +40,10 @@ def fields(**changes: Any) -> Callable[[dict[str, Any]], Any]:
     return lambda content: {**content, **changes}
 
 
+def images(**changes: Any) -> Callable[[dict[str, Any]], Any]:
+    return lambda content: {**content, "images": {**content["images"], **changes}}
+
+
 def recipe(**changes: Any) -> Callable[[dict[str, Any]], Any]:
     return lambda content: {**content, "recipe": {**content["recipe"], **changes}}
 
@@ -47,11 +51,11 @@ def recipe(**changes: Any) -> Callable[[dict[str, Any]], Any]:
 DESCRIPTIONS = {
     "a number": lambda content: 5,
     "no weights_sha256": lambda content: {k: v for k, v in content.items() if k != "weights_sha256"},
-    **{f"image_size {size}": fields(image_size=size) for size in (10_000, 0, 225, "32", 10**400)},
-    "one class": fields(classes=["a"]),
-    "100,000 classes": fields(classes=[str(k) for k in range(100_000)]),
-    "two classes of one name": fields(classes=["a"] * 10),
-    "control characters": fields(classes=[f"\x1b[2J{k}" for k in range(10)]),
+    **{f"image_size {size}": images(image_size=size) for size in (10_000, 0, 225, "32", 10**400)},
+    "one class": images(class_names=["a"]),
+    "100,000 classes": images(class_names=[str(k) for k in range(100_000)]),
+    "two classes of one name": images(class_names=["a"] * 10),
+    "control characters": images(class_names=[f"\x1b[2J{k}" for k in range(10)]),
     "accuracy NaN": fields(accuracy=float("nan")),
     **{f"width {width}": recipe(width=width) for width in (8, 4096, 10**12)},
     "100 cells": recipe(num_cells=100),

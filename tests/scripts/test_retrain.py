@@ -138,7 +138,7 @@ def test_the_test_file_beside_the_images_of_the_search(config, digits_path, tmp_
     )
     assert f"accuracy on 100 test images: {result.test_accuracy:.4f}\n" in capsys.readouterr().out
     assert result.accuracy == without.accuracy  # they decide nothing
-    for name in MODEL_FILES:
+    for name in MODEL_FILES[1:]:  # network.json has the path
         assert (result.directory / name).read_bytes() == (without.directory / name).read_bytes()
 
     with open(data_path / "test.pkl", "wb") as file:
@@ -146,6 +146,111 @@ def test_the_test_file_beside_the_images_of_the_search(config, digits_path, tmp_
     elsewhere = dataclasses.replace(config, data_path=str(data_path), output_dir=str(tmp_path / "other"))
     with pytest.raises(retrain.DatasetError, match="test.pkl holds images of another size"):
         retrain.retrain(elsewhere)
+
+
+# --- The right images -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def copied(searched, tmp_path, monkeypatch):
+    """A copy of it, which lies at another place, as the working directory."""
+    shutil.copytree(searched, tmp_path / "copied")
+    monkeypatch.chdir(tmp_path / "copied")
+    return tmp_path / "copied"
+
+
+def of_the_search(searched, **values):
+    values = {
+        "architecture": str(searched / "my log/best.json"),
+        "epochs": 1,
+        "train_batch_size": 8,
+        **values,
+    }
+    return RetrainConfig(**values)
+
+
+def test_the_images_of_the_search_are_taken_from_anywhere(searched, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    retrain.retrain(of_the_search(searched, output_dir="out", epochs=2))
+    assert "3 classes: circle, it's a box, ö\n" in capsys.readouterr().out
+    images = read_network(tmp_path / "out").images
+    assert images.class_names == ("circle", "it's a box", "ö")
+    assert images.absolute_path == str(searched / "my subset")
+
+    monkeypatch.chdir("/")
+    again = RetrainConfig(output_dir=str(tmp_path / "out"), resume=True, epochs=2)
+    retrain.retrain(again)
+    assert "going on after epoch 2" in capsys.readouterr().out
+
+
+def test_images_that_are_no_longer_those_of_the_search_are_refused(searched, copied, digits_path, capsys):
+    best = json.loads((copied / "my log/best.json").read_text())
+    best["images"]["absolute_path"] = str(copied / "my subset")
+    (copied / "my log/best.json").write_text(json.dumps(best))
+    shutil.rmtree(copied / "my subset")
+    with pytest.raises(
+        RetrainError, match="the images are no longer in .*my subset: say where by --data_path"
+    ):
+        retrain.retrain(of_the_search(copied))
+
+    shutil.copytree(digits_path, copied / "my subset")
+    with pytest.raises(
+        RetrainError, match="no longer holds the images of the search .3 classes: circle"
+    ) as raised:
+        retrain.retrain(of_the_search(copied))
+    assert f"say --data_path='{copied / 'my subset'}'" in str(raised.value)
+    assert not (copied / "retrained").exists()
+
+    retrain.retrain(of_the_search(copied, data_path="my subset", train_batch_size=32))
+    output = capsys.readouterr().out
+    assert "not the images of the search, which had 3 classes: circle, it's a box, ö\n" in output
+    assert "10 classes: 0, 1, 2" in output
+    assert read_network(copied / "retrained").class_names == tuple("0123456789")
+
+
+def test_images_at_another_place_are_those_of_the_search(searched, copied, capsys):
+    retrain.retrain(of_the_search(searched, data_path=str(copied / "my subset")))
+    assert "not the images of the search" not in capsys.readouterr().out
+
+
+def test_a_training_of_an_earlier_version_goes_on(config, digits_path, tmp_path, monkeypatch):
+    """Its checkpoint has the place of the images among the options."""
+    result = retrain.retrain(config)
+    path = result.directory / "checkpoint.npz"
+    numbers, arrays = read_arrays(path)
+    del numbers["images"]
+    numbers["options"] |= {"data_path": digits_path.name, "input_dir": None}
+    write_arrays(path, numbers, arrays)
+    before = (result.directory / "weights.npz").read_bytes()
+    monkeypatch.chdir(digits_path.parent)
+    retrain.retrain(dataclasses.replace(config, resume=True, data_path=None))
+    assert (result.directory / "weights.npz").read_bytes() == before
+    assert read_network(result.directory).images.absolute_path == str(digits_path)
+
+
+def test_a_search_goes_on_from_anywhere(copied, tmp_path):
+    """On its images, in their old place or where their path leads from here."""
+
+    def go_on(num_models, working_directory):
+        command = [sys.executable, ROOT / "main.py", "--resume", f"--log_dir={copied / 'my log'}"]
+        command += [f"--num_models={num_models}"]
+        result = subprocess.run(command, cwd=working_directory, capture_output=True, text=True)
+        assert result.returncode == 0, result.stderr
+
+    go_on(5, tmp_path)
+    settings = json.loads((copied / "my log/search.json").read_text())
+    settings["absolute_data_path"] = str(tmp_path / "none")
+    settings["data_path"] = "my subset"
+    (copied / "my log/search.json").write_text(json.dumps(settings))
+    go_on(7, copied)
+    assert len((copied / "my log/history.jsonl").read_text().splitlines()) == 8
+
+
+def test_messages_name_flags_that_there_are(searched, tmp_path):
+    small = of_the_search(searched, train_batch_size=99, output_dir=str(tmp_path / "out"))
+    with pytest.raises(SettingsError, match="train_batch_size 99 is more than the 54 training images"):
+        retrain.retrain(small)
+    assert "train_batch_size" in {field.name for field in dataclasses.fields(RetrainConfig)}
 
 
 # --- Going on ---------------------------------------------------------------------------------------
@@ -231,7 +336,13 @@ def changed(name):
         numbers["plan"]["config"]["width"] = 10**12
 
     def lacks_an_option(numbers, arrays):
-        del numbers["options"]["data_path"]
+        del numbers["options"]["classes"]
+
+    def lacks_the_place_of_the_images(numbers, arrays):
+        del numbers["images"]["path"]
+
+    def has_a_strange_place_of_the_images(numbers, arrays):
+        numbers["images"]["absolute_path"] = 5
 
     def has_a_strange_option(numbers, arrays):
         numbers["options"]["chunk_size"] = "many"

@@ -7,34 +7,67 @@ import os
 import numpy as np
 import pytest
 
+from autodl_design.search_space.architecture import Architecture
 from autodl_design.search_space.architecture_file import (
-    Architecture,
     ArchitectureError,
+    FoundArchitecture,
     read_architecture,
     write_architecture,
 )
 from autodl_design.search_space.child import ChildConfig
+from autodl_design.search_space.image_origin import ImageOrigin
 
-ARCHITECTURE = Architecture([1, 8, 3, 0], [1, 0], mid=12, seed=3, accuracy=0.5, config=ChildConfig(width=8))
+IMAGES = ImageOrigin("12ab", ("ö", "b"), 32, "data_path", "cifar/mine", "/home/me/cifar/mine")
+FOUND = FoundArchitecture(
+    Architecture.of([1, 8, 3, 0], [1, 0]),
+    ChildConfig(width=8),
+    mid=12,
+    seed=3,
+    accuracy=0.5,
+    num_params=12345,
+    accuracy_of="the mean of 3 runs",
+    images=IMAGES,
+)
 
 
 @pytest.fixture
 def path(tmp_path):
     path = tmp_path / "best.json"
-    write_architecture(path, ARCHITECTURE, num_params=12345)
+    write_architecture(path, FOUND)
     return path
 
 
 def test_reads_what_it_wrote(path):
-    assert read_architecture(path) == ARCHITECTURE
+    assert read_architecture(path) == FOUND
+
+
+def test_reads_files_of_early_versions(path):
+    content = json.loads(path.read_text())
+    for name in ("images", "accuracy_of"):
+        del content[name]
+    path.write_text(json.dumps(content))
+    assert read_architecture(path) == dataclasses.replace(FOUND, images=None, accuracy_of="one run")
+
+
+def test_images_are_found_where_they_were_or_from_here(tmp_path, monkeypatch):
+    (tmp_path / "there/mine").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "there")
+    origin = dataclasses.replace(IMAGES, path="mine", absolute_path=str(tmp_path / "there/mine"))
+    monkeypatch.chdir("/")
+    assert origin.find() == str(tmp_path / "there/mine")
+    (tmp_path / "there").rename(tmp_path / "moved")
+    with pytest.raises(FileNotFoundError, match="no longer in .*: say where by --data_path"):
+        origin.find()
+    monkeypatch.chdir(tmp_path / "moved")
+    assert origin.find() == "mine"
 
 
 def test_writes_numbers_of_numpy(path):
     before = path.read_bytes()
-    numbers = {name: np.int64(getattr(ARCHITECTURE, name)) for name in ("mid", "seed")}
-    arrays = {name: np.array(getattr(ARCHITECTURE, name)) for name in ("tokens", "adjvec")}
-    architecture = dataclasses.replace(ARCHITECTURE, **numbers, **arrays, accuracy=np.float32(0.5))
-    write_architecture(path, architecture, num_params=np.int64(12345))
+    numbers = {name: np.int64(getattr(FOUND, name)) for name in ("mid", "seed", "num_params")}
+    architecture = Architecture.of(*map(np.array, FOUND.architecture))
+    found = dataclasses.replace(FOUND, **numbers, architecture=architecture, accuracy=np.float32(0.5))
+    write_architecture(path, found)
     assert path.read_bytes() == before
 
 

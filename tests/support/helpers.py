@@ -35,7 +35,7 @@ ENDLESS = dataclasses.replace(CONFIG, width=64, epochs=10000)
 def run(*command: object, **options) -> subprocess.CompletedProcess:
     """`python COMMAND` as a user runs it, its output as text."""
     command = [sys.executable, *map(str, command)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, **options)
+    return subprocess.run(command, capture_output=True, text=True, **{"cwd": ROOT, **options})
 
 
 def without_seconds(result: TrainResult) -> TrainResult:

@@ -15,6 +15,7 @@ from PIL import Image
 
 from autodl_design.backend.paddle_backend import paddle
 from autodl_design.backend.programs import static, static_programs
+from autodl_design.checked_io.files import read_arrays, write_arrays
 from autodl_design.trained_model import inference
 from autodl_design.trained_model.model_files import ModelError, read_network, read_weights
 
@@ -56,8 +57,12 @@ def made_earlier(directory):
         name: hashlib.sha256((directory / name).read_bytes()).hexdigest()
         for name in ("model.pdmodel", "model.pdiparams", "classes.txt")
     }
-    description = {"image_size": network["image_size"], "sha256": checksums}
+    description = {"image_size": network["images"]["image_size"], "sha256": checksums}
     (directory / "model.json").write_text(json.dumps(description))
+    numbers, arrays = read_arrays(directory / "checkpoint.npz")
+    del numbers["images"]
+    numbers["options"] |= {"data_path": "cifar/mine", "input_dir": None}
+    write_arrays(directory / "checkpoint.npz", numbers, arrays)
     for name in ("network.json", "weights.npz"):
         (directory / name).unlink()
 
@@ -198,6 +203,10 @@ def with_fields(**fields):
     return lambda content: {**content, **fields}
 
 
+def with_images(**fields):
+    return lambda content: {**content, "images": {**content["images"], **fields}}
+
+
 def with_recipe(**fields):
     return lambda content: {**content, "recipe": {**content["recipe"], **fields}}
 
@@ -221,15 +230,16 @@ def large_cells(content):
         lambda content: [],
         lambda content: {},
         lambda content: [[]] * 1000,
-        *map(without, ("version", "classes", "tokens", "recipe", "weights_sha256", "accuracy")),
+        *map(without, ("version", "images", "tokens", "recipe", "weights_sha256", "accuracy")),
         *(
-            with_fields(image_size=size)
+            with_images(image_size=size)
             for size in (10_000, 225, 7, 0, -32, 33.0, "32", True, None, 10**400)
         ),
-        *(with_fields(classes=names) for names in ([], ["a"], "ab", 5, ["a"] * 10, [["a"], ["b"]])),
-        with_fields(classes=["a\x1b[2J", "b"]),
-        with_fields(classes=["a", "b"]),  # of ten
-        with_fields(classes=[str(k) for k in range(100_000)]),
+        *(with_images(class_names=names) for names in ([], ["a"], "ab", 5, ["a"] * 10, [["a"], ["b"]])),
+        with_images(class_names=["a\x1b[2J", "b"]),
+        with_images(class_names=["a", "b"]),  # of ten
+        with_images(class_names=[str(k) for k in range(100_000)]),
+        *(with_images(**{name: 5}) for name in ("sha256", "flag", "path", "absolute_path", "unknown")),
         *(with_fields(accuracy=value) for value in (float("nan"), 2.0, "x", None)),
         *(with_fields(tokens=tokens) for tokens in ([99, 0, 0, 0], [0, 0], "x", [0.0] * 4)),
         with_fields(version=2),
