@@ -33,25 +33,27 @@ from autodl_design.agents.random_search import RandomAgent
 from autodl_design.record.history import ModelRecord, RecordError
 from autodl_design.record.log_dir import LogDir
 from autodl_design.record.reading import read_settings
-from autodl_design.record.search_record import SearchRecord
+from autodl_design.record.search_record import SearchRecord, compare_settings
 from autodl_design.report_page.verdict import learning_lines
 from autodl_design.search_loop.best_file import write_best
 from autodl_design.search_loop.final_candidates import missing_runs, train_candidates
 from autodl_design.search_loop.progress import Progress
-from autodl_design.search_loop.settings import PRESETS, SearchSettings
+from autodl_design.search_loop.settings import PRESETS, SearchConfig, SearchSettings
 from autodl_design.search_loop.start_trainers import trainers_of
 from autodl_design.search_loop.steps import go_on, log_steps, saver
 from autodl_design.search_loop.summary import resume_command, summary
 from autodl_design.search_loop.training_reward import (
+    DEFAULT_REWARD,
     RewardOf,
     SearchError,
     TrainingReward,
     accuracy_less_parameters,
+    name_of,
 )
 from autodl_design.search_space.cells import OPERATION_NAMES
 from autodl_design.search_space.child import check_fit
 from autodl_design.search_space.image_origin import ImageOrigin, find_path
-from autodl_design.settings import command_line
+from autodl_design.settings import command_line, interrupts
 from autodl_design.settings.fields import SettingsError
 from autodl_design.settings.flags import FLAGS, define_flags, from_flags
 from autodl_design.trainers.devices import DevicesError
@@ -85,17 +87,17 @@ def main(arguments: list[str]) -> None:
         go_on = resume_command(FLAGS.log_dir)
         sys.exit(f"main.py: {where}: {error.strerror or error}; to go on later: {go_on}")
     except Stopped as stopped:
-        for number in STOP_SIGNALS:
-            signal.signal(number, signal.SIG_IGN)  # once is enough
         _print_summary(started)
         print(f"main.py: stopped; to go on: {resume_command(FLAGS.log_dir)}")
         sys.exit(stopped.exit_code)
     _print_summary(started)
-    more = 2 * settings.run.num_models + 1
+    more = 2 * settings.run.num_steps * settings.run.batch_size - 1
     print(f"to search longer:       {resume_command(FLAGS.log_dir)} --num_models={more}")
 
 
 def _stop(signal_number: int, frame) -> None:
+    for number in STOP_SIGNALS:
+        signal.signal(number, interrupts.do_nothing)  # once is enough, also within a moment
     raise Stopped(signal_number)
 
 
@@ -110,25 +112,37 @@ def settings_from_flags() -> SearchSettings:
     started with, else the defaults.
 
     Raises SettingsError where they do not fit each other, RecordError where the search's cannot be read."""
-    names = {field.name for group in SearchSettings.classes() for field in dataclasses.fields(group)}
     values = PRESETS.get(FLAGS.preset, {})
     path = LogDir(FLAGS.log_dir).settings
     if FLAGS.resume and path.exists():
         saved = read_settings(path.parent)
-        earlier = SearchSettings.of_earlier_searches()
-        values = {
-            **earlier,
-            **saved,
-            "data_path": find_path(saved, "absolute_data_path", "data_path"),
-            **values,
-        }
-    for name in names & values.keys():
+        _check_resumable_from_here(path, saved)
+        kept = SearchSettings.kept_names()  # a file does not say where to connect or to write
+        kept_values = {name: saved[name] for name in kept & saved.keys()}
+        if "data_path" in kept_values:
+            kept_values["data_path"] = find_path(saved, "absolute_data_path", "data_path")
+        values = {**SearchSettings.of_earlier_searches(), **kept_values, **values}
+    for name in values:
         try:
             FLAGS.set_default(name, values[name])  # what the command line says stays
         except flags.Error as error:
             raise RecordError(f"{path}: {error}") from error
     groups: list[Any] = [from_flags(group) for group in SearchSettings.classes()]
     return SearchSettings(*groups)
+
+
+def _check_resumable_from_here(path: Path, saved: dict[str, Any]) -> None:
+    """Raises RecordError where the search has parts that no flag names."""
+    agents = SearchConfig.__dataclass_fields__["agent"].metadata["choices"]
+    for what, own in (
+        ("an agent", isinstance(saved.get("agent"), str) and saved["agent"] not in agents),
+        ("a reward", saved.get("reward_of", DEFAULT_REWARD) != DEFAULT_REWARD),
+    ):
+        if own:
+            raise RecordError(
+                f"{path}: this search has {what} of its own: resume it from the program that began it, "
+                "with resume=True among its settings"
+            )
 
 
 def search(
@@ -145,10 +159,11 @@ def search(
 
     Returns the history, the models by their numbers. Raises the ERRORS, whose texts are for the user.
     """
+    decided = all_that_decides(settings, agent, reward_of)
     if reward_of is None:
         reward_of = accuracy_less_parameters(settings.search.params_penalty)
-    decided = all_that_decides(settings, agent, reward_of)
-    remembered = settings.to_remember()
+    remembered, earlier = settings.to_remember(), SearchSettings.of_earlier_searches()
+    files = settings.files
     if trainers is None:
         subset = dataset_maker.load_subset(settings.files.data_path, settings.files.chunk_size)
         check_fit(settings.child, len(subset.train_images), subset.image_size)
@@ -158,13 +173,14 @@ def search(
         remembered["validation_images"] = len(subset.validation_labels)
         remembered["num_classes"] = subset.num_classes
         remembered["image_size"] = subset.image_size
+        if files.resume and LogDir(files.log_dir).settings.exists():
+            compare_settings(Path(files.log_dir), decided, remembered, earlier)  # before a cluster is met
         start_trainers = trainers_of(settings, TrainJob(subset, settings.child, settings.run.seed))
         chance = 1 / subset.num_classes
     else:
         chance, images = 0.0, None  # what they train on is not known here
-    num_steps = settings.run.num_models // settings.run.batch_size + 1
+    num_steps = settings.run.num_steps
     num_candidates = settings.search.final_candidates
-    files, earlier = settings.files, SearchSettings.of_earlier_searches()
     with SearchRecord(files.log_dir, decided, files.resume, remembered, earlier) as record:
         steps_done = record.checkpoint.step if record.checkpoint else 0
         if steps_done >= num_steps and not missing_runs(record, num_candidates):
@@ -195,7 +211,9 @@ def search(
             agent = make_agent(settings) if agent is None else agent
             first_step = go_on(agent, record, progress)
             batch_size = settings.run.batch_size
-            steps = autodl.search(agent, reward, batch_size, num_steps, first_step, saver(agent, record))
+            steps = autodl.search(
+                agent, reward, batch_size, num_steps, first_step, saver(agent, record, settings)
+            )
             log_steps(steps, agent, first_step, settings, record, progress)
             if num_candidates:
                 train_candidates(reward, num_candidates)
@@ -207,12 +225,12 @@ def in_order(record: SearchRecord) -> list[ModelRecord]:
 
 
 def all_that_decides(
-    settings: SearchSettings, agent: autodl.Agent | None, reward_of: RewardOf
+    settings: SearchSettings, agent: autodl.Agent | None, reward_of: RewardOf | None
 ) -> dict[str, Any]:
     """What the results of a search depend on: settings, and what the code decides."""
     decided = {
         "operations": list(OPERATION_NAMES),
-        "reward_of": reward_of.__name__,
+        "reward_of": DEFAULT_REWARD if reward_of is None else name_of(reward_of),
         **settings.of_results(),
     }
     return decided if agent is None else {**decided, "agent": type(agent).__name__}

@@ -10,9 +10,10 @@ on its seed alone.
 
 import contextlib
 import dataclasses
+import functools
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -71,6 +72,17 @@ def accuracy_of(predicted: np.ndarray, labels: np.ndarray) -> float:
     return float((right_by_class[counts > 0] / counts[counts > 0]).mean())
 
 
+def _in_its_scope(method: Callable) -> Callable:
+    """The method with the variables of its own network, even where another one is open."""
+
+    @functools.wraps(method)
+    def in_its_scope(self, *arguments):
+        with static.scope_guard(self.scope):
+            return method(self, *arguments)
+
+    return in_its_scope
+
+
 class ChildTraining:
     """Trains one child network, epoch by epoch; use it in a `with` statement.
 
@@ -102,7 +114,7 @@ class ChildTraining:
         with contextlib.ExitStack() as stack:
             stack.enter_context(static_programs())
             stack.enter_context(one_layout(layers_for(self.config, training=True).data_format))
-            stack.enter_context(new_scope())
+            self.scope = stack.enter_context(new_scope())
             self.executor = new_executor()
             stack.callback(self.executor.close)
             table = pixel_table(standardise(self.images))
@@ -117,6 +129,7 @@ class ChildTraining:
     def __exit__(self, *exception) -> None:
         # Most of a child's memory is theirs, and goes with the scope only where nothing holds them.
         del self.executor, self.program, self.schedule, self.evaluation, self.evaluation_fetches
+        del self.scope
         self.stack.close()
 
     def _logits(self, layers: Layers, images: Variable, dropout_mask: Variable | None = None) -> Variable:
@@ -181,6 +194,7 @@ class ChildTraining:
         speed_up(self.evaluation)
         self.evaluation_fetches = [logits, loss]
 
+    @_in_its_scope
     def train_epoch(self) -> tuple[float, float]:
         """Training loss and accuracy, both means over the epoch's batches."""
         set_variables({name: np.zeros(1, np.float32) for name in ("loss_sum", "correct_sum")})
@@ -193,6 +207,7 @@ class ChildTraining:
             self.schedule.step()
         return tuple(get_variable(name).item() / self.steps for name in ("loss_sum", "correct_sum"))
 
+    @_in_its_scope
     def evaluate(self, images: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
         """Accuracy (see `accuracy_of`) and mean loss on images uint8 [n, 3 * S * S] with labels [n]."""
         predicted, total_loss = np.zeros_like(labels), 0.0
@@ -205,16 +220,19 @@ class ChildTraining:
             total_loss += float(losses.sum(dtype=np.float64))
         return accuracy_of(predicted, labels), total_loss / len(images)
 
+    @_in_its_scope
     def state(self) -> dict[str, np.ndarray]:
         """Parameters, moving statistics, momentum: all that training changes, except `rng`."""
         names = [v.name for v in self.program.list_vars() if v.persistable and v.name != "pixel_table"]
         return {name: get_variable(name) for name in names}
 
+    @_in_its_scope
     def load_state(self, state: dict[str, np.ndarray], epochs: int) -> None:
         """Go on from the `state` after `epochs` epochs."""
         set_variables(state)
         self.schedule.step(epochs * self.steps)
 
+    @_in_its_scope
     def weights(self) -> dict[str, np.ndarray]:
         """Parameters and moving statistics: what makes the trained network."""
         return {parameter.name: get_variable(parameter.name) for parameter in self.program.all_parameters()}

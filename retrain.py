@@ -145,7 +145,7 @@ def opened(directory: Path) -> Iterator[None]:
     check_places(directory)
     with open_regular(directory / "lock", "ab") as file:
         try:
-            lock(file)
+            lock(file, directory / "lock")
         except BlockingIOError as error:
             raise RetrainError(
                 f"another process is training in {directory}: choose another --output_dir"

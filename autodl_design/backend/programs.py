@@ -59,12 +59,12 @@ def no_call_stacks() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def new_scope() -> Iterator[None]:
+def new_scope() -> Iterator[static.Scope]:
     """Within it, variables live in a scope of their own, which is freed with all of them at the end."""
     scope = static.Scope()
     try:
         with static.scope_guard(scope):
-            yield
+            yield scope
     finally:
         gc.collect()  # programs and executors are held by cycles
         scope._remove_from_pool()  # which otherwise keeps every scope as long as the process lives

@@ -212,8 +212,14 @@ def _end_of_whole_lines(path: Path) -> int:
 def write_arrays(path: Path, numbers: Any, arrays: dict[str, np.ndarray]) -> None:
     """An .npz file of arrays, and of numbers or whatever else JSON holds."""
     buffer = io.BytesIO()
-    np.savez(buffer, numbers=json.dumps(numbers), names=sorted(arrays), **arrays)
+    np.savez(buffer, numbers=json.dumps(numbers, default=_python_number), names=sorted(arrays), **arrays)
     write_whole(path, buffer.getvalue())
+
+
+def _python_number(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"JSON holds no {type(value).__name__}")
 
 
 def read_arrays(path: Path, like: dict[str, np.ndarray] | None = None) -> tuple[Any, dict[str, np.ndarray]]:

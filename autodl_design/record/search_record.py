@@ -78,7 +78,7 @@ class SearchRecord:
 
     def _take_lock(self) -> None:
         try:
-            lock(self.lock)
+            lock(self.lock, self.files.lock)
         except BlockingIOError:
             raise RecordError(
                 f"--log_dir={self.directory}: another process is searching here; name another directory"
@@ -100,31 +100,10 @@ class SearchRecord:
                 )
             check_end(files.history)
             check_end(files.final_candidates)
-            self._compare(settings, remembered, earlier)
+            compare_settings(self.directory, settings, remembered, earlier)
             self.checkpoint = self._newest_checkpoint()
         write_whole(files.settings, json.dumps({**settings, **remembered}, indent=1).encode())
         self.history = HistoryWriter(files.history)
-
-    def _compare(
-        self, settings: dict[str, Any], remembered: dict[str, Any], earlier: dict[str, Any]
-    ) -> None:
-        try:
-            saved = read_settings(self.directory)
-        except RecordError as error:
-            raise RecordError(f"{error}: this search cannot be resumed") from error
-        shown = reprlib.Repr()
-        shown.maxlist = shown.maxstring = 60
-        before = {name: earlier.get(name) for name in settings} | saved
-        different = [
-            f"{name if name in settings else shown.repr(name)} was {shown.repr(value)} and is "
-            f"{shown.repr(settings.get(name))}"
-            for name, value in before.items()
-            if name not in remembered and value != settings.get(name)
-        ]
-        if different:
-            raise RecordError(
-                f"--resume: the search in {self.directory} has other settings: {'; '.join(different[:10])}"
-            )
 
     def _newest_checkpoint(self) -> Checkpoint | None:
         """The newest that is whole and comes after no model that is missing from the history, so that none
@@ -155,6 +134,8 @@ class SearchRecord:
             write_checkpoint(self.directory, Checkpoint(step, state, tokens, adjvec))
         except OSError as error:
             raise RecordError(f"{error.filename or self.directory}: {error.strerror}") from error
+        except (TypeError, ValueError) as error:
+            raise RecordError(f"the agent's state cannot be kept: {error}") from error
 
     def _compare_architectures(self, step: int, tokens: np.ndarray, adjvec: np.ndarray) -> None:
         """What was trained before the stop has to be what the agent samples again after it."""
@@ -178,3 +159,26 @@ class SearchRecord:
         """Add one model. Raises RecordError on a full disk."""
         self.history.append(model)
         self.known[model.mid] = model
+
+
+def compare_settings(
+    directory: Path, settings: dict[str, Any], remembered: dict[str, Any], earlier: dict[str, Any]
+) -> None:
+    """Raises RecordError where the search in the directory began under others; see `SearchRecord`."""
+    try:
+        saved = read_settings(directory)
+    except RecordError as error:
+        raise RecordError(f"{error}: this search cannot be resumed") from error
+    shown = reprlib.Repr()
+    shown.maxlist = shown.maxstring = 60
+    before = {name: earlier.get(name) for name in settings} | saved
+    different = [
+        f"{name if name in settings else shown.repr(name)} was {shown.repr(value)} and is "
+        f"{shown.repr(settings.get(name))}"
+        for name, value in before.items()
+        if name not in remembered and value != settings.get(name)
+    ]
+    if different:
+        raise RecordError(
+            f"--resume: the search in {directory} has other settings: {'; '.join(different[:10])}"
+        )

@@ -31,9 +31,13 @@ class StepLog:
             directory.mkdir()
         # Not tensorboardX's SummaryWriter, whose thread dies with a traceback on a full disk. A file for
         # each start, all in one directory: TensorBoard shows one curve, in which a file that begins with
-        # the start of a session takes the place of what earlier ones have from its step on. The suffix
-        # keeps apart the files of two starts in one second.
-        self.scalars = EventsWriter(str(directory / "events"), f".from_step_{first_step}")
+        # the start of a session takes the place of what earlier ones have from its step on. Earlier
+        # is what has the earlier name; a clock that was set back must not decide that, so a number of the
+        # start stands before the time ("start" comes after the "out" of names without one).
+        earlier = [path.stat().st_mtime for path in directory.iterdir()]
+        self.newest = max(earlier, default=0.0)  # time of an event
+        name = f"events.start_{len(earlier):06}"
+        self.scalars = EventsWriter(str(directory / name), f".from_step_{first_step}")
         self._write(Event(step=first_step, session_log=SessionLog(status=SessionLog.START)))
         self.scalars.flush()
 
@@ -53,5 +57,6 @@ class StepLog:
         self.scalars.flush()
 
     def _write(self, event: Event) -> None:
-        event.wall_time = time.time()
+        # Never before the event before, where the clock was set back.
+        self.newest = event.wall_time = max(time.time(), self.newest)
         self.scalars.write_event(event)

@@ -27,11 +27,15 @@ class Progress:
         self.training: dict[tuple[int, int], Epoch] = {}  # by mid and run
         self.started = time.monotonic()
         self.begin_phase(0)
-        self.console = Console(file=sys.stdout, highlight=False, emoji=False, soft_wrap=True)
+        # What Rich takes for a terminal may be a file, where FORCE_COLOR or TTY_COMPATIBLE is set.
+        self.is_terminal = sys.stdout.isatty() and Console(file=sys.stdout).is_terminal
+        self.console = Console(
+            file=sys.stdout, highlight=False, emoji=False, soft_wrap=True, force_terminal=self.is_terminal
+        )
         self.live = Live(console=self.console, get_renderable=self._status, transient=True)
 
     def __enter__(self) -> "Progress":
-        if self.console.is_terminal:
+        if self.is_terminal:
             self.live.start()
         return self
 

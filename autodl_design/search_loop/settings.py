@@ -92,6 +92,10 @@ class RunConfig(Settings):
     )
     seed: int = setting(0, "Decides everything that is random.", low=0, high=2**32 - 1)
 
+    @property
+    def num_steps(self) -> int:
+        return self.num_models // self.batch_size + 1
+
 
 @dataclasses.dataclass(frozen=True)
 class FilesConfig(Settings):
@@ -312,6 +316,17 @@ class SearchSettings:
             for group in self.groups
             for field in dataclasses.fields(group)
             if field.metadata["remembered"]
+        }
+
+    @classmethod
+    def kept_names(cls) -> set[str]:
+        """The settings that a resumed search takes from the one before: those on which results depend, and
+        those to remember."""
+        return {
+            field.name
+            for group in cls.classes()
+            for field in dataclasses.fields(group)
+            if not field.metadata["free"] or field.metadata["remembered"]
         }
 
     @classmethod

@@ -32,9 +32,28 @@ def go_on(agent: Agent, record: SearchRecord, progress: Progress) -> int:
     return first_step
 
 
-def saver(agent: Agent, record: SearchRecord) -> Callable[[int, np.ndarray, np.ndarray], None]:
-    """What keeps the architectures that the agent proposes for a step, with the agent's state before it."""
-    return lambda step, tokens, adjvec: record.save_step(step, agent.state(), tokens, adjvec)
+def saver(
+    agent: Agent, record: SearchRecord, settings: SearchSettings
+) -> Callable[[int, np.ndarray, np.ndarray], None]:
+    """What keeps the architectures that the agent proposes for a step, with the agent's state before it.
+    It raises RecordError where they are not of the sizes that the settings have."""
+    B, N, K = settings.run.batch_size, settings.policy.num_nodes, settings.policy.num_tokens
+
+    def save(step: int, tokens: np.ndarray, adjvec: np.ndarray) -> None:
+        for name, array, columns, below in (
+            ("tokens", tokens, 2 * N, K),
+            ("adjvec", adjvec, N * (N - 1), 2),
+        ):
+            kind, shape = getattr(array, "dtype", np.dtype(object)).kind, np.shape(array)
+            if kind != "i" or shape != (B, columns) or np.any((array < 0) | (array >= below)):
+                raise RecordError(
+                    f"the agent {type(agent).__name__} proposes {name} that do not fit: batch_size {B}, "
+                    f"num_nodes {N} and num_tokens {K} need whole numbers from 0 to {below - 1} of shape "
+                    f"[{B}, {columns}]; it has shape {list(shape)}"
+                )
+        record.save_step(step, agent.state(), tokens, adjvec)
+
+    return save
 
 
 def log_steps(

@@ -4,6 +4,7 @@ reward = TrainingReward(trainers, record, progress, ChildConfig(), 0, accuracy_l
 rewards = reward(step, tokens, adjvec)
 """
 
+import inspect
 from collections.abc import Callable
 
 import numpy as np
@@ -21,10 +22,26 @@ from autodl_design.trainers.job import Job, Outcome, Trainers
 # What the agent is to maximise, as a function of a network's accuracy and its number of parameters. Not of
 # time, which differs from run to run: a resumed search would not be the same search any more.
 RewardOf = Callable[[float, int], float]
+DEFAULT_REWARD = "accuracy_less_parameters"  # the name of the default one
 
 
 class SearchError(Exception):
     """A search that cannot go on; the text is for the user."""
+
+
+def name_of(reward_of: RewardOf) -> str:
+    """By which a resumed search knows that it has the reward it began with: an attribute `name`, or what a
+    function that depends on nothing else was defined as. Raises SearchError where there is neither."""
+    name = getattr(reward_of, "name", None)
+    if isinstance(name, str) and name:
+        return name
+    if inspect.isfunction(reward_of) and reward_of.__name__ != "<lambda>":
+        if not (reward_of.__closure__ or reward_of.__defaults__ or reward_of.__kwdefaults__):
+            return reward_of.__name__
+    raise SearchError(
+        "the reward is a lambda, an object, or a function with values of its own, which a resumed search "
+        'could not tell from another: give it a name that says which it is, as in reward_of.name = "half"'
+    )
 
 
 def accuracy_less_parameters(params_penalty: float) -> RewardOf:

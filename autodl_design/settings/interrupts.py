@@ -28,6 +28,10 @@ def _handle(handler) -> None:
         signal.signal(signal.SIGINT, handler)
 
 
+def do_nothing(number, frame) -> None:
+    """In place of SIG_IGN, of which Python complains where a second signal came a moment before."""
+
+
 def _raise(number, frame) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, do_nothing)
     raise KeyboardInterrupt

@@ -346,3 +346,35 @@ def test_shared_summands_give_the_same_sums_with_fewer_additions():
         assert sorted(node for term in terms for node in nodes(term)) == list(expected)
     additions = sum(max(len(terms) - 1, 0) for terms in shared) + len(pairs)
     assert additions < sum(max(len(terms) - 1, 0) for terms in sums)
+
+
+# --- Several networks in one process ----------------------------------------------------------------
+
+
+@pytest.mark.skipif(programs.on_gpu(), reason="GPUs have one layout")
+def test_networks_side_by_side_train_as_alone_and_another_layout_is_refused(easy_subset):
+    """oneDNN keeps one layout for a thread."""
+    wide = dataclasses.replace(TINY, width=32)
+
+    def training(config):
+        return nn_paddle.ChildTraining(ARCHITECTURE, config, easy_subset, np.random.default_rng(0))
+
+    def train(*trainings):
+        for _ in range(2):
+            for one in trainings:
+                one.train_epoch()
+                one.evaluate(easy_subset.validation_images, easy_subset.validation_labels)
+
+    with training(wide) as alone:
+        train(alone)
+        expected = alone.state()
+    with training(wide) as first:
+        with training(wide) as second:
+            train(first, second)
+            with pytest.raises(RuntimeError, match="NHWC is open in this thread"):
+                training(TINY).__enter__()
+        first.evaluate(easy_subset.validation_images, easy_subset.validation_labels)
+        for name, value in first.state().items():
+            np.testing.assert_array_equal(value, expected[name], err_msg=name)
+    with training(TINY) as narrow:
+        train(narrow)

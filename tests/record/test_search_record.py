@@ -1,5 +1,6 @@
 """A search's record: exact resuming after kills, and every way in which LOG_DIR may be unusable."""
 
+import errno
 import json
 import os
 import random
@@ -341,6 +342,18 @@ def test_two_processes(tmp_path):
     first.communicate()
     settings = json.loads((tmp_path / "search.json").read_text())
     SearchRecord(tmp_path, settings, resume=True)  # the lock went with the process
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EBADF])
+def test_a_file_system_without_locks_is_used_after_a_line(tmp_path, monkeypatch, capsys, number):
+    def refuse(file, operation):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    search(tmp_path, 1)
+    (line,) = capsys.readouterr().out.splitlines()
+    assert f"{tmp_path}/lock: this file system has no locks ({os.strerror(number)})" in line
+    assert len(resume(tmp_path).known) == 2
 
 
 def test_a_refused_directory_can_be_used_again(tmp_path):

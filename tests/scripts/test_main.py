@@ -1,16 +1,20 @@
 """main.py as a user runs it: output, resuming, signals, mistakes."""
 
+import functools
 import json
 import operator
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
 
 import helpers
+import numpy as np
 import psutil
 import pytest
+from absl import flags as absl_flags
 from helpers import ROOT, TINY
 
 import main
@@ -21,9 +25,24 @@ from autodl_design.report_page.page import render
 from autodl_design.report_page.searches import Search
 from autodl_design.search_loop.settings import SearchSettings
 from autodl_design.search_space.architecture import Architecture
+from autodl_design.settings import flags as settings_flags
 from autodl_design.trainers.pseudo import PseudoTrainers
 
 pytestmark = pytest.mark.xdist_group("main")  # `search` is made once
+
+
+@pytest.fixture
+def flag_values(monkeypatch):
+    """flag_values(log_dir="log", resume=True): as if they had been given on the command line."""
+
+    def give(**values):
+        flags = absl_flags.FlagValues()
+        settings_flags.define_flags(*SearchSettings.classes(), into=flags)
+        flags(["main.py", *(f"--{name}={settings_flags.shown(value)}" for name, value in values.items())])
+        for module in (main, settings_flags):
+            monkeypatch.setattr(module, "FLAGS", flags)
+
+    return give
 
 
 def run(*flags):
@@ -239,6 +258,128 @@ def test_a_history_without_checkpoints_is_gone_through_from_the_first_step(tmp_p
     trainers = CountingTrainers()
     assert search(tmp_path / "log", 99, trainers) == whole
     assert trainers.trained == 50 - sum(model.status == "cached" for model in whole[50:])
+
+
+def settings_of(log_dir, **values):
+    return SearchSettings.of(**{"num_nodes": 2, "num_models": 9, "log_dir": str(log_dir), **values})
+
+
+def halved(weight):
+    return lambda accuracy, num_params: weight * accuracy
+
+
+class Halved:
+    def __call__(self, accuracy, num_params):
+        return accuracy / 2
+
+
+@pytest.mark.parametrize("reward_of", [halved(0.5), functools.partial(max, 0.5), Halved()])
+def test_a_reward_is_known_by_a_name_that_tells_it_from_others(tmp_path, reward_of):
+    with pytest.raises(main.ERRORS, match="give it a name"):
+        main.search(settings_of(tmp_path), reward_of=reward_of, trainers=PseudoTrainers())
+    assert not list(tmp_path.iterdir())
+    reward_of.name = "half"
+    main.search(settings_of(tmp_path), reward_of=reward_of, trainers=PseudoTrainers())
+    other = halved(0.25)
+    other.name = "quarter"
+    with pytest.raises(main.ERRORS, match="reward_of was 'half' and is 'quarter'"):
+        main.search(settings_of(tmp_path, resume=True), reward_of=other, trainers=PseudoTrainers())
+
+
+def small(accuracy, num_params):
+    return accuracy / (1 + num_params)
+
+
+@pytest.mark.parametrize("own", [{"agent": RandomAgent(2, 4, 0)}, {"reward_of": small}])
+def test_a_search_with_parts_of_its_own_is_not_resumed_from_the_command_line(tmp_path, flag_values, own):
+    main.search(settings_of(tmp_path), trainers=PseudoTrainers(), **own)
+    flag_values(log_dir=str(tmp_path), resume=True)
+    with pytest.raises(main.ERRORS, match="of its own: resume it from the program that began it"):
+        main.settings_from_flags()
+
+
+def test_search_json_sets_only_what_it_is_meant_to(tmp_path, flag_values, monkeypatch):
+    main.search(settings_of(tmp_path), trainers=PseudoTrainers())
+    path = tmp_path / "search.json"
+    foreign = {"cluster": "127.0.0.1:1", "log_dir": "/elsewhere", "trainers": "cpu:7", "resume": False}
+    path.write_text(json.dumps({**json.loads(path.read_text()), **foreign, "seed": 5}))
+    flag_values(log_dir=str(tmp_path), resume=True)
+    settings = main.settings_from_flags()
+    assert settings.trainers.cluster is None and settings.trainers.trainers == "auto"
+    assert settings.files.log_dir == str(tmp_path) and settings.files.resume
+    assert settings.run.seed == 5 and settings.run.num_models == 9
+
+
+def test_settings_are_compared_before_a_cluster_is_met(digits_path, tmp_path, monkeypatch):
+    main.search(settings_of(tmp_path), trainers=PseudoTrainers())
+    monkeypatch.setattr(main, "trainers_of", lambda *arguments: pytest.fail("too early"))
+    settings = settings_of(tmp_path, resume=True, seed=1, cluster="127.0.0.1:1", data_path=str(digits_path))
+    with pytest.raises(main.ERRORS, match="seed was 0 and is 1"):
+        main.search(settings)
+
+
+def test_an_agent_of_other_sizes_is_one_line(tmp_path):
+    for agent in (RandomAgent(3, 4, 0), RandomAgent(2, 10, 0)):
+        with pytest.raises(main.ERRORS, match="the agent RandomAgent proposes tokens that do not fit"):
+            main.search(settings_of(tmp_path, num_tokens=4), agent=agent, trainers=PseudoTrainers())
+        shutil.rmtree(tmp_path)
+
+
+def test_numpy_numbers_in_an_agents_state_are_kept(tmp_path):
+    class Counting(RandomAgent):
+        count = np.int64(0)
+
+        def state(self):
+            return {**super().state(), "count": self.count, "share": np.float32(0.5)}
+
+        def load_state(self, state):
+            self.count = state["count"]
+            assert state["share"] == 0.5
+
+        def learn(self, *arguments):
+            self.count += 1
+
+    main.search(settings_of(tmp_path), agent=Counting(2, 4, 0), trainers=PseudoTrainers())
+    agent = Counting(2, 4, 0)
+    main.search(settings_of(tmp_path, num_models=19, resume=True), agent=agent, trainers=PseudoTrainers())
+    assert agent.count == 2
+
+    class Unkept(RandomAgent):
+        def state(self):
+            return {**super().state(), "seen": {1, 2}}
+
+    with pytest.raises(main.ERRORS, match="the agent's state cannot be kept: JSON holds no set"):
+        main.search(settings_of(tmp_path / "b"), agent=Unkept(2, 4, 0), trainers=PseudoTrainers())
+
+
+def test_a_second_signal_within_a_moment_changes_nothing():
+    program = """
+import os, signal
+import main
+for number in main.STOP_SIGNALS:
+    signal.signal(number, main._stop)
+try:
+    signal.pthread_sigmask(signal.SIG_BLOCK, main.STOP_SIGNALS)
+    for number in main.STOP_SIGNALS:
+        os.kill(os.getpid(), number)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, main.STOP_SIGNALS)  # both at once
+except main.Stopped:
+    os.kill(os.getpid(), signal.SIGTERM)
+    print("once")
+"""
+    result = helpers.run("-c", program)
+    assert (result.stdout, result.stderr) == ("once\n", "")
+
+
+def test_what_is_said_about_a_longer_search_makes_it_longer(digits_path, flag_values, capsys, tmp_path):
+    flag_values(log_dir=str(tmp_path), num_nodes=2, num_models=1, batch_size=4)
+    trainers = PseudoTrainers()
+    search = main.search
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(main, "search", lambda settings: search(settings, trainers=trainers))
+        patch.setattr(main.signal, "signal", lambda *arguments: None)
+        main.main([])
+    assert capsys.readouterr().out.splitlines()[-1].endswith("--num_models=7")  # one step more
 
 
 def test_an_empty_agent_and_empty_trainers_are_used(tmp_path):

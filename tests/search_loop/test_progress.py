@@ -5,6 +5,7 @@ import math
 import os
 import sys
 
+import pytest
 from model_records import CACHED, FAILED, model
 
 from autodl_design.search_loop.progress import Progress
@@ -29,7 +30,9 @@ def test_every_model_gets_a_line(capsys):
     ]
 
 
-def test_lines_are_whole_and_plain_where_they_go_to_a_file(capsys):
+@pytest.mark.parametrize("variable", ["FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "NOTHING"])
+def test_lines_are_whole_and_plain_where_they_go_to_a_file(capsys, monkeypatch, variable):
+    monkeypatch.setenv(variable, "1")
     progress = make_progress()
     line = "[bold] :smile: " + "long " * 100
     with progress:
