@@ -117,7 +117,7 @@ def test_resume_needs_no_other_flag(search, digits_path, tmp_path):
     assert f"best.json is model {best['mid']} now" in result.stdout
 
     again = run("--resume", f"--log_dir={tmp_path}")
-    assert again.returncode == 0 and "is complete" in again.stdout and "model 0:" not in again.stdout
+    assert again.returncode == 0 and "is complete" in again.stdout and "\n  model 0:" not in again.stdout
     assert f"best: model {best['mid']}: accuracy {best['accuracy']:.3f} +- " in again.stdout
     assert json.loads((tmp_path / "best.json").read_text()) == best
 
