@@ -237,7 +237,7 @@ def export(config: RetrainConfig, network: Network, weights: dict[str, np.ndarra
         CLASSES: "".join(f"{name}\n" for name in network.class_names).encode(),
     }
     if config.onnx:
-        for_others[ONNX] = to_onnx(program, parameters)
+        for_others[ONNX] = to_onnx(program, parameters, network.class_names)
     for name, content in for_others.items():
         write_whole(directory / name, content)
     write_model(directory, network, weights)
