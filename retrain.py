@@ -59,6 +59,8 @@ from autodl_design.search_space.image_origin import named
 from autodl_design.settings import command_line
 from autodl_design.settings.fields import SettingsError
 from autodl_design.settings.flags import FLAGS, define_flags, from_flags
+from autodl_design.trained_model.evaluation import Evaluation
+from autodl_design.trained_model.inference import Classifier
 from autodl_design.trained_model.model_files import (
     CLASSES,
     ONNX,
@@ -176,7 +178,9 @@ def run(
         if images.test:
             print(f"accuracy on {len(images.test[1])} test images: {test_accuracy:.4f}")
         network = dataclasses.replace(network, accuracy=checkpoint.best_accuracy)
-        export(config, network, trainer.weights())
+        weights = trainer.weights()
+    print_by_class(network, weights, subset)
+    export(config, network, weights)
     return Retrained(checkpoint.best_accuracy, test_accuracy, trainer.num_params, Path(config.output_dir))
 
 
@@ -228,6 +232,15 @@ def train_epochs(
     return checkpoint
 
 
+def print_by_class(network: Network, weights: dict[str, np.ndarray], subset: Subset) -> None:
+    with Classifier(network) as classifier:
+        classifier.load(weights)
+        predicted = classifier(subset.validation_images).argmax(axis=1)
+    labels = subset.validation_labels.tolist()
+    for line in Evaluation.of(network.class_names, labels, predicted.tolist()).lines(matrix=False):
+        print(f"on the validation images: {line}")
+
+
 def export(config: RetrainConfig, network: Network, weights: dict[str, np.ndarray]) -> None:
     directory = Path(config.output_dir)
     program, parameters = to_paddle(network, weights)
@@ -237,7 +250,7 @@ def export(config: RetrainConfig, network: Network, weights: dict[str, np.ndarra
         CLASSES: "".join(f"{name}\n" for name in network.class_names).encode(),
     }
     if config.onnx:
-        for_others[ONNX] = to_onnx(program, parameters)
+        for_others[ONNX] = to_onnx(program, parameters, network.class_names)
     for name, content in for_others.items():
         write_whole(directory / name, content)
     write_model(directory, network, weights)

@@ -15,6 +15,7 @@ import math
 import sys
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -59,7 +60,7 @@ def no_call_stacks() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def new_scope() -> Iterator[static.Scope]:
+def new_scope() -> Iterator[Any]:
     """Within it, variables live in a scope of their own, which is freed with all of them at the end."""
     scope = static.Scope()
     try:

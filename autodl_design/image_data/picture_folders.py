@@ -49,7 +49,7 @@ def read(path: Path, size: int | None) -> Source:
             raise DatasetError(f"{shown(unknown)}: no such class in {path}/train")
         empty = set(class_names) - {folder.name for folder in of_classes}
         for folder in of_classes:
-            found, clutter = _files_below(folder)
+            found, clutter = files_below(folder)
             num_clutter += clutter
             if not found and part == TRAIN:
                 raise DatasetError(f"{folder} holds no pictures: fill the folder or remove it")
@@ -123,7 +123,7 @@ def _by_part(path: Path, folders: list[Path]) -> dict[int, list[Path]] | None:
     return by_part
 
 
-def _files_below(folder: Path) -> tuple[list[Path], int]:
+def files_below(folder: Path) -> tuple[list[Path], int]:
     """All files, sorted, and how many were left out. No folder is read twice, so links may go round."""
     found, num_clutter = [], 0
     waiting, seen = [folder], set()

@@ -27,7 +27,7 @@ def matches(path: Path, names: list[str]) -> bool:
 
 def read(path: Path, size: int | None) -> Source:
     """Raises DatasetError, which names the line where one is no path and label."""
-    rows = [row for row in _rows(path)]
+    rows = list(rows_of(path))
     paths, names = zip(*rows, strict=True) if rows else ((), ())
     values = sorted(set(names))
     class_names = check_class_names(values, len(values), path)
@@ -45,7 +45,8 @@ def read(path: Path, size: int | None) -> Source:
     )
 
 
-def _rows(path: Path) -> Iterator[tuple[str, str]]:
+def rows_of(path: Path) -> Iterator[tuple[str, str]]:
+    """Path, as the file has it, and label of each line. Raises DatasetError."""
     lines = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
     first = True
     try:

@@ -1,13 +1,16 @@
 """Converts an exported model to ONNX by paddle2onnx, an optional extra (requirements/onnx.txt).
 
 check_installed()
-content = to_onnx(program, parameters)
+content = to_onnx(program, parameters, class_names)
 """
 
 import contextlib
 import io
+import json
 import tempfile
 from pathlib import Path
+
+from autodl_design.trained_model.onnx_names import with_names
 
 OPSET = 13
 
@@ -26,8 +29,9 @@ def check_installed() -> None:
         ) from error
 
 
-def to_onnx(program: bytes, parameters: bytes) -> bytes:
-    """The content of an .onnx file, from those of a .pdmodel and a .pdiparams file. Raises OnnxError."""
+def to_onnx(program: bytes, parameters: bytes, class_names: tuple[str, ...]) -> bytes:
+    """The content of an .onnx file, from those of a .pdmodel and a .pdiparams file: from `pixels` to
+    `probabilities`, with the names of the classes, as a JSON list, in its metadata. Raises OnnxError."""
     import paddle2onnx
 
     remarks = io.StringIO()  # on its own formats, and on an error, which it prints and does not raise
@@ -37,8 +41,9 @@ def to_onnx(program: bytes, parameters: bytes) -> bytes:
             prefix.with_suffix(suffix).write_bytes(content)
         try:
             # Given a name to save under, it would try an optimisation whose packages PARL excludes.
-            return paddle2onnx.export(
+            content = paddle2onnx.export(
                 f"{prefix}.pdmodel", f"{prefix}.pdiparams", None, OPSET, enable_optimize=False
             )
         except Exception as error:
             raise OnnxError(f"paddle2onnx failed: {remarks.getvalue() or error}") from error
+    return with_names(content, "probabilities", {"classes": json.dumps(class_names)})

@@ -55,8 +55,7 @@ def source_code(framework: str, network: Network, file: str, trained: bool, fact
         keep_trailing_newline=True,
     )
     return environment.get_template(f"{framework}.py.jinja").render(
-        title="A network that a search found.",
-        facts=textwrap.fill(facts, 108),
+        about=_about(framework, network, trained, facts),
         file=file,
         trained=trained,
         classes=_wrapped("CLASSES", network.class_names),
@@ -80,15 +79,35 @@ def source_code(framework: str, network: Network, file: str, trained: bool, fact
     )
 
 
-def recipe(config: ChildConfig, size: int) -> str:
-    """How the network was trained, in a sentence."""
-    flips = " and flips" if config.random_flip_left_right else ""
+def _about(framework: str, network: Network, trained: bool, facts: str) -> str:
+    size, num_classes = network.image_size, len(network.class_names)
+    if framework == "onnx":
+        takes = f"It takes `pixels`, red, green, blue in 0 .. 255, float32 [B, 3, {size}, {size}], and "
+        gives = f"gives `probabilities` [B, {num_classes}]; its metadata have the names of the classes. It"
+        needs = "onnxruntime, numpy and pillow"
+    else:
+        takes = (
+            f"It takes pixels, red, green, blue in 0 .. 255, uint8 or float [B, 3, {size}, {size}], and "
+        )
+        gives = f"gives logits [B, {num_classes}]. It"
+        needs = (
+            f"{framework}, numpy, pillow and safetensors" if trained else f"{framework}, numpy and pillow"
+        )
+    scaled = "A picture is scaled so that a pixel is the mean of those that it covers (Pillow's BOX)."
+    about = f"A network that a search found. {facts}\n\n{takes}{gives} needs {needs}. {scaled}"
+    return "\n\n".join(textwrap.fill(paragraph, 108) for paragraph in about.split("\n\n"))
+
+
+def recipe(network: Network) -> str:
+    """How the network is trained, in a sentence."""
+    config, size = network.config, network.image_size
     period, warmup = config.schedule
+    flips = ", flips where they keep the class" if config.random_flip_left_right else ""
     return (
         f"Recipe: {config.epochs} epochs of batches of {config.train_batch_size}, Nesterov momentum "
         f"{config.momentum:g}, weight decay {config.weight_decay:g}, learning rate up to {config.lr_max:g} "
-        f"in {warmup:g} epochs, then along a cosine to {config.lr_min:g} at epoch {period:g}, "
-        f"dropout {config.dropout_rate:g}, random crops after {crop_padding(size)} pixels of padding"
+        f"after {warmup:g} epochs, along a cosine to {config.lr_min:g} at epoch {period:g}, "
+        f"dropout {config.dropout_rate:g}, crops moved by up to {crop_padding(size)} pixels"
         f"{flips}."
     )
 

@@ -9,11 +9,12 @@ from typing import Any
 
 from PIL import Image
 
-from checks.hostile.case import Case
+from checks.hostile.case import Case, nothing
 from checks.hostile.flags import RETRAIN
 from checks.hostile.searches import NOT_JSON, device, made, replaced
 
 PREDICT = ["predict.py", "--model={here}/model", "{base}/picture.png"]
+EXPORT = ["export.py", "--model={here}/model", "--output={here}/mine.py"]
 GO_ON = ["retrain.py", "--resume", "--output_dir={here}/model", "--epochs=2"]
 
 
@@ -138,6 +139,38 @@ def cases(base: Path) -> list[Case]:
         damage = earlier(size=size)
         found.append(Case("models", f"earlier image_size {size}", PREDICT, model(damage)))
     found.append(Case("models", "an earlier model", PREDICT, model(earlier()), (0,)))
+    for to in ("torch", "paddle"):
+        found.append(Case("models", f"export to {to}", [*EXPORT, f"--to={to}"], model(nothing), (0,)))
+    found.append(
+        Case(
+            "models", "export over a file", EXPORT, model(lambda _: None), (1,), 'touch mine.py; exec "$@"'
+        )
+    )
+    for kind, change in DESCRIPTIONS.items():
+        found.append(Case("models", f"export, {kind}", EXPORT, model(rewritten(change))))
+    for kind, content in (("empty", b""), ("binary", bytes(range(256)) * 80)):
+        found.append(
+            Case("models", f"export, weights: {kind}", EXPORT, model(replaced("weights.npz", content)))
+        )
+    for flag in (
+        "--output=",
+        "--output=x",
+        "--output=/dev/null/x.py",
+        "--output=a b.py",
+        "--to=x",
+        "--model=",
+    ):
+        found.append(Case("models", f"export {flag}", [*EXPORT, flag], model(lambda _: None)))
+    for arguments in (
+        ["{base}"],
+        ["{here}"],
+        ["--labels=/dev/zero"],
+        ["--labels={here}"],
+        ["--output={here}"],
+    ):
+        command = ["predict.py", "--model={base}/model", *arguments]
+        codes = (0, 1) if arguments == ["{base}"] else (1,)
+        found.append(Case("models", f"predict {arguments[0]}", command, codes=codes, lines=1000))
     for kind, value in architectures().items():
         command = [part if "best" not in part else "--architecture={here}/best.json" for part in RETRAIN]
         found.append(Case("models", f"architecture: {kind}", command, architecture(value), (1,)))

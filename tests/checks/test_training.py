@@ -18,9 +18,10 @@ def test_ten_updates_are_those_of_paddles_own_layers(token, kind):
     """With an evaluation in between. The second update is the first that can show a wrong order."""
     with training.layers(kind):
         found = training.differences(training.one_operation(token, 16), SUBSET)
-    assert found["momentum"].median < 1e-3
-    assert found["weights"].median < 1e-3
-    assert found["statistics"].worst < 1e-4
+    most, worst = (training.BOUND * error for error in training.FLIP)  # of float32 itself
+    assert found["momentum"].median < most and found["momentum"].worst < worst
+    assert found["weights"].median < most
+    assert found["statistics"].worst < 1e-3
 
 
 WITH_PYTORCH = pytest.mark.skipif(

@@ -24,7 +24,7 @@ ROOMS = [
 ]
 SCRIPTS = [
     *("distribute_generator", "policy_model", "reinforce_policy_gradient", "nn_paddle", "autodl"),
-    *("dataset_maker", "simple_main", "main", "report", "retrain", "predict"),
+    *("dataset_maker", "simple_main", "main", "report", "retrain", "predict", "export"),
 ]
 OUTSIDE = ["benchmarks", "checks", "study", "docs"]
 ORDER = [*(f"{PACKAGE}.{room}" for room in ROOMS), *SCRIPTS, *OUTSIDE]
@@ -99,6 +99,7 @@ def imported_by(*statements):
         ("autodl_design.pictures.network_picture", {"paddle", "parl", "absl"}),
         ("retrain", {"parl"}),
         ("predict", {"paddle", "parl"}),
+        ("export", {"paddle", "parl", "torch"}),
         ("dataset_maker", {"paddle", "parl"}),
     ],
 )

@@ -86,5 +86,5 @@ def test_files_that_are_installed_together_agree(python):
 def test_the_two_paddles_have_the_same_company():
     """Apart from Paddle's own packages and what only one of them requires."""
     cpu, gpu = listed("requirements.txt"), listed("requirements/gpu.txt")
-    assert cpu - gpu == {"paddlepaddle", "safetensors"}
+    assert cpu - gpu == {"paddlepaddle"}
     assert gpu - cpu == {"paddlepaddle-gpu", "astor", "decorator"}

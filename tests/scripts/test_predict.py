@@ -1,5 +1,7 @@
 """predict.py as a user runs it."""
 
+import csv
+import json
 import os
 import re
 import shutil
@@ -14,12 +16,13 @@ from PIL import Image
 from autodl_design.image_data.subset import load_subset
 
 
-def run(*arguments, **environment):
+def run(*arguments, stdin=None, **environment):
     return subprocess.run(
         [sys.executable, "predict.py", *map(str, arguments)],
         cwd=ROOT,
         capture_output=True,
         text=True,
+        input=stdin,
         env={**os.environ, **environment},
     )
 
@@ -66,7 +69,8 @@ def test_a_bad_picture_is_named_and_the_others_are_classified(trained, picture):
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        ([], "name the pictures to classify"),
+        ([], "name pictures or folders to classify"),
+        (["--format=xml", "a.png"], "must be text or csv or json"),
         (
             ["--model=tests", "a.png"],
             "tests/network.json is missing: name a directory that retrain.py wrote",
@@ -85,3 +89,98 @@ def test_a_model_in_a_directory_of_any_name_and_any_locale(copy, picture, tmp_pa
     strict = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     result = run(f"--model={directory}", tmp_path / "ö.png", **strict)
     assert result.returncode == 0, result.stderr
+
+
+# --- Folders, lists, formats and labels -------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def folders(digits_path, tmp_path_factory):
+    """The validation images as pictures in a folder for each class, one level deeper than need be."""
+    folder = tmp_path_factory.mktemp("pictures")
+    subset = load_subset(digits_path)
+    for i, (pixels, label) in enumerate(
+        zip(subset.validation_images, subset.validation_labels, strict=True)
+    ):
+        place = folder / str(label) / "more"
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels.reshape(3, 32, 32).transpose(1, 2, 0)).save(place / f"{i:03d}.png")
+    (folder / "3/Thumbs.db").write_bytes(b"x")
+    (folder / "3/.hidden").write_bytes(b"x")
+    return folder
+
+
+def test_a_folder_of_classes_gives_the_accuracy(trained, folders, tmp_path):
+    picture = tmp_path / "confusion.png"
+    result = run(f"--model={trained.directory}", f"--confusion={picture}", folders)
+    assert result.returncode == 0, result.stderr
+    lines = result.stdout.splitlines()
+    assert len(lines) == 100 + 3 + 11
+    accuracy = re.match(
+        r"accuracy (0\.\d{3}) \+- 0\.0\d\d on 100 images; saying always 0, .* give 0\.100", lines[100]
+    )
+    assert f"best validation accuracy {accuracy[1]}" in trained.output
+    assert re.match(r"accuracy of each class: 0 [01]\.\d\d of 10, 1 ", lines[101])
+    matrix = np.array([line.split()[1:] for line in lines[104:]], int)
+    assert matrix.sum() == 100 and matrix.trace() == round(100 * float(accuracy[1]))
+    assert Image.open(picture).size[0] > 300
+
+
+def test_csv_and_json_hold_the_same(trained, folders, tmp_path):
+    in_csv = run(f"--model={trained.directory}", "--format=csv", folders / "3", folders / "4/more/000.png")
+    assert in_csv.returncode == 1 and "000.png: No such file" in in_csv.stderr
+    rows = list(csv.DictReader(in_csv.stdout.splitlines()))
+    output = tmp_path / "classes.json"
+    in_json = run(f"--model={trained.directory}", "--format=json", f"--output={output}", folders / "3")
+    assert in_json.returncode == 0 and not in_json.stdout
+    objects = [json.loads(line) for line in output.read_text().splitlines()]
+    assert len(rows) == len(objects) == 10
+    for row, content in zip(rows, objects, strict=True):
+        assert row["path"] == content["path"] and content["label"] is None and not row["label"]
+        assert row["predicted"] == content["predicted"]
+        shares = {name: float(row[name]) for name in "0123456789"}
+        assert shares == pytest.approx(content["probabilities"], abs=1e-6)
+        assert max(shares, key=shares.get) == row["predicted"]
+        assert float(row["probability"]) == max(shares.values())
+
+
+def test_paths_come_from_standard_input(trained, folders):
+    paths = sorted(folders.rglob("*.png"))[:3]
+    result = run(f"--model={trained.directory}", "-", stdin="".join(f"{path}\n" for path in paths) + "\n")
+    assert result.returncode == 0, result.stderr
+    assert [line.split(": ")[0] for line in result.stdout.splitlines()] == list(map(str, paths))
+    assert run(f"--model={trained.directory}", "-", stdin="").returncode == 0
+
+
+def test_labels_from_a_file(trained, folders):
+    table = folders / "labels.csv"
+    paths = sorted(folders.rglob("*.png"))[:4]
+    lines = [f"{path.relative_to(folders)},{name}" for path, name in zip(paths, "0017", strict=True)]
+    table.write_text("path,label\n" + "\n".join(lines))
+    result = run(f"--model={trained.directory}", f"--labels={table}", "--format=csv")
+    assert result.returncode == 0
+    assert [row["label"] for row in csv.DictReader(result.stdout.splitlines())] == list("0017")
+    assert "on 4 images; saying always 0, the largest class, would give 0.500" in result.stderr
+    table.write_text("none.png,cat\x1b[2J")
+    result = run(f"--model={trained.directory}", f"--labels={table}")
+    assert result.returncode == 1 and result.stderr.count("\n") == 1 and "\x1b" not in result.stderr
+    assert "is no class of the model" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["EMPTY"], "holds no pictures"),
+        (["--confusion=EMPTY/x.png", "PICTURE"], "the classes of the pictures are not known"),
+        (["--labels=none.csv"], "none.csv cannot be read: No such file"),
+        (["--output=/none/classes.csv", "PICTURE"], "/none/classes.csv: No such file or directory"),
+        (["--output=EMPTY", "PICTURE"], "Is a directory"),
+    ],
+)
+def test_a_mistake_in_places_gets_one_line(trained, picture, tmp_path, arguments, complaint):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    arguments = [a.replace("EMPTY", str(empty)).replace("PICTURE", str(picture)) for a in arguments]
+    result = run(f"--model={trained.directory}", *arguments)
+    assert result.returncode == 1
+    assert complaint in result.stderr and result.stderr.count("\n") == 1

@@ -66,6 +66,9 @@ def test_prints_every_epoch_and_learns(trained):
     assert [epoch for epoch, _ in epochs] == list("123456")
     best = max(float(accuracy) for _, accuracy in epochs)
     assert f"best validation accuracy {best:.3f}" in trained.output
+    by_class = f"on the validation images: accuracy {best:.3f} +- 0.0"
+    assert by_class in trained.output and "the largest class, would give 0.100" in trained.output
+    assert "on the validation images: accuracy of each class: 0 " in trained.output
     assert best > 0.15
 
 

@@ -1,5 +1,6 @@
 """What `retrain.py --onnx` writes, in ONNX Runtime, which knows nothing of Paddle."""
 
+import json
 import re
 import shutil
 import sys
@@ -32,8 +33,8 @@ def test_the_probabilities_are_those_of_predict(trained, digits_path, tmp_path, 
     assert predicted.returncode == 0, predicted.stderr
 
     session = onnxruntime.InferenceSession(model / "model.onnx")
-    (pixels,) = session.get_inputs()
-    (probabilities,) = session.run(None, {pixels.name: images.astype(np.float32)})
+    assert json.loads(session.get_modelmeta().custom_metadata_map["classes"]) == [str(k) for k in range(10)]
+    (probabilities,) = session.run(["probabilities"], {"pixels": images.astype(np.float32)})
     assert probabilities.shape == (20, 10) and np.allclose(probabilities.sum(axis=1), 1, atol=1e-5)
     lines = predicted.stdout.splitlines()
     for line, row in zip(lines, probabilities, strict=True):
