@@ -110,6 +110,8 @@ def main(arguments: list[str]) -> None:
                 print()
                 print_differences(values)
         for field, text in FURTHER.items():
+            if field == count == "proposals":
+                continue  # all are equal
             if values := values_of(results, "validation", count, field):
                 print(f"\n{text}; the agent sees validation accuracies; {count} count\n")
                 print_means(values)

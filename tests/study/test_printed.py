@@ -16,6 +16,7 @@ COMMANDS = {
     "compare_agents_dense.txt": f"study.compare_agents {DENSE}",
     "finalists_dense.txt": f"study.finalists {DENSE} --edge_probability=0.5 --finalists=3",
     "figures.txt": "study.figures",
+    "tabular.txt": "study.tabular_tables",
 }
 SLOW = {"sizes_mixed.txt", "sizes_sparse.txt", "figures.txt"}
 NUMBER = r"-?\d+\.\d+"
