@@ -127,7 +127,8 @@ def write_model(directory: Path, network: Network, weights: Arrays) -> None:
         "weights_sha256": _sha256(directory / WEIGHTS),
     }
     write_content(directory / NETWORK, content)
-    (directory / EARLIER).unlink(missing_ok=True)  # Paddle 3 would take it for a program of its own
+    if _is_earlier(directory / EARLIER):
+        (directory / EARLIER).unlink()  # Paddle 3 would take it for a program of its own
 
 
 def read_network(directory: Path) -> Network:
@@ -175,6 +176,14 @@ def read_weights(directory: Path, shapes: Shapes) -> Arrays:
 
 
 _ADVICE = "`python retrain.py --resume` with that --output_dir writes the model again"
+
+
+def _is_earlier(path: Path) -> bool:
+    """Whether this is what versions before network.json wrote, and not a file of another program."""
+    try:
+        return path.is_file() and read_json(path).keys() == {"image_size", "sha256"}
+    except (AttributeError, OSError, ValueError):
+        return False
 
 
 def _network(content: Any) -> Network:

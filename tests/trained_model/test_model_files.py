@@ -17,7 +17,7 @@ from autodl_design.backend.paddle_backend import paddle
 from autodl_design.backend.programs import static, static_programs
 from autodl_design.checked_io.files import read_arrays, write_arrays
 from autodl_design.trained_model import inference
-from autodl_design.trained_model.model_files import ModelError, read_network, read_weights
+from autodl_design.trained_model.model_files import ModelError, read_network, read_weights, write_model
 
 
 @pytest.fixture
@@ -137,6 +137,24 @@ def test_an_earlier_model_that_is_not_as_written_is_refused(copy, name, harm):
     made_earlier(copy)
     harm(copy / name)
     refused(copy)
+
+
+def test_the_description_of_an_earlier_version_is_removed_and_no_other_file(copy, trained):
+    network = read_network(copy)
+    with inference.Classifier(network) as classifier:
+        weights = read_weights(copy, classifier.shapes)
+    for content, is_left in (
+        ('{"image_size": 32, "sha256": {}}', False),
+        ('{"base_code": {}}', True),
+        ("x", True),
+    ):
+        (copy / "model.json").write_text(content)
+        write_model(copy, network, weights)
+        assert (copy / "model.json").exists() == is_left
+    (copy / "model.json").unlink()
+    (copy / "model.json").mkdir()
+    write_model(copy, network, weights)
+    assert (copy / "network.json").read_bytes() == (trained.directory / "network.json").read_bytes()
 
 
 @pytest.mark.parametrize("harm", [made_binary, removed, made_a_fifo, made_a_directory])
