@@ -1,6 +1,6 @@
 """The agent that learns by REINFORCE, and the loop of a search.
 
-    agent = AutoDLAgent.create(PolicyConfig(), seed=0)
+    agent = AutoDLAgent.create(PolicySettings(), seed=0)
     for step in search(agent, evaluate, batch_size=10, num_steps=100):
         ...
 
@@ -19,7 +19,7 @@ from autodl_design.agents.agent import Agent, LearnResult, SearchStep
 from autodl_design.backend.paddle_backend import paddle
 from autodl_design.backend.parl_backend import parl
 from autodl_design.checked_io.files import check_arrays
-from autodl_design.search_loop.settings import PolicyConfig
+from autodl_design.search_loop.settings import PolicySettings
 from policy_model import PolicyModel, Probabilities
 from reinforce_policy_gradient import ReinforcePolicyGradient
 
@@ -36,7 +36,7 @@ class AutoDLAgent(parl.Agent):
         self.seed = seed
 
     @classmethod
-    def create(cls, config: PolicyConfig, seed: int) -> "AutoDLAgent":
+    def create(cls, config: PolicySettings, seed: int) -> "AutoDLAgent":
         """An agent that has learnt nothing yet; its initial weights follow from the seed too."""
         _seed_paddle(seed, 0)
         model = PolicyModel(

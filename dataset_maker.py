@@ -75,7 +75,7 @@ __all__ = [
     "CifarUnavailableError",
     "DatasetError",
     "Subset",
-    "SubsetConfig",
+    "SubsetSettings",
     "draw",
     "load_batch",
     "load_cifar",
@@ -94,7 +94,7 @@ MAX_FILE_BYTES = 10**9  # of images in one file; a larger one could not be read
 
 
 @dataclasses.dataclass(frozen=True)
-class SubsetConfig(Settings):
+class SubsetSettings(Settings):
     """The subset of images"""
 
     input_dir: str | None = setting(
@@ -161,7 +161,7 @@ class SubsetConfig(Settings):
             raise SettingsError("--per_class and --chunk_size say the same: leave one of them out")
 
 
-def make_subset(config: SubsetConfig) -> None:
+def make_subset(config: SubsetSettings) -> None:
     """Write the subset to `data_path`, which is left as it was on a DatasetError."""
     input_dir, data_path = user_path(config.input_dir or CIFAR10_PATH), user_path(config.data_path)
     subset_names = (*CHUNK_NAMES, VALIDATION_NAME, TEST_NAME, META_NAME)
@@ -199,7 +199,7 @@ def _check_apart(input_dir: Path, data_path: Path) -> None:
         )
 
 
-def _load(config: SubsetConfig, input_dir: Path) -> Source:
+def _load(config: SubsetSettings, input_dir: Path) -> Source:
     """Raises DatasetError where the images cannot be had."""
     if config.source == "digits":
         return digits_source()
@@ -214,7 +214,7 @@ def _load(config: SubsetConfig, input_dir: Path) -> Source:
     return open_source(input_dir, config.image_size)
 
 
-def _check_own_parts(source: Source, config: SubsetConfig) -> None:
+def _check_own_parts(source: Source, config: SubsetSettings) -> None:
     """Raises DatasetError where a flag asks for a part that the images have already."""
     flags = {VALIDATION: "validation_per_class", TEST: "test_per_class"}
     for part, flag in flags.items():
@@ -222,7 +222,7 @@ def _check_own_parts(source: Source, config: SubsetConfig) -> None:
             raise DatasetError(f"--{flag}: {source.origin} have such images of their own; leave it out")
 
 
-def _per_class(source: Source, config: SubsetConfig) -> int:
+def _per_class(source: Source, config: SubsetSettings) -> int:
     """Images to draw of each class; 0 where all are used. Raises DatasetError."""
     num_classes = len(source.class_names)
     if config.chunk_size and config.chunk_size % num_classes:
@@ -283,7 +283,7 @@ def _report(
     source: Source,
     files: dict[str, np.ndarray],
     images: UsableImages,
-    config: SubsetConfig,
+    config: SubsetSettings,
     data_path: Path,
     per_class: int,
 ) -> None:
@@ -322,14 +322,14 @@ def _report(
 def main(arguments: list[str]) -> None:
     logging.getLogger("httpx").setLevel(logging.WARNING)  # absl would print its every request
     try:
-        make_subset(from_flags(SubsetConfig))
+        make_subset(from_flags(SubsetSettings))
     except MemoryError as error:
         raise DatasetError("there is too little memory for these images") from error
 
 
 def run() -> None:
-    define_flags(SubsetConfig)  # not at import: the modules that read the subset have flags of their own
-    command_line.start(main, (SubsetConfig,), (SettingsError, DatasetError, OSError))
+    define_flags(SubsetSettings)  # not at import: the modules that read the subset have flags of their own
+    command_line.start(main, (SubsetSettings,), (SettingsError, DatasetError, OSError))
 
 
 if __name__ == "__main__":

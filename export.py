@@ -34,7 +34,7 @@ ERRORS = (ExportError, ArchitectureError, ModelError, OnnxError, SettingsError)
 
 
 @dataclasses.dataclass(frozen=True)
-class ExportConfig(Settings):
+class ExportSettings(Settings):
     """What is written"""
 
     model: str | None = setting(None, "Directory of a trained model: --output_dir of retrain.py.")
@@ -48,7 +48,7 @@ class ExportConfig(Settings):
 
 
 def main(arguments: list[str]) -> None:
-    config = from_flags(ExportConfig)
+    config = from_flags(ExportSettings)
     try:
         for path in export(config):
             print(printable(f"wrote {path}"))
@@ -58,7 +58,7 @@ def main(arguments: list[str]) -> None:
     print(printable(f"to try it: `python {shlex.quote(config.output)}{pictures}`"))
 
 
-def export(config: ExportConfig) -> list[Path]:
+def export(config: ExportSettings) -> list[Path]:
     """The files that were written. Raises the ERRORS, whose texts are for the user, and OSError where a
     file cannot be written."""
     output = Path(config.output)
@@ -130,5 +130,5 @@ def content(to: str, network: Network, weights: Arrays) -> bytes:
 
 
 if __name__ == "__main__":
-    define_flags(ExportConfig)
-    command_line.start(main, (ExportConfig,), ERRORS)
+    define_flags(ExportSettings)
+    command_line.start(main, (ExportSettings,), ERRORS)

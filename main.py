@@ -38,7 +38,7 @@ from autodl_design.report_page.verdict import learning_lines
 from autodl_design.search_loop.best_file import write_best
 from autodl_design.search_loop.final_candidates import missing_runs, train_candidates
 from autodl_design.search_loop.progress import Progress
-from autodl_design.search_loop.settings import PRESETS, SearchConfig, SearchSettings
+from autodl_design.search_loop.settings import PRESETS, AllSettings, SearchSettings
 from autodl_design.search_loop.start_trainers import trainers_of
 from autodl_design.search_loop.steps import go_on, log_steps, saver
 from autodl_design.search_loop.summary import resume_command, summary
@@ -107,7 +107,7 @@ def _print_summary(started: float) -> None:
         print(line)
 
 
-def settings_from_flags() -> SearchSettings:
+def settings_from_flags() -> AllSettings:
     """What the command line says, else --preset, else, with --resume, what the search in --log_dir was last
     started with, else the defaults.
 
@@ -117,23 +117,23 @@ def settings_from_flags() -> SearchSettings:
     if FLAGS.resume and path.exists():
         saved = read_settings(path.parent)
         _check_resumable_from_here(path, saved)
-        kept = SearchSettings.kept_names()  # a file does not say where to connect or to write
+        kept = AllSettings.kept_names()  # a file does not say where to connect or to write
         kept_values = {name: saved[name] for name in kept & saved.keys()}
         if "data_path" in kept_values:
             kept_values["data_path"] = find_path(saved, "absolute_data_path", "data_path")
-        values = {**SearchSettings.of_earlier_searches(), **kept_values, **values}
+        values = {**AllSettings.of_earlier_searches(), **kept_values, **values}
     for name in values:
         try:
             FLAGS.set_default(name, values[name])  # what the command line says stays
         except flags.Error as error:
             raise RecordError(f"{path}: {error}") from error
-    groups: list[Any] = [from_flags(group) for group in SearchSettings.classes()]
-    return SearchSettings(*groups)
+    groups: list[Any] = [from_flags(group) for group in AllSettings.classes()]
+    return AllSettings(*groups)
 
 
 def _check_resumable_from_here(path: Path, saved: dict[str, Any]) -> None:
     """Raises RecordError where the search has parts that no flag names."""
-    agents = SearchConfig.__dataclass_fields__["agent"].metadata["choices"]
+    agents = SearchSettings.__dataclass_fields__["agent"].metadata["choices"]
     for what, own in (
         ("an agent", isinstance(saved.get("agent"), str) and saved["agent"] not in agents),
         ("a reward", saved.get("reward_of", DEFAULT_REWARD) != DEFAULT_REWARD),
@@ -146,7 +146,7 @@ def _check_resumable_from_here(path: Path, saved: dict[str, Any]) -> None:
 
 
 def search(
-    settings: SearchSettings,
+    settings: AllSettings,
     agent: autodl.Agent | None = None,
     reward_of: RewardOf | None = None,
     trainers: Trainers | None = None,
@@ -162,7 +162,7 @@ def search(
     decided = all_that_decides(settings, agent, reward_of)
     if reward_of is None:
         reward_of = accuracy_less_parameters(settings.search.params_penalty)
-    remembered, earlier = settings.to_remember(), SearchSettings.of_earlier_searches()
+    remembered, earlier = settings.to_remember(), AllSettings.of_earlier_searches()
     files = settings.files
     if trainers is None:
         subset = dataset_maker.load_subset(settings.files.data_path, settings.files.chunk_size)
@@ -225,7 +225,7 @@ def in_order(record: SearchRecord) -> list[ModelRecord]:
 
 
 def all_that_decides(
-    settings: SearchSettings, agent: autodl.Agent | None, reward_of: RewardOf | None
+    settings: AllSettings, agent: autodl.Agent | None, reward_of: RewardOf | None
 ) -> dict[str, Any]:
     """What the results of a search depend on: settings, and what the code decides."""
     decided = {
@@ -236,7 +236,7 @@ def all_that_decides(
     return decided if agent is None else {**decided, "agent": type(agent).__name__}
 
 
-def make_agent(settings: SearchSettings) -> autodl.Agent:
+def make_agent(settings: AllSettings) -> autodl.Agent:
     policy, evolution, seed = settings.policy, settings.evolution, settings.run.seed
     if settings.search.agent == "random":
         return RandomAgent(policy.num_nodes, policy.num_tokens, seed, policy.edge_probability)
@@ -261,5 +261,5 @@ def make_agent(settings: SearchSettings) -> autodl.Agent:
 
 
 if __name__ == "__main__":
-    define_flags(*SearchSettings.classes())
-    command_line.start(main, SearchSettings.classes(), ERRORS)
+    define_flags(*AllSettings.classes())
+    command_line.start(main, AllSettings.classes(), ERRORS)

@@ -1,6 +1,6 @@
 """Training and evaluating one child network in Paddle.
 
-    result = train_child(architecture, subset, ChildConfig(), seed=0)
+    result = train_child(architecture, subset, ChildSettings(), seed=0)
 
 The network is a static program (autodl_design/child_network/ builds it, autodl_design/backend/programs.py
 says how programs run). Whatever is random about a model (initial weights, batch order, crops, flips,
@@ -42,14 +42,14 @@ from autodl_design.child_network.layers import F, Layers, Variable, static
 from autodl_design.child_network.network import build_network, draw_parameters
 from autodl_design.image_data.subset import Subset
 from autodl_design.search_space.architecture import Architecture
-from autodl_design.search_space.child import MAX_PARAMETERS, ChildConfig, check_fit
+from autodl_design.search_space.child import MAX_PARAMETERS, ChildSettings, check_fit
 from autodl_design.settings.fields import SettingsError
 from autodl_design.trainers.job import Diverged, Job, OnEpoch, TrainResult
 
 EVALUATION_BATCH = 25  # with 100, evaluation takes half as much memory again as a training update
 
 
-def learning_rate(config: ChildConfig, epoch: float) -> float:
+def learning_rate(config: ChildSettings, epoch: float) -> float:
     """Learning rate after `epoch` epochs (fractions allowed): linear from lr_max / 10 to lr_max during
     the warm-up, then a cosine from lr_max to lr_min that ends at epoch T_0 and starts over there
     (SGDR, Loshchilov & Hutter 2017, eq. 5)."""
@@ -94,7 +94,7 @@ class ChildTraining:
     def __init__(
         self,
         architecture: Architecture,
-        config: ChildConfig,
+        config: ChildSettings,
         subset: Subset,
         rng: np.random.Generator,
     ):
@@ -241,7 +241,7 @@ class ChildTraining:
 def train_child(
     architecture: Architecture,
     subset: Subset,
-    config: ChildConfig,
+    config: ChildSettings,
     seed: int | Sequence[int],
     on_epoch: OnEpoch | None = None,
 ) -> TrainResult:
@@ -282,7 +282,7 @@ class TrainJob:
     its result depends neither on the number of trainers nor on the order in which they finish."""
 
     subset: Subset
-    config: ChildConfig
+    config: ChildSettings
     seed: int
 
     def __call__(self, job: Job, on_epoch: OnEpoch) -> TrainResult:

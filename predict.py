@@ -54,7 +54,7 @@ STANDARD_INPUT = "-"
 
 
 @dataclasses.dataclass(frozen=True)
-class PredictConfig(Settings):
+class PredictSettings(Settings):
     """The model, and what is printed"""
 
     model: str = setting("retrained", "Directory of the model: --output_dir of retrain.py.")
@@ -94,7 +94,7 @@ ERRORS = (ModelError, PicturesError, DatasetError, SettingsError)
 
 
 def main(places: list[str]) -> None:
-    config = from_flags(PredictConfig)
+    config = from_flags(PredictSettings)
     if not places and not config.labels:
         raise PicturesError("name pictures or folders to classify: `python predict.py PICTURE ...`")
     try:
@@ -105,7 +105,7 @@ def main(places: list[str]) -> None:
         sys.exit(1)
 
 
-def predict(config: PredictConfig, places: list[str]) -> bool:
+def predict(config: PredictSettings, places: list[str]) -> bool:
     """Whether all pictures could be read."""
     directory = Path(config.model)
     network = read_network(directory)
@@ -129,7 +129,7 @@ def predict(config: PredictConfig, places: list[str]) -> bool:
     return num_classified == len(pictures)
 
 
-def evaluate(config: PredictConfig, evaluation: Evaluation) -> None:
+def evaluate(config: PredictSettings, evaluation: Evaluation) -> None:
     """Print it, apart from what another program may read on standard output."""
     aside = sys.stdout if config.output or config.format == "text" else sys.stderr
     for line in evaluation.lines():
@@ -145,7 +145,7 @@ def evaluate(config: PredictConfig, evaluation: Evaluation) -> None:
 # --- Pictures ---------------------------------------------------------------------------------------
 
 
-def find(config: PredictConfig, places: list[str], class_names: tuple[str, ...]) -> Iterator[Named]:
+def find(config: PredictSettings, places: list[str], class_names: tuple[str, ...]) -> Iterator[Named]:
     """The pictures that the arguments and --labels name. Raises PicturesError or DatasetError."""
     index_of = {name: label for label, name in enumerate(class_names)}
     for place in places:
@@ -270,5 +270,5 @@ WRITERS: dict[str, Callable[[TextIO, tuple[str, ...]], Callable[[Classified], No
 
 
 if __name__ == "__main__":
-    define_flags(PredictConfig)
-    command_line.start(main, (PredictConfig,), ERRORS, arguments="PICTURE, FOLDER or - ...")
+    define_flags(PredictSettings)
+    command_line.start(main, (PredictSettings,), ERRORS, arguments="PICTURE, FOLDER or - ...")

@@ -40,7 +40,7 @@ from autodl_design.settings.flags import define_flags, from_flags
 
 
 @dataclasses.dataclass(frozen=True)
-class ReportConfig(Settings):
+class ReportSettings(Settings):
     """The report"""
 
     log_dir: str = setting("log", "Directory of the search.")
@@ -101,7 +101,7 @@ def serve(log_dir: Path, others: Sequence[Path], port: int) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    config = from_flags(ReportConfig)
+    config = from_flags(ReportSettings)
     log_dir = Path(config.log_dir)
     others = [Path(name) for name in dict.fromkeys((config.compare or "").split(",")) if name]
     given = [name for name in sys.argv[1:] if name.lstrip("-").startswith(("compare", "baseline_dir"))]
@@ -116,5 +116,5 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    define_flags(ReportConfig)
-    command_line.start(main, (ReportConfig,), (SettingsError, RecordError, ReportError))
+    define_flags(ReportSettings)
+    command_line.start(main, (ReportSettings,), (SettingsError, RecordError, ReportError))

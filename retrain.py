@@ -11,7 +11,7 @@ autodl_design/trained_model/model_files.py). Where there are test images, its ac
 once, at the end: test.pkl in --data_path (dataset_maker.py --test_per_class), CIFAR-10's test_batch in
 --input_dir.
 
-From Python: retrain(RetrainConfig(architecture="log/best.json", epochs=20))
+From Python: retrain(RetrainSettings(architecture="log/best.json", epochs=20))
 """
 
 if __name__ == "__main__":
@@ -44,7 +44,6 @@ from autodl_design.retraining.checkpoint import (
     find_checkpoint,
     write_checkpoint,
 )
-from autodl_design.retraining.config import RetrainConfig, RetrainError, options_of, resume_command
 from autodl_design.retraining.images import Images, check_same, load_images
 from autodl_design.retraining.plan import (
     Plan,
@@ -54,6 +53,7 @@ from autodl_design.retraining.plan import (
     make_plan,
     settings_of,
 )
+from autodl_design.retraining.settings import RetrainError, RetrainSettings, options_of, resume_command
 from autodl_design.search_space.architecture_file import ArchitectureError, read_architecture
 from autodl_design.search_space.image_origin import named
 from autodl_design.settings import command_line
@@ -97,9 +97,9 @@ def main(arguments: list[str]) -> None:
         sys.exit(130)
 
 
-def config_from_flags() -> RetrainConfig:
+def config_from_flags() -> RetrainSettings:
     """With --resume, flags that are not given are as the training in --output_dir has them."""
-    config = from_flags(RetrainConfig)
+    config = from_flags(RetrainSettings)
     stored = find_checkpoint(config) if config.resume else None
     if not stored:
         return config
@@ -107,7 +107,7 @@ def config_from_flags() -> RetrainConfig:
     return dataclasses.replace(config, **{k: v for k, v in values.items() if FLAGS[k].using_default_value})
 
 
-def retrain(config: RetrainConfig) -> Retrained:
+def retrain(config: RetrainSettings) -> Retrained:
     """Train, and write the model to `config.output_dir`.
 
     Raises the ERRORS, whose texts are for the user, and OSError where a file cannot be written.
@@ -156,7 +156,7 @@ def opened(directory: Path) -> Iterator[None]:
 
 
 def run(
-    config: RetrainConfig, plan: Plan, stored: Checkpoint | None, images: Images, network: Network
+    config: RetrainSettings, plan: Plan, stored: Checkpoint | None, images: Images, network: Network
 ) -> Retrained:
     check_own_gpu()
     subset, rng = images.subset, np.random.default_rng(plan.seed)
@@ -185,7 +185,7 @@ def run(
 
 
 def first_checkpoint(
-    config: RetrainConfig, plan: Plan, images: Images, trainer: ChildTraining
+    config: RetrainSettings, plan: Plan, images: Images, trainer: ChildTraining
 ) -> Checkpoint:
     """Of no epoch yet."""
     state = trainer.state()
@@ -193,7 +193,9 @@ def first_checkpoint(
     return Checkpoint(plan, images.origin, options_of(config), 0, -1.0, rng, state, state)
 
 
-def go_on(config: RetrainConfig, stored: Checkpoint, images: Images, trainer: ChildTraining) -> Checkpoint:
+def go_on(
+    config: RetrainSettings, stored: Checkpoint, images: Images, trainer: ChildTraining
+) -> Checkpoint:
     """The checkpoint with the configuration's options, and where the images are now. Raises RetrainError
     where it does not fit the network."""
     try:
@@ -207,7 +209,7 @@ def go_on(config: RetrainConfig, stored: Checkpoint, images: Images, trainer: Ch
 
 
 def train_epochs(
-    config: RetrainConfig, trainer: ChildTraining, checkpoint: Checkpoint, subset: Subset
+    config: RetrainSettings, trainer: ChildTraining, checkpoint: Checkpoint, subset: Subset
 ) -> Checkpoint:
     """Train what is left after the checkpoint, and return the last one. Raises RetrainError."""
     epochs = checkpoint.plan.config.epochs
@@ -241,7 +243,7 @@ def print_by_class(network: Network, weights: dict[str, np.ndarray], subset: Sub
         print(f"on the validation images: {line}")
 
 
-def export(config: RetrainConfig, network: Network, weights: dict[str, np.ndarray]) -> None:
+def export(config: RetrainSettings, network: Network, weights: dict[str, np.ndarray]) -> None:
     directory = Path(config.output_dir)
     program, parameters = to_paddle(network, weights)
     for_others = {
@@ -259,5 +261,5 @@ def export(config: RetrainConfig, network: Network, weights: dict[str, np.ndarra
 
 
 if __name__ == "__main__":
-    define_flags(RetrainConfig)
-    command_line.start(main, (RetrainConfig,), ERRORS)
+    define_flags(RetrainSettings)
+    command_line.start(main, (RetrainSettings,), ERRORS)

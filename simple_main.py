@@ -16,7 +16,7 @@ if __name__ == "__main__":
 import numpy as np
 
 import autodl
-from autodl_design.search_loop.settings import PolicyConfig, RunConfig, check_batch_size
+from autodl_design.search_loop.settings import PolicySettings, RunSettings, check_batch_size
 from autodl_design.settings import command_line
 from autodl_design.settings.fields import SettingsError
 from autodl_design.settings.flags import define_flags, from_flags
@@ -30,7 +30,7 @@ def count_ones(step: int, tokens: np.ndarray, adjvec: np.ndarray) -> np.ndarray:
 
 
 def main(arguments: list[str]) -> None:
-    run, policy = from_flags(RunConfig), from_flags(PolicyConfig)
+    run, policy = from_flags(RunSettings), from_flags(PolicySettings)
     if policy.num_tokens < 2:
         raise SettingsError("--num_tokens must be at least 2, for token 1 to exist")
     check_batch_size(run, policy)
@@ -44,5 +44,5 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    define_flags(RunConfig, PolicyConfig, num_models=460)
-    command_line.start(main, (RunConfig, PolicyConfig), (SettingsError, LearningError, DevicesError))
+    define_flags(RunSettings, PolicySettings, num_models=460)
+    command_line.start(main, (RunSettings, PolicySettings), (SettingsError, LearningError, DevicesError))

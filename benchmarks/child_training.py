@@ -56,15 +56,15 @@ class Network(NamedTuple):
 
     architecture: Architecture
     cells: list[tuple]  # its cells
-    config: dict[str, Any]  # the fields of its ChildConfig
+    config: dict[str, Any]  # the fields of its ChildSettings
 
 
 def train_ours(network: Network, updates: int) -> tuple[float, float]:
     """Start and end of the measured epoch, in seconds of a clock that all processes share."""
-    from autodl_design.search_space.child import ChildConfig
+    from autodl_design.search_space.child import ChildSettings
     from nn_paddle import train_child
 
-    config = ChildConfig(**network.config)
+    config = ChildSettings(**network.config)
     subset = harness.noise_subset(updates * config.train_batch_size, num_validation=10)
     span = Span()
     train_child(network.architecture, subset, config, 0, span)
@@ -74,7 +74,7 @@ def train_ours(network: Network, updates: int) -> tuple[float, float]:
 def train_torch(
     network: Network, updates: int, compiled: bool = False, **settings: Any
 ) -> tuple[float, float]:
-    """As train_ours. settings: fields of ChildConfig that differ from the network's."""
+    """As train_ours. settings: fields of ChildSettings that differ from the network's."""
     from benchmarks import torch_peer
 
     size = network.config["train_batch_size"]
@@ -127,14 +127,14 @@ def images_per_second(way: Way, network: Network, updates: int) -> float:
 
 
 def draw_networks(name: str, count: int, **settings: Any) -> list[Network]:
-    """name: "default" or one of main.py's presets. settings: fields of ChildConfig."""
+    """name: "default" or one of main.py's presets. settings: fields of ChildSettings."""
     from autodl_design.agents.random_search import random_architecture
     from autodl_design.search_loop.settings import PRESETS
-    from autodl_design.search_space.child import ChildConfig
+    from autodl_design.search_space.child import ChildSettings
 
     preset = PRESETS[name] if name != "default" else {}
     sizes = {key: preset[key] for key in ("width", "num_stages", "num_cells", "ratio") if key in preset}
-    config = dataclasses.asdict(ChildConfig(epochs=2, **sizes, **settings))
+    config = dataclasses.asdict(ChildSettings(epochs=2, **sizes, **settings))
     networks = []
     for index in range(count):
         architecture = random_architecture(index, 0, preset.get("num_nodes", 10))

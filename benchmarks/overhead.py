@@ -29,7 +29,7 @@ import psutil
 
 import nn_paddle
 from autodl_design.search_space.architecture import Architecture
-from autodl_design.search_space.child import ChildConfig
+from autodl_design.search_space.child import ChildSettings
 from autodl_design.settings import command_line
 from autodl_design.settings.fields import Settings, setting
 from autodl_design.settings.flags import define_flags, from_flags
@@ -74,7 +74,7 @@ def start() -> None:
     nn_paddle.ChildTraining = TimedTrainer
 
 
-def train(architecture: Architecture, config: ChildConfig, updates: int) -> dict[str, list[float]]:
+def train(architecture: Architecture, config: ChildSettings, updates: int) -> dict[str, list[float]]:
     """Train a model in this process: the seconds of its parts, of all as "model", and MiB of memory."""
     TimedTrainer.seconds.clear()
     subset = harness.noise_subset(updates * config.train_batch_size, HELD_OUT)
@@ -87,7 +87,7 @@ def train(architecture: Architecture, config: ChildConfig, updates: int) -> dict
     return {**TimedTrainer.seconds, "model": [result.seconds], **memory}
 
 
-def costs(seconds: dict[str, list[float]], wall: float, config: ChildConfig) -> dict[str, float]:
+def costs(seconds: dict[str, list[float]], wall: float, config: ChildSettings) -> dict[str, float]:
     """Seconds of a whole model by part, share of the overhead in it, models an hour on all cores, MiB."""
     updates = config.epochs * (TRAINING_IMAGES // config.train_batch_size)
     update = statistics.median(seconds["updates"])
@@ -134,8 +134,8 @@ def measure(size: str, settings: OverheadSettings) -> dict[str, list[dict[str, f
     from autodl_design.search_loop.settings import PRESETS
 
     preset = PRESETS.get(size, {})
-    fields = {field.name for field in dataclasses.fields(ChildConfig)}
-    config = ChildConfig(**{name: value for name, value in preset.items() if name in fields})
+    fields = {field.name for field in dataclasses.fields(ChildSettings)}
+    config = ChildSettings(**{name: value for name, value in preset.items() if name in fields})
     updates = settings.updates * (10 if preset else 1)
     samples: dict[str, list[dict[str, float]]] = {"cold": [], "warm": []}
     for number in range(settings.rounds):

@@ -224,7 +224,7 @@ class Cell(nn.Module):
 
 class ChildNetwork(nn.Module):
     """cells: (operations, inputs) of the normal cell and of the reduction cell, as search_space.cells.Cell
-    has them; config: with the attributes of search_space.child.ChildConfig."""
+    has them; config: with the attributes of search_space.child.ChildSettings."""
 
     def __init__(self, cells: Sequence[tuple], config: Any):
         super().__init__()

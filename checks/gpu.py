@@ -113,10 +113,10 @@ def check_same_twice(device: str, networks: dict[str, Network]) -> dict[str, Any
 
 def digest_of_training(network: Network, updates: int) -> str:
     """SHA-256 of the losses and of all that two epochs of training changed."""
-    from autodl_design.search_space.child import ChildConfig
+    from autodl_design.search_space.child import ChildSettings
     from nn_paddle import ChildTraining
 
-    config = ChildConfig(**network.config)
+    config = ChildSettings(**network.config)
     subset = harness.noise_subset(updates * config.train_batch_size, num_validation=10)
     digest = hashlib.sha256()
     rng = np.random.default_rng(0)

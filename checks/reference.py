@@ -27,7 +27,7 @@ from autodl_design.child_network.cpu_layers import ChannelsFirst, ChannelsLast
 from autodl_design.child_network.layers import F, Layers, static
 from autodl_design.child_network.network import build_network, draw_parameters
 from autodl_design.search_space.cells import decode
-from autodl_design.search_space.child import ChildConfig
+from autodl_design.search_space.child import ChildSettings
 
 DEFAULT_CASES = Path(__file__).parent / "reference/child_network_cases.json"
 Case = dict[str, Any]
@@ -67,7 +67,7 @@ def inputs(case: Case) -> dict[str, np.ndarray]:
 
 def run_network(case: Case, training: bool, kind: type[Layers] = Layers) -> Outputs:
     """Our network of a case with the case's weights: outputs and, in training mode, gradients."""
-    config = ChildConfig(
+    config = ChildSettings(
         width=case["width"],
         num_stages=case["num_stages"],
         num_cells=case["num_cells"],

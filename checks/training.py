@@ -34,7 +34,7 @@ from autodl_design.child_network.layers import Layers
 from autodl_design.image_data.subset import Subset, load_subset
 from autodl_design.search_space.architecture import Architecture
 from autodl_design.search_space.cells import OPERATION_NAMES
-from autodl_design.search_space.child import ChildConfig
+from autodl_design.search_space.child import ChildSettings
 
 UPDATES = 10
 BATCH = 16
@@ -53,7 +53,7 @@ State = dict[str, np.ndarray]  # of the variables that training changes, by Padd
 class Network(NamedTuple):
     name: str
     architecture: Architecture
-    config: ChildConfig
+    config: ChildSettings
 
 
 # --- What is compared -------------------------------------------------------------------------------
@@ -63,7 +63,7 @@ def one_operation(token: int, channels: int) -> Network:
     """Three nodes of one operation in a row, in a normal and in a reduction cell, so that each form of it
     occurs several times with results of one shape."""
     architecture = Architecture.of([token] * 6, [1, 0, 1] * 2)
-    config = ChildConfig(width=channels, ratio=1, num_stages=2, num_cells=1, **TRAINING)
+    config = ChildSettings(width=channels, ratio=1, num_stages=2, num_cells=1, **TRAINING)
     return Network(f"{OPERATION_NAMES[token]}, {channels} channels", architecture, config)
 
 
@@ -75,7 +75,7 @@ def random_networks(size: str, count: int) -> list[Network]:
         rng = np.random.default_rng([index, width])
         probability = 0.5 if index % 2 else 0.15
         tokens, adjvec = random_architectures(rng, 1, nodes, len(OPERATION_NAMES), probability)
-        config = ChildConfig(width=width, num_cells=1, **TRAINING)
+        config = ChildSettings(width=width, num_cells=1, **TRAINING)
         networks.append(Network(f"{size} {index}", Architecture.of(tokens[0], adjvec[0]), config))
     return networks
 
@@ -300,7 +300,7 @@ def cases(whole: bool) -> Iterator[tuple[Network, type[Layers] | None]]:
 def growth() -> int:
     """How far a chain of max pooling at width 64 is from Paddle's own pooling, update after update."""
     architecture = Architecture.of([6] * 20, [int(i == j + 1) for i in range(1, 10) for j in range(i)] * 2)
-    config = ChildConfig(num_cells=1, **TRAINING)
+    config = ChildSettings(num_cells=1, **TRAINING)
     print("| updates | momentum, median (worst) relative difference |\n|---|---|")
     worst = 0.0
     for updates in (1, 2, 4, 10):
@@ -315,7 +315,7 @@ def growth() -> int:
 def accuracy() -> int:
     """Accuracies of five networks, half of whose operations are max pooling, after 20 epochs."""
     subset = load_subset("cifar/pickle-cifar-10")
-    config = ChildConfig(width=32, num_cells=1)
+    config = ChildSettings(width=32, num_cells=1)
     print("| network | ours | Paddle's own layers |\n|---|---|---|")
     pairs = []
     for index in range(5):

@@ -5,7 +5,7 @@ python -m docs.make_flags
 
 import dataclasses
 
-from autodl_design.search_loop.settings import SearchSettings
+from autodl_design.search_loop.settings import AllSettings
 from autodl_design.settings.fields import Settings
 from autodl_design.settings.flags import explanation, shown
 
@@ -18,7 +18,7 @@ def table(group: type[Settings]) -> str:
 
 
 def tables() -> str:
-    return "\n\n".join(table(group) for group in SearchSettings.classes())
+    return "\n\n".join(table(group) for group in AllSettings.classes())
 
 
 if __name__ == "__main__":

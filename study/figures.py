@@ -26,7 +26,7 @@ from autodl_design.record.history import ModelRecord
 from autodl_design.record.log_dir import FINAL_NAME
 from autodl_design.report_page.statistics import trained
 from autodl_design.search_space.cells import OPERATION_NAMES
-from autodl_design.search_space.child import ChildConfig
+from autodl_design.search_space.child import ChildSettings
 from study import records
 from study.finalists import drawn, final_candidates
 from study.records import (
@@ -209,7 +209,7 @@ def show_candidates(networks: Networks) -> None:
 # --- Records ------------------------------------------------------------------------------------------
 
 
-def is_touched(model: ModelRecord, config: ChildConfig) -> bool:
+def is_touched(model: ModelRecord, config: ChildSettings) -> bool:
     """Whether oneDNN's wrong gradients of max pooling had a part in this training."""
     cells = model.architecture.cells()
     shapes: Counter[tuple[int, int]] = Counter()  # channels and image size of results, of max poolings
@@ -225,7 +225,7 @@ def is_touched(model: ModelRecord, config: ChildConfig) -> bool:
     return any(count > 1 and inner >= 8 for (inner, _), count in shapes.items())
 
 
-def config_of_record(path: Path) -> ChildConfig:
+def config_of_record(path: Path) -> ChildSettings:
     if path.name in (ARCHIVE, RETRAINED):
         return child_config_of(path.parent)
     return config_of(DEFAULT if path.name == FULL_SIZE else path.name.removesuffix(SUFFIX))

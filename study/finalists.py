@@ -30,9 +30,9 @@ from autodl_design.image_data.subset import Subset, load_subset, load_test_image
 from autodl_design.record.best import final_means
 from autodl_design.record.history import ModelRecord, RecordError
 from autodl_design.record.log_dir import FINAL_NAME
-from autodl_design.search_loop.settings import PolicyConfig
+from autodl_design.search_loop.settings import PolicySettings
 from autodl_design.search_space.architecture import Architecture
-from autodl_design.search_space.child import ChildConfig
+from autodl_design.search_space.child import ChildSettings
 from autodl_design.settings import command_line
 from autodl_design.settings.fields import Settings, setting
 from autodl_design.settings.flags import define_flags, from_flags
@@ -52,7 +52,7 @@ from study.sizes import config_of
 from study.statistics import by_network, estimate_of, mean_accuracies, welch
 
 DRAWN = "drawn at random"
-NUM_STAGES = ChildConfig().num_stages
+NUM_STAGES = ChildSettings().num_stages
 
 
 class Candidate(NamedTuple):
@@ -102,7 +102,7 @@ def best_at(
 
 
 def drawn(count: int, edge_probability: float) -> list[Candidate]:
-    policy, rng = PolicyConfig(), np.random.default_rng(1)
+    policy, rng = PolicySettings(), np.random.default_rng(1)
     tokens, adjvec = random_architectures(rng, count, policy.num_nodes, policy.num_tokens, edge_probability)
     architectures = enumerate(Architecture.of_batch(tokens, adjvec))
     return [
@@ -157,7 +157,7 @@ class FinalistsSettings(Settings):
     finalists: int = setting(1, "Of each search.", low=1, high=1000)
     runs: int = setting(3, "Trainings of each architecture.", low=1, high=1000)
     edge_probability: float = setting(
-        PolicyConfig().edge_probability, "Of the random architectures.", low=0, high=1
+        PolicySettings().edge_probability, "Of the random architectures.", low=0, high=1
     )
 
 
@@ -173,7 +173,7 @@ def main(arguments: list[str]) -> None:
     if training.data_path:
         jobs = {candidate.network: candidate.job for candidate in candidates}
         images = on_test_images(training.data_path)
-        train_missing(path, jobs, settings.runs, images, ChildConfig(), training.trainers)
+        train_missing(path, jobs, settings.runs, images, ChildSettings(), training.trainers)
     print_table(candidates, read_runs(path))
 
 

@@ -29,7 +29,7 @@ from autodl_design.image_data.subset import Subset
 from autodl_design.record.history import ModelRecord, RecordError, from_json, read_history
 from autodl_design.record.log_dir import FINAL_NAME, HISTORY_NAME, SETTINGS_NAME
 from autodl_design.search_loop.training_reward import accuracy_less_parameters, model_record
-from autodl_design.search_space.child import ChildConfig
+from autodl_design.search_space.child import ChildSettings
 from autodl_design.settings import command_line
 from autodl_design.settings.fields import Settings, SettingsError, setting
 from autodl_design.settings.flags import define_flags, from_flags
@@ -74,7 +74,7 @@ def read_searches(results: Path, name: str = HISTORY_NAME) -> Searches:
     return searches
 
 
-def child_config_of(results: Path) -> ChildConfig:
+def child_config_of(results: Path) -> ChildSettings:
     """The size at which the searches of an archive trained their models; all of them are of one size.
     Raises RecordError where the archive cannot be read or has no settings."""
     path = results / ARCHIVE
@@ -82,8 +82,8 @@ def child_config_of(results: Path) -> ChildConfig:
         for member, content in _members(path).items():
             if member.endswith(f"/{SETTINGS_NAME}"):
                 saved = json.loads(content)
-                names = {field.name for field in dataclasses.fields(ChildConfig)} & saved.keys()
-                return ChildConfig(**{name: saved[name] for name in names})
+                names = {field.name for field in dataclasses.fields(ChildSettings)} & saved.keys()
+                return ChildSettings(**{name: saved[name] for name in names})
     raise RecordError(f"{path} holds no AGENT-SEED/{SETTINGS_NAME}")
 
 
@@ -167,7 +167,7 @@ def train_missing(
     networks: Mapping[str, Job],
     num_runs: int,
     subset: Subset,
-    config: ChildConfig,
+    config: ChildSettings,
     trainers: str,
 ) -> list[ModelRecord]:
     """Train each network `num_runs` times, but for the runs that the file has; it gets each run as soon as

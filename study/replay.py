@@ -29,11 +29,11 @@ from autodl_design.record.history import ModelRecord
 from autodl_design.report_page.statistics import trained
 from autodl_design.search_loop.settings import (
     PRESETS,
-    EvolutionConfig,
-    PolicyConfig,
-    PredictorConfig,
-    RunConfig,
-    SearchConfig,
+    AllSettings,
+    EvolutionSettings,
+    PolicySettings,
+    PredictorSettings,
+    RunSettings,
     SearchSettings,
 )
 from autodl_design.search_space.architecture import Architecture
@@ -47,7 +47,7 @@ from study.statistics import mean_and_error, tau_b
 
 
 @dataclasses.dataclass(frozen=True)
-class ReplayConfig(Settings):
+class ReplaySettings(Settings):
     """The replays"""
 
     agent: str = setting(
@@ -62,7 +62,7 @@ class ReplayConfig(Settings):
     )
 
 
-GROUPS = (ReplayConfig, RunConfig, PolicyConfig, EvolutionConfig, PredictorConfig)
+GROUPS = (ReplaySettings, RunSettings, PolicySettings, EvolutionSettings, PredictorSettings)
 
 
 def features(architecture: Architecture) -> np.ndarray:
@@ -120,7 +120,7 @@ class SurrogateReward:
         return np.array(rewards)
 
 
-def tpe_maker() -> Callable[[SearchSettings], autodl.Agent]:
+def tpe_maker() -> Callable[[AllSettings], autodl.Agent]:
     """Raises SettingsError without Optuna, which no other agent needs."""
     try:
         from study.tpe_agent import TpeAgent
@@ -129,7 +129,7 @@ def tpe_maker() -> Callable[[SearchSettings], autodl.Agent]:
             f"--agent=tpe needs `pip install -r requirements/bench.txt` ({error})"
         ) from error
 
-    def make(settings: SearchSettings) -> TpeAgent:
+    def make(settings: AllSettings) -> TpeAgent:
         policy = settings.policy
         return TpeAgent(policy.num_nodes, policy.num_tokens, settings.run.seed, policy.edge_probability)
 
@@ -137,8 +137,8 @@ def tpe_maker() -> Callable[[SearchSettings], autodl.Agent]:
 
 
 def replay(
-    make: Callable[[SearchSettings], autodl.Agent],
-    settings: SearchSettings,
+    make: Callable[[AllSettings], autodl.Agent],
+    settings: AllSettings,
     surrogate: Surrogate,
     noise: float,
     seed: int,
@@ -175,8 +175,8 @@ def fit_of_others(searches: list[list[ModelRecord]]) -> float:
 def main(arguments: list[str]) -> None:
     config, run, policy, evolution, predictor = map(from_flags, GROUPS)
     is_tpe = config.agent == "tpe"  # which main.py does not have
-    search = SearchConfig(agent="random" if is_tpe else config.agent)
-    settings = SearchSettings(search, run, policy=policy, evolution=evolution, predictor=predictor)
+    search = SearchSettings(agent="random" if is_tpe else config.agent)
+    settings = AllSettings(search, run, policy=policy, evolution=evolution, predictor=predictor)
     make = tpe_maker() if is_tpe else search_script.make_agent
     archives = [read_searches(Path(directory)) for directory in config.histories.split(",")]
     searches = [

@@ -32,7 +32,7 @@ import numpy as np
 
 from autodl_design.image_data.subset import load_subset
 from autodl_design.record.history import ModelRecord, RecordError
-from autodl_design.search_space.child import ChildConfig
+from autodl_design.search_space.child import ChildSettings
 from autodl_design.settings import command_line
 from autodl_design.settings.fields import Settings, SettingsError, setting
 from autodl_design.settings.flags import define_flags, from_flags
@@ -67,7 +67,7 @@ GROUPS = {
 }
 
 
-def config_of(size: str) -> ChildConfig:
+def config_of(size: str) -> ChildSettings:
     """Raises SettingsError where there is no such size."""
     match = re.fullmatch(SIZE, size)
     if not match:
@@ -76,7 +76,7 @@ def config_of(size: str) -> ChildConfig:
     further = {"lr_max": float(match[4])} if match[4] else {}
     if match[5]:
         further["train_batch_size"] = int(match[5])
-    return ChildConfig(width=width, num_cells=num_cells, epochs=epochs, **further)
+    return ChildSettings(width=width, num_cells=num_cells, epochs=epochs, **further)
 
 
 def networks_of(group: Group) -> dict[str, list[ModelRecord]]:

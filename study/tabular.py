@@ -40,10 +40,10 @@ from autodl_design.checked_io.files import write_whole
 from autodl_design.checked_io.messages import quoted
 from autodl_design.record.history import RecordError
 from autodl_design.search_loop.settings import (
-    EvolutionConfig,
-    PolicyConfig,
-    PredictorConfig,
-    SearchSettings,
+    AllSettings,
+    EvolutionSettings,
+    PolicySettings,
+    PredictorSettings,
 )
 from autodl_design.settings import command_line
 from autodl_design.settings.fields import Settings, SettingsError, setting
@@ -56,7 +56,7 @@ AGENTS = ("reinforce", "evolution", "predictor", "random")
 REWARDS = ("test", "validation")
 COUNTS = ("proposals", "networks")
 BATCH_SIZE = 10
-GROUPS = (PolicyConfig, EvolutionConfig, PredictorConfig)  # of the agents' settings
+GROUPS = (PolicySettings, EvolutionSettings, PredictorSettings)  # of the agents' settings
 DEFAULTS: dict[str, Any] = {
     "edge_probability": 0.5,
     "shared_heads": False,
@@ -69,7 +69,7 @@ LAST = 100  # proposals, whose mean shows what an agent has learnt
 
 
 @dataclasses.dataclass(frozen=True)
-class TabularConfig(Settings):
+class TabularSettings(Settings):
     """The searches"""
 
     benchmark: str = setting("all", f"All, or some of them, separated by commas: {', '.join(NAMES)}.")
@@ -101,7 +101,7 @@ class Result(NamedTuple):
 
 
 def run_search(
-    name: str, benchmark: Benchmark, reward: str, count: str, settings: SearchSettings, evaluations: int
+    name: str, benchmark: Benchmark, reward: str, count: str, settings: AllSettings, evaluations: int
 ) -> Result:
     """A search with one seed; `settings` are those of the agent."""
     seen: list[Trained] = []
@@ -158,13 +158,13 @@ def write_results(path: Path, results: Iterable[Result]) -> None:
     write_whole(path, gzip.compress(text.getvalue().encode(), mtime=0))
 
 
-def settings_of(agent: str, benchmark: Benchmark, seed: int, **values: Any) -> SearchSettings:
+def settings_of(agent: str, benchmark: Benchmark, seed: int, **values: Any) -> AllSettings:
     """values: settings of the agents by name, in the place of DEFAULTS. Raises SettingsError."""
     values = {**DEFAULTS, **values, "num_nodes": benchmark.num_nodes, "num_tokens": benchmark.num_tokens}
-    return SearchSettings.of(agent=agent, seed=seed, batch_size=BATCH_SIZE, **values)
+    return AllSettings.of(agent=agent, seed=seed, batch_size=BATCH_SIZE, **values)
 
 
-def chosen(config: TabularConfig, flag: str, names: tuple[str, ...]) -> list[str]:
+def chosen(config: TabularSettings, flag: str, names: tuple[str, ...]) -> list[str]:
     """What a flag lists. Raises SettingsError where there is no such name."""
     text = getattr(config, flag)
     listed = list(names) if text == "all" else text.split(",")
@@ -175,7 +175,7 @@ def chosen(config: TabularConfig, flag: str, names: tuple[str, ...]) -> list[str
 
 
 def main(arguments: list[str]) -> None:
-    config = from_flags(TabularConfig)
+    config = from_flags(TabularSettings)
     if FLAGS["num_nodes"].present or FLAGS["num_tokens"].present:
         raise SettingsError("--num_nodes and --num_tokens are those of the benchmark")
     fields = (field for group in GROUPS for field in dataclasses.fields(group))
@@ -219,5 +219,5 @@ def print_means(results: list[Result]) -> None:
 
 
 if __name__ == "__main__":
-    define_flags(TabularConfig, *GROUPS, **DEFAULTS)
-    command_line.start(main, (TabularConfig, *GROUPS), (BenchmarkError, *ERRORS))
+    define_flags(TabularSettings, *GROUPS, **DEFAULTS)
+    command_line.start(main, (TabularSettings, *GROUPS), (BenchmarkError, *ERRORS))

@@ -44,7 +44,7 @@ Values = dict[str, dict[str, np.ndarray]]  # benchmark -> agent -> [seeds]; accu
 
 
 @dataclasses.dataclass(frozen=True)
-class TablesConfig(Settings):
+class TablesSettings(Settings):
     """The tables"""
 
     results: str = setting(str(FOLDER / "tabular.csv.gz"), "What study.tabular --output has written.")
@@ -101,7 +101,7 @@ def print_differences(values: Values) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    results = read_results(Path(from_flags(TablesConfig).results))
+    results = read_results(Path(from_flags(TablesSettings).results))
     for count in COUNTS:
         for reward, (field, text) in SHOWN.items():
             if values := values_of(results, reward, count, field):
@@ -118,5 +118,5 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    define_flags(TablesConfig)
-    command_line.start(main, (TablesConfig,), ERRORS)
+    define_flags(TablesSettings)
+    command_line.start(main, (TablesSettings,), ERRORS)

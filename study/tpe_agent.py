@@ -4,9 +4,9 @@
 
     import main
     from study.tpe_agent import TpeAgent
-    from autodl_design.search_loop.settings import SearchSettings
+    from autodl_design.search_loop.settings import AllSettings
 
-    settings = SearchSettings.of(preset="quick", log_dir="log-tpe")
+    settings = AllSettings.of(preset="quick", log_dir="log-tpe")
     main.search(settings, agent=TpeAgent(num_nodes=4, num_tokens=10, seed=0))
 
 Bergstra, Bardenet, Bengio and Kegl 2011, "Algorithms for hyper-parameter optimization": each token and

@@ -16,8 +16,8 @@ from PIL import Image
 
 from autodl_design.search_space.architecture import Architecture
 from autodl_design.search_space.architecture_file import FoundArchitecture, write_architecture
-from autodl_design.search_space.child import ChildConfig
-from dataset_maker import Subset, SubsetConfig, make_subset
+from autodl_design.search_space.child import ChildSettings
+from dataset_maker import Subset, SubsetSettings, make_subset
 
 # On a machine without CUDA, builds of Paddle for GPUs warn on standard error that they miss it; see
 # autodl_design/backend/paddle_backend.py. The commands that tests run inherit this.
@@ -67,7 +67,7 @@ def pytest_collection_finish():
 def digits_path(tmp_path_factory) -> Path:
     """The offline stand-in."""
     path = tmp_path_factory.mktemp("data") / "digits"
-    make_subset(SubsetConfig(source="digits", data_path=str(path)))
+    make_subset(SubsetSettings(source="digits", data_path=str(path)))
     return path
 
 
@@ -94,7 +94,7 @@ class Trained(NamedTuple):
 def best_json(tmp_path_factory) -> Path:
     """A small architecture's file, as a search writes it."""
     path = tmp_path_factory.mktemp("architecture") / "best.json"
-    config = ChildConfig(width=8, num_stages=2, num_cells=1, epochs=2, T_0=2.0, warmup=0.5)
+    config = ChildSettings(width=8, num_stages=2, num_cells=1, epochs=2, T_0=2.0, warmup=0.5)
     found = FoundArchitecture(Architecture.of(TOKENS, ADJVEC), config, 0, 0, accuracy=0.5, num_params=12345)
     write_architecture(path, found)
     return path
@@ -103,12 +103,12 @@ def best_json(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def trained(best_json, digits_path, tmp_path_factory) -> Trained:
     """What `python retrain.py --epochs=6` makes of it, in this process."""
-    from retrain import RetrainConfig, retrain  # imports Paddle, which most files do not need
+    from retrain import RetrainSettings, retrain  # imports Paddle, which most files do not need
 
     directory = tmp_path_factory.mktemp("retrained")
     paths = {"architecture": best_json, "data_path": digits_path, "output_dir": directory}
     with contextlib.redirect_stdout(io.StringIO()) as output:
-        retrain(RetrainConfig(**{name: str(path) for name, path in paths.items()}, epochs=6))
+        retrain(RetrainSettings(**{name: str(path) for name, path in paths.items()}, epochs=6))
     return Trained(directory, output.getvalue())
 
 

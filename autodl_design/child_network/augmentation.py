@@ -13,7 +13,7 @@ import numpy as np
 from autodl_design.backend.paddle_backend import paddle
 from autodl_design.child_network.layers import Variable
 from autodl_design.image_data.batch import image_size
-from autodl_design.search_space.child import ChildConfig, crop_padding
+from autodl_design.search_space.child import ChildSettings, crop_padding
 
 
 def standardise(images: np.ndarray) -> np.ndarray:
@@ -62,7 +62,7 @@ def pack_batch(rows: np.ndarray, labels: np.ndarray, kept: np.ndarray) -> np.nda
     return np.concatenate([rows, labels[:, None], kept], axis=1, dtype=np.int32, casting="unsafe")
 
 
-def unpack_batch(batch: Variable, config: ChildConfig) -> tuple[Variable, Variable, Variable]:
+def unpack_batch(batch: Variable, config: ChildSettings) -> tuple[Variable, Variable, Variable]:
     """What `pack_batch` packed, within a program: rows int32 [B, S * S], labels int64 [B, 1] and the
     dropout mask [B, C], which is 0 or 1 / (1 - dropout_rate)."""
     num_pixels = batch.shape[1] - 1 - config.features

@@ -19,12 +19,12 @@ from autodl_design.child_network.layers import (
     same_padding_of,
     static,
 )
-from autodl_design.search_space.child import ChildConfig
+from autodl_design.search_space.child import ChildSettings
 
 LAST_FROM = 8  # channels of a node from which they are last; half a vector of AVX-512
 
 
-def layers_for(config: ChildConfig, training: bool) -> Layers:
+def layers_for(config: ChildSettings, training: bool) -> Layers:
     """The layers that are fastest on this process's device."""
     if on_gpu():
         return Layers(training)

@@ -1,6 +1,6 @@
 """The child network: the cells of an architecture, and the network that repeats them, as a static program.
 
-logits = build_network(Layers(training=False), images, cells, num_classes, ChildConfig())
+logits = build_network(Layers(training=False), images, cells, num_classes, ChildSettings())
 """
 
 from collections.abc import Sequence
@@ -21,10 +21,10 @@ from autodl_design.child_network.layers import (
 from autodl_design.child_network.operations import OPERATIONS
 from autodl_design.child_network.shared_sums import share_summands
 from autodl_design.search_space.cells import Cell
-from autodl_design.search_space.child import ChildConfig
+from autodl_design.search_space.child import ChildSettings
 
 
-def build_cell(layers: Layers, x: Variable, cell: Cell, stride: int, config: ChildConfig) -> Variable:
+def build_cell(layers: Layers, x: Variable, cell: Cell, stride: int, config: ChildSettings) -> Variable:
     """x of F channels -> F channels for the normal cell (stride 1), 2F channels of half the size for the
     reduction cell (stride 2)."""
     channels = layers.channels(x)
@@ -56,7 +56,7 @@ def build_network(
     images: Variable,
     cells: tuple[Cell, Cell],
     num_classes: int,
-    config: ChildConfig,
+    config: ChildSettings,
     dropout_mask: Variable | None = None,
 ) -> Variable:
     """Logits [B, num_classes] of images in the layout of the layers, within the current program.

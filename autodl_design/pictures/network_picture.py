@@ -16,7 +16,7 @@ from autodl_design.pictures.figures import Axes, FancyArrowPatch, Figure, LinePa
 from autodl_design.pictures.graph_layout import layered_layout
 from autodl_design.search_space.architecture import Architecture
 from autodl_design.search_space.cells import Cell
-from autodl_design.search_space.child import ChildConfig
+from autodl_design.search_space.child import ChildSettings
 from autodl_design.settings.fields import SettingsError
 
 MOST_NODES, MOST_EDGES = 40, 120
@@ -29,7 +29,7 @@ STACK_DISTANCE = 0.75  # of two boxes of the network, in those of two layers of 
 
 
 class NetworkSize(NamedTuple):
-    """The settings that decide what a network looks like, see `ChildConfig`, and what its images are."""
+    """The settings that decide what a network looks like, see `ChildSettings`, and what its images are."""
 
     width: int
     num_stages: int
@@ -46,7 +46,7 @@ def size_of(settings: dict[str, Any]) -> NetworkSize | None:
     if width is None or num_stages is None or num_cells is None or ratio is None:
         return None
     try:
-        ChildConfig(width=width, num_stages=num_stages, num_cells=num_cells, ratio=ratio)
+        ChildSettings(width=width, num_stages=num_stages, num_cells=num_cells, ratio=ratio)
     except SettingsError:
         return None
     known = [number if number in range(1, 10**6) else None for number in of_images]

@@ -1,6 +1,6 @@
 """Which models of a search are its best, by one run of each and by more runs.
 
-the_best(Path("log"), read_history(Path("log/history.jsonl")))
+best_overall(Path("log"), read_history(Path("log/history.jsonl")))
 """
 
 import math
@@ -42,7 +42,7 @@ class FinalMean(NamedTuple):
     accuracies: list[float | None]  # None where a run failed
 
 
-def best_of(models: Iterable[ModelRecord], count: int) -> list[ModelRecord]:
+def best_by_reward(models: Iterable[ModelRecord], count: int) -> list[ModelRecord]:
     """The trained models of the highest reward, every network once, the best first."""
     trained = (model for model in models if model.trained)
     networks: dict[str | int, ModelRecord] = {}
@@ -75,14 +75,14 @@ def _mean(accuracies: Sequence[float | None]) -> float:
     return float(np.mean([accuracy for accuracy in accuracies if accuracy is not None] or [0.0]))
 
 
-def the_best(log_dir: Path, models: Sequence[ModelRecord]) -> Best | None:
+def best_overall(log_dir: Path, models: Sequence[ModelRecord]) -> Best | None:
     """The highest mean of the final candidates, if there are any, else the highest reward of one run; None
     where no model was trained."""
     by_mid = {model.mid: model for model in models}
     for final in read_final_means(log_dir):
         if final.mid in by_mid:
             return Best(by_mid[final.mid], final.mean, len(final.accuracies))
-    for model in best_of(models, 1):
+    for model in best_by_reward(models, 1):
         assert model.accuracy is not None  # since it is trained
         return Best(model, model.accuracy, 1)
     return None

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from autodl_design.checked_io.messages import quoted
-from autodl_design.record.best import Best, FinalMean, best_of, read_final_means, the_best
+from autodl_design.record.best import Best, FinalMean, best_by_reward, best_overall, read_final_means
 from autodl_design.record.history import ModelRecord, RecordError
 from autodl_design.record.policy import Policy, read_policy
 from autodl_design.record.reading import read_models, read_settings, read_steps
@@ -75,13 +75,13 @@ class Search:
 
     @cached_property
     def best(self) -> Best:
-        found = the_best(self.log_dir, self.models) if self.final else None
-        (highest,) = best_of(self.models, 1)
+        found = best_overall(self.log_dir, self.models) if self.final else None
+        (highest,) = best_by_reward(self.models, 1)
         return found or Best(highest, self.accuracy(highest), 1)
 
     def best_of_one_run(self, count: int) -> list[ModelRecord]:
         """Of the models that were not trained again, those of the highest reward, the best first."""
-        return best_of((model for model in self.models if model.mid not in self.again), count)
+        return best_by_reward((model for model in self.models if model.mid not in self.again), count)
 
     def front(self) -> list[ModelRecord]:
         """The Pareto front of size and of accuracy, as far as this is known."""

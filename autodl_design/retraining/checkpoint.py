@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from autodl_design.checked_io.files import check_arrays, read_arrays, write_arrays
-from autodl_design.retraining.config import OPTIONS, RetrainConfig, RetrainError
 from autodl_design.retraining.plan import Plan
+from autodl_design.retraining.settings import OPTIONS, RetrainError, RetrainSettings
 from autodl_design.search_space.architecture import Architecture
 from autodl_design.search_space.architecture_file import parse_recipe
 from autodl_design.search_space.image_origin import ImageOrigin
@@ -43,7 +43,7 @@ class Checkpoint:
                     raise ValueError(f"array {name} is not finite")
 
 
-def write_checkpoint(config: RetrainConfig, checkpoint: Checkpoint) -> None:
+def write_checkpoint(config: RetrainSettings, checkpoint: Checkpoint) -> None:
     """Raises OSError where it cannot be written; what was there is left then."""
     plan = checkpoint.plan
     numbers = {
@@ -62,7 +62,7 @@ def write_checkpoint(config: RetrainConfig, checkpoint: Checkpoint) -> None:
     write_arrays(checkpoint_path(config), numbers, arrays)
 
 
-def find_checkpoint(config: RetrainConfig) -> Checkpoint | None:
+def find_checkpoint(config: RetrainSettings) -> Checkpoint | None:
     """The one in the output directory, if one is there. Raises RetrainError where it is damaged; whether
     its states fit the network, `Checkpoint.check_states` finds out."""
     path = checkpoint_path(config)
@@ -80,7 +80,7 @@ def find_checkpoint(config: RetrainConfig) -> Checkpoint | None:
         raise damaged(path, f"{error} is missing" if isinstance(error, KeyError) else error) from error
 
 
-def checkpoint_path(config: RetrainConfig) -> Path:
+def checkpoint_path(config: RetrainSettings) -> Path:
     return Path(config.output_dir, "checkpoint.npz")
 
 
@@ -104,7 +104,7 @@ def _checkpoint(numbers: Any, arrays: Arrays) -> Checkpoint:
         raise ValueError("no best accuracy")
     np.random.default_rng().bit_generator.state = numbers["rng"]
     options = {name: options[name] for name in OPTIONS}
-    RetrainConfig(**options, seed=plan.seed)
+    RetrainSettings(**options, seed=plan.seed)
     now, best = (
         {name.removeprefix(kind): array for name, array in arrays.items() if name.startswith(kind)}
         for kind in (NOW, BEST)

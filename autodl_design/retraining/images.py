@@ -1,6 +1,6 @@
 """The images of a training, and the names of their classes.
 
-images = load_images(RetrainConfig(), read_architecture("log/best.json").images)
+images = load_images(RetrainSettings(), read_architecture("log/best.json").images)
 """
 
 import dataclasses
@@ -15,7 +15,7 @@ from autodl_design.image_data.class_names import check_class_names
 from autodl_design.image_data.errors import DatasetError
 from autodl_design.image_data.split import load_split
 from autodl_design.image_data.subset import DEFAULT_PATH, TEST_NAME, Subset, load_subset, load_test_images
-from autodl_design.retraining.config import RetrainConfig, RetrainError
+from autodl_design.retraining.settings import RetrainError, RetrainSettings
 from autodl_design.search_space.image_origin import ImageOrigin, named
 
 
@@ -25,7 +25,7 @@ class Images(NamedTuple):
     origin: ImageOrigin  # with the names that the classes have in this training
 
 
-def load_images(config: RetrainConfig, before: ImageOrigin | None) -> Images:
+def load_images(config: RetrainSettings, before: ImageOrigin | None) -> Images:
     """before: the images of the search, or of the training that goes on, which are taken where the
     configuration names none.
 
@@ -48,7 +48,7 @@ def load_images(config: RetrainConfig, before: ImageOrigin | None) -> Images:
     return Images(subset, test, origin)
 
 
-def check_same(config: RetrainConfig, before: ImageOrigin | None, images: Images) -> None:
+def check_same(config: RetrainSettings, before: ImageOrigin | None, images: Images) -> None:
     """Raises RetrainError where other images than those of the search would be taken though the
     configuration does not name them."""
     if before is None or before.sha256 == images.origin.sha256:
@@ -63,7 +63,7 @@ def check_same(config: RetrainConfig, before: ImageOrigin | None, images: Images
     print(f"not the images of the search, which had {named(before.class_names)}")
 
 
-def _place(config: RetrainConfig, before: ImageOrigin | None) -> tuple[str, str]:
+def _place(config: RetrainSettings, before: ImageOrigin | None) -> tuple[str, str]:
     """Flag and path. Raises RetrainError."""
     if config.input_dir:
         return "input_dir", config.input_dir

@@ -7,11 +7,11 @@ check_possible(plan, images)
 import dataclasses
 
 from autodl_design.backend.programs import on_gpu
-from autodl_design.retraining.config import RetrainConfig, RetrainError, resume_command
 from autodl_design.retraining.images import Images
+from autodl_design.retraining.settings import RetrainError, RetrainSettings, resume_command
 from autodl_design.search_space.architecture import Architecture
 from autodl_design.search_space.architecture_file import FoundArchitecture
-from autodl_design.search_space.child import ChildConfig, check_fit
+from autodl_design.search_space.child import ChildSettings, check_fit
 from autodl_design.search_space.image_origin import named
 
 
@@ -20,17 +20,17 @@ class Plan:
     """All that decides what comes of a training."""
 
     architecture: Architecture
-    config: ChildConfig
+    config: ChildSettings
     seed: int
     images: str  # their SHA-256
 
 
-def make_plan(config: RetrainConfig, found: FoundArchitecture | Plan, images: Images) -> Plan:
+def make_plan(config: RetrainSettings, found: FoundArchitecture | Plan, images: Images) -> Plan:
     """found: of a file, or the plan of the training that goes on. Raises SettingsError."""
     return Plan(found.architecture, stretched(found.config, config), config.seed, images.origin.sha256)
 
 
-def stretched(recipe: ChildConfig, config: RetrainConfig) -> ChildConfig:
+def stretched(recipe: ChildSettings, config: RetrainSettings) -> ChildSettings:
     """The recipe for the configuration's epochs, of which the same share as in the search warms up."""
     period, warmup = recipe.schedule
     return dataclasses.replace(
@@ -44,7 +44,7 @@ def stretched(recipe: ChildConfig, config: RetrainConfig) -> ChildConfig:
     )
 
 
-def check_settings(config: RetrainConfig, stored: Plan) -> None:
+def check_settings(config: RetrainSettings, stored: Plan) -> None:
     """Raises RetrainError, naming the flag, where a training cannot go on so."""
     if not config.resume:
         raise RetrainError(
@@ -60,7 +60,7 @@ def check_settings(config: RetrainConfig, stored: Plan) -> None:
             )
 
 
-def check_plan(config: RetrainConfig, plan: Plan, stored: Plan, images: Images) -> None:
+def check_plan(config: RetrainSettings, plan: Plan, stored: Plan, images: Images) -> None:
     """Raises RetrainError where images or architecture are not those that the training began with."""
     if plan.images != stored.images:
         raise RetrainError(

@@ -4,19 +4,19 @@ It follows from the history and from the runs of the final candidates. It is wri
 another, and at each start and end of a search: a stop may have come between a record and this file.
 """
 
-from autodl_design.record.best import the_best
+from autodl_design.record.best import best_overall
 from autodl_design.record.search_record import SearchRecord
 from autodl_design.search_space.architecture_file import FoundArchitecture, write_architecture
-from autodl_design.search_space.child import ChildConfig
+from autodl_design.search_space.child import ChildSettings
 from autodl_design.search_space.image_origin import ImageOrigin
 
 
 def write_best(
-    record: SearchRecord, config: ChildConfig, seed: int, images: ImageOrigin | None = None
+    record: SearchRecord, config: ChildSettings, seed: int, images: ImageOrigin | None = None
 ) -> None:
     """Nothing where no model was trained yet. Raises RecordError where the runs of the final candidates
     cannot be read, OSError on a full disk."""
-    best = the_best(record.directory, list(record.known.values()))
+    best = best_overall(record.directory, list(record.known.values()))
     if best is None:
         return
     found = FoundArchitecture(

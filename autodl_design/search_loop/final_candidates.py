@@ -11,7 +11,7 @@ LOG_DIR/final_candidates.jsonl gets a record a run, as soon as it is known.
 from collections.abc import Iterable
 
 from autodl_design.agents.count_regression import rank_by_counts
-from autodl_design.record.best import best_of, read_final_means, runs_text, the_best
+from autodl_design.record.best import best_by_reward, best_overall, read_final_means, runs_text
 from autodl_design.record.history import HistoryWriter, ModelRecord, RecordError, read_final_runs
 from autodl_design.record.search_record import SearchRecord
 from autodl_design.search_loop.training_reward import TrainingReward
@@ -22,7 +22,7 @@ RUNS = 3  # of each candidate, besides the one in the search
 
 def choose_candidates(models: Iterable[ModelRecord], count: int) -> list[ModelRecord]:
     """As the top of this file says; every network once, fewer than `count` where there are not so many."""
-    networks = best_of(models, len(list(models)))
+    networks = best_by_reward(models, len(list(models)))
     architectures = [model.architecture for model in networks]
     ranking = rank_by_counts(architectures, [model.reward for model in networks]) if networks else []
     return [networks[place] for place in dict.fromkeys([0, *ranking]) if networks][:count]
@@ -65,7 +65,7 @@ def train_candidates(reward: TrainingReward, count: int) -> None:
         progress.print(
             f"  model {final.mid}: mean {final.mean:.3f} ({runs}); in the search {in_search:.3f}"
         )
-    best = the_best(record.directory, list(record.known.values()))
+    best = best_overall(record.directory, list(record.known.values()))
     assert best is not None  # since there are candidates
     place = "the first of them" if best.model.mid == ranking[0].mid else "a candidate of an earlier time"
     progress.print(f"{record.files.best} is model {best.model.mid} now, {place}")

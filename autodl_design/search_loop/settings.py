@@ -1,6 +1,6 @@
-"""All settings of a search. Each group of flags is a class; `SearchSettings` holds one of each.
+"""All settings of a search. Each group of flags is a class; `AllSettings` holds one of each.
 
-SearchSettings(run=RunConfig(num_models=19), child=ChildConfig(width=8))
+AllSettings(run=RunSettings(num_models=19), child=ChildSettings(width=8))
 """
 
 import dataclasses
@@ -8,7 +8,7 @@ from typing import Any
 
 from autodl_design.policy.layout import count_parameters, steps_of
 from autodl_design.search_space.cells import OPERATION_NAMES
-from autodl_design.search_space.child import ChildConfig
+from autodl_design.search_space.child import ChildSettings
 from autodl_design.settings.fields import Settings, SettingsError, setting
 
 # Values of many settings by name; a flag on the command line wins over them.
@@ -44,7 +44,7 @@ MOST_OUTPUTS = 500_000_000  # of all heads, over all steps and architectures of 
 
 
 @dataclasses.dataclass(frozen=True)
-class SearchConfig(Settings):
+class SearchSettings(Settings):
     """Agent and rewards"""
 
     agent: str = setting(
@@ -76,7 +76,7 @@ class SearchConfig(Settings):
 
 
 @dataclasses.dataclass(frozen=True)
-class RunConfig(Settings):
+class RunSettings(Settings):
     """Length and seed of a run"""
 
     num_models: int = setting(
@@ -98,7 +98,7 @@ class RunConfig(Settings):
 
 
 @dataclasses.dataclass(frozen=True)
-class FilesConfig(Settings):
+class FilesSettings(Settings):
     """Files, and values for many settings"""
 
     preset: str | None = setting(
@@ -123,7 +123,7 @@ class FilesConfig(Settings):
 
 
 @dataclasses.dataclass(frozen=True)
-class PolicyConfig(Settings):
+class PolicySettings(Settings):
     """The policy and its learning"""
 
     num_nodes: int = setting(10, "Nodes in a cell.", low=1, high=200)
@@ -173,7 +173,7 @@ class PolicyConfig(Settings):
             )
 
 
-def check_batch_size(run: RunConfig, policy: PolicyConfig) -> None:
+def check_batch_size(run: RunSettings, policy: PolicySettings) -> None:
     """Raises SettingsError where no machine's memory holds what the policy computes for a batch."""
     N, K = policy.num_nodes, policy.num_tokens
     if run.batch_size * len(steps_of(N, K)) * max(N - 1, K) > MOST_OUTPUTS:
@@ -181,7 +181,7 @@ def check_batch_size(run: RunConfig, policy: PolicyConfig) -> None:
 
 
 @dataclasses.dataclass(frozen=True)
-class EvolutionConfig(Settings):
+class EvolutionSettings(Settings):
     """Regularised evolution (--agent=evolution)"""
 
     # The paper's 100 and 25 are for 20,000 models. Of a search of 500, a fifth would be random, and an
@@ -201,7 +201,7 @@ class EvolutionConfig(Settings):
 
 
 @dataclasses.dataclass(frozen=True)
-class PredictorConfig(Settings):
+class PredictorSettings(Settings):
     """Regression on counts (--agent=predictor)"""
 
     first_random: int = setting(
@@ -220,7 +220,7 @@ class PredictorConfig(Settings):
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainersConfig(Settings):
+class TrainersSettings(Settings):
     """Trainers"""
 
     trainers: str = setting(
@@ -254,17 +254,17 @@ class TrainersConfig(Settings):
 
 
 @dataclasses.dataclass(frozen=True)
-class SearchSettings:
+class AllSettings:
     """Raises SettingsError where the groups do not fit each other."""
 
-    search: SearchConfig = SearchConfig()
-    run: RunConfig = RunConfig()
-    files: FilesConfig = FilesConfig()
-    trainers: TrainersConfig = TrainersConfig()
-    policy: PolicyConfig = PolicyConfig()
-    evolution: EvolutionConfig = EvolutionConfig()
-    predictor: PredictorConfig = PredictorConfig()
-    child: ChildConfig = ChildConfig()
+    search: SearchSettings = SearchSettings()
+    run: RunSettings = RunSettings()
+    files: FilesSettings = FilesSettings()
+    trainers: TrainersSettings = TrainersSettings()
+    policy: PolicySettings = PolicySettings()
+    evolution: EvolutionSettings = EvolutionSettings()
+    predictor: PredictorSettings = PredictorSettings()
+    child: ChildSettings = ChildSettings()
 
     def __post_init__(self) -> None:
         if self.policy.num_tokens > len(OPERATION_NAMES):
@@ -279,8 +279,8 @@ class SearchSettings:
         check_batch_size(self.run, self.policy)
 
     @classmethod
-    def of(cls, preset: str | None = None, **values: Any) -> "SearchSettings":
-        """Settings by the names of their flags: SearchSettings.of(preset="quick", log_dir="log")."""
+    def of(cls, preset: str | None = None, **values: Any) -> "AllSettings":
+        """Settings by the names of their flags: AllSettings.of(preset="quick", log_dir="log")."""
         values = {**PRESETS.get(preset or "", {}), "preset": preset, **values}
         groups: list[Any] = []
         for group in cls.classes():

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from functools import partial
 
 from autodl_design.search_loop.final_candidates import RUNS
-from autodl_design.search_loop.settings import SearchSettings
+from autodl_design.search_loop.settings import AllSettings
 from autodl_design.trainers.devices import CPU, DevicesError, check_own_gpu, find_devices
 from autodl_design.trainers.job import Epoch, Train, Trainers
 from autodl_design.trainers.pool import TrainerPool
@@ -13,7 +13,7 @@ from autodl_design.trainers.pool import TrainerPool
 Start = Callable[[Callable[[Epoch], None]], AbstractContextManager[Trainers]]
 
 
-def trainers_of(settings: SearchSettings, train: Train) -> Start:
+def trainers_of(settings: AllSettings, train: Train) -> Start:
     """What starts the trainers, given what is called after each epoch. Raises DevicesError where the
     settings name none."""
     values = settings.trainers

@@ -12,7 +12,7 @@ from autodl_design.record.policy import Policy, write_policy
 from autodl_design.record.search_record import SearchRecord
 from autodl_design.record.step_log import StepLog
 from autodl_design.search_loop.progress import Progress
-from autodl_design.search_loop.settings import SearchSettings
+from autodl_design.search_loop.settings import AllSettings
 
 
 def go_on(agent: Agent, record: SearchRecord, progress: Progress) -> int:
@@ -33,7 +33,7 @@ def go_on(agent: Agent, record: SearchRecord, progress: Progress) -> int:
 
 
 def saver(
-    agent: Agent, record: SearchRecord, settings: SearchSettings
+    agent: Agent, record: SearchRecord, settings: AllSettings
 ) -> Callable[[int, np.ndarray, np.ndarray], None]:
     """What keeps the architectures that the agent proposes for a step, with the agent's state before it.
     It raises RecordError where they are not of the sizes that the settings have."""
@@ -60,7 +60,7 @@ def log_steps(
     steps: Iterable[SearchStep],
     agent: Agent,
     first_step: int,
-    settings: SearchSettings,
+    settings: AllSettings,
     record: SearchRecord,
     progress: Progress,
 ) -> None:

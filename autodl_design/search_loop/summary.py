@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
-from autodl_design.record.best import the_best
+from autodl_design.record.best import best_overall
 from autodl_design.record.history import read_history
 from autodl_design.record.log_dir import BEST_NAME, HISTORY_NAME, STEPS_NAME, LogDir
 from autodl_design.record.reading import num_classes, read_settings
@@ -28,7 +28,7 @@ def summary(log_dir: Path, seconds: float) -> Iterator[str]:
         f"{len(models)} models: {status['ok']} trained, {status['cached']} with the network of an earlier "
         f"one, {status['failed']} failed; {timedelta(seconds=round(seconds))} since the last start"
     )
-    best = the_best(log_dir, models)
+    best = best_overall(log_dir, models)
     if best is None:
         return
     name = shlex.quote(str(log_dir))

@@ -1,6 +1,6 @@
 """From architectures to rewards: train what was not trained before, and keep a record of it.
 
-reward = TrainingReward(trainers, record, progress, ChildConfig(), 0, accuracy_less_parameters(0.0))
+reward = TrainingReward(trainers, record, progress, ChildSettings(), 0, accuracy_less_parameters(0.0))
 rewards = reward(step, tokens, adjvec)
 """
 
@@ -9,13 +9,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-from autodl_design.record.best import best_of
+from autodl_design.record.best import best_by_reward
 from autodl_design.record.history import ModelRecord
 from autodl_design.record.search_record import SearchRecord
 from autodl_design.search_loop.best_file import write_best
 from autodl_design.search_loop.progress import Progress
 from autodl_design.search_space.architecture import Architecture
-from autodl_design.search_space.child import ChildConfig
+from autodl_design.search_space.child import ChildSettings
 from autodl_design.search_space.image_origin import ImageOrigin
 from autodl_design.trainers.job import Job, Outcome, Trainers
 
@@ -68,7 +68,7 @@ class TrainingReward:
         trainers: Trainers,
         record: SearchRecord,
         progress: Progress,
-        config: ChildConfig,
+        config: ChildSettings,
         seed: int,
         reward_of: RewardOf,
         failed_reward: float = 0.1,
@@ -88,7 +88,7 @@ class TrainingReward:
         for model in record.known.values():
             self._remember(model)
         self.best: ModelRecord | None = None
-        for model in best_of(record.known.values(), 1):
+        for model in best_by_reward(record.known.values(), 1):
             self.best = model
         self.write_best()
 

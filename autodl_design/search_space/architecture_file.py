@@ -19,7 +19,7 @@ from autodl_design.checked_io.files import read_json, write_whole
 from autodl_design.checked_io.messages import quoted
 from autodl_design.search_space.architecture import Architecture
 from autodl_design.search_space.cells import Cell
-from autodl_design.search_space.child import ChildConfig
+from autodl_design.search_space.child import ChildSettings
 from autodl_design.search_space.image_origin import ImageOrigin
 
 VERSION = 1
@@ -34,7 +34,7 @@ class FoundArchitecture:
     """An architecture, and how a search came to it."""
 
     architecture: Architecture
-    config: ChildConfig
+    config: ChildSettings
     mid: int  # its number in the search
     seed: int  # of the search
     accuracy: float  # in the search, on the validation images
@@ -64,7 +64,7 @@ def write_content(path: Path, content: dict[str, Any]) -> None:
     write_whole(path, ("{\n" + ",\n".join(lines) + "\n}\n").encode())
 
 
-def network_content(architecture: Architecture, config: ChildConfig) -> dict[str, Any]:
+def network_content(architecture: Architecture, config: ChildSettings) -> dict[str, Any]:
     """The fields of a file that say what a network is; `parse_network` reads them."""
     normal, reduction = architecture.cells()
     return {
@@ -125,7 +125,7 @@ def _found(content: Any) -> FoundArchitecture:
     return FoundArchitecture(architecture, config, **numbers, images=images)
 
 
-def parse_network(content: dict[str, Any]) -> tuple[Architecture, ChildConfig]:
+def parse_network(content: dict[str, Any]) -> tuple[Architecture, ChildSettings]:
     """Raises KeyError, TypeError or ValueError where the fields are not as
     `network_content` makes them."""
     tokens, adjvec = content["tokens"], content["adjvec"]
@@ -139,11 +139,11 @@ def parse_network(content: dict[str, Any]) -> tuple[Architecture, ChildConfig]:
     return architecture, parse_recipe(content["recipe"])
 
 
-def parse_recipe(recipe: Any) -> ChildConfig:
+def parse_recipe(recipe: Any) -> ChildSettings:
     """Raises ValueError where it has not the fields of a recipe, or values out of bounds."""
     if not isinstance(recipe, dict):
         raise ValueError("recipe is not an object")
-    fields = dataclasses.fields(ChildConfig)
+    fields = dataclasses.fields(ChildSettings)
     names = {field.name for field in fields}
     old_names = {field.metadata["alias"]: field.name for field in fields}
     before = {field.name: field.metadata["before"] for field in fields}  # newer than some files
@@ -153,6 +153,6 @@ def parse_recipe(recipe: Any) -> ChildConfig:
         others = ", ".join(sorted(recipe.keys() ^ names))
         raise ValueError(f"recipe has not the fields of this version: {others}")
     try:
-        return ChildConfig(**recipe)
+        return ChildSettings(**recipe)
     except ValueError as error:
         raise ValueError(f"recipe: {error}") from error

@@ -11,7 +11,7 @@ MAX_TABLE_BYTES = 8_000_000_000  # of all of them; the pixels are counted in 32 
 
 
 @dataclasses.dataclass(frozen=True)
-class ChildConfig(Settings):
+class ChildSettings(Settings):
     """The child network and its training"""
 
     width: int = setting(64, "Channels of the child network's first stage.", low=1, high=4096)
@@ -88,7 +88,7 @@ def crop_padding(size: int) -> int:
     return size // 8
 
 
-def check_fit(config: ChildConfig, num_images: int, size: int) -> None:
+def check_fit(config: ChildSettings, num_images: int, size: int) -> None:
     """Raises SettingsError, before any work is done, where training images of `size` pixels are too small
     for the network's stages, where an update takes more of them than there are, or where a trainer would
     need too much memory for them."""

@@ -1,6 +1,6 @@
 """How a script or a module that is run by `python -m` starts and ends:
 
-    start(main, (ChildConfig, ...), errors=(DatasetError, ...))
+    start(main, (ChildSettings, ...), errors=(DatasetError, ...))
 
 A user's mistake ends in one line on standard error and exit code 1, never in a traceback: a wrong flag, one
 of the script's own `errors`, a standard output that cannot be written, a system other than Linux. --help

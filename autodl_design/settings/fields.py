@@ -1,12 +1,12 @@
 """A setting's type, default, bounds and help stand in one place: a field of a dataclass.
 
     @dataclasses.dataclass(frozen=True)
-    class TrainingConfig(Settings):
+    class TrainingSettings(Settings):
         '''The training of one network.'''
 
         epochs: int = setting(20, "Epochs of training.", low=1)
 
-    TrainingConfig(epochs=0)    # SettingsError: epochs cannot be 0: it must be at least 1
+    TrainingSettings(epochs=0)    # SettingsError: epochs cannot be 0: it must be at least 1
 
 flags.py makes command-line flags of such a class. The first line of the class's docstring is the heading
 of its flags.

@@ -1,4 +1,4 @@
-"""Command-line flags of `Settings` classes: define_flags(ChildConfig), then from_flags(ChildConfig)."""
+"""Command-line flags of `Settings` classes: define_flags(ChildSettings), then from_flags(ChildSettings)."""
 
 import dataclasses
 import shutil

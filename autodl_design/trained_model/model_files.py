@@ -40,7 +40,7 @@ from autodl_design.search_space.architecture_file import (
     parse_recipe,
     write_content,
 )
-from autodl_design.search_space.child import MAX_PARAMETERS, ChildConfig, check_fit
+from autodl_design.search_space.child import MAX_PARAMETERS, ChildSettings, check_fit
 from autodl_design.search_space.image_origin import ImageOrigin
 
 NETWORK, WEIGHTS = "network.json", "weights.npz"
@@ -71,7 +71,7 @@ class Network:
     images are too small for its stages."""
 
     architecture: Architecture
-    config: ChildConfig
+    config: ChildSettings
     images: ImageOrigin  # that it was trained on
     accuracy: float  # on the validation images
 

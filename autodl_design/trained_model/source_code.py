@@ -16,7 +16,7 @@ import jinja2
 import numpy as np
 
 from autodl_design.search_space.cells import Cell
-from autodl_design.search_space.child import ChildConfig, crop_padding
+from autodl_design.search_space.child import ChildSettings, crop_padding
 from autodl_design.trained_model.model_files import Arrays, Network
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -162,7 +162,7 @@ def _cell(network: Network, index: int) -> dict[str, Any]:
     }
 
 
-def _stages(config: ChildConfig) -> str:
+def _stages(config: ChildSettings) -> str:
     """The cells of all stages, a stage a line where they do not fit into one."""
     lines = []
     for stage in range(config.num_stages):

@@ -1,6 +1,6 @@
 """A pool of trainers: long-lived processes, one a device, that train child networks.
 
-    with TrainerPool(devices, TrainJob(subset, ChildConfig(), seed=0)) as pool:
+    with TrainerPool(devices, TrainJob(subset, ChildSettings(), seed=0)) as pool:
         for job, outcome in pool.run([Job(0, architecture)]):
             ...
 

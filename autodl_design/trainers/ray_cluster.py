@@ -1,7 +1,7 @@
 """Trainers on the machines of a Ray cluster: what pool.py is for one machine.
 
     cluster = connect("192.168.0.1:6379")
-    with RayTrainers(cluster, TrainJob(subset, ChildConfig(), seed=0)) as trainers:
+    with RayTrainers(cluster, TrainJob(subset, ChildSettings(), seed=0)) as trainers:
         for job, outcome in trainers.run([Job(0, architecture)]):
             ...
 

@@ -11,7 +11,7 @@ import main
 import report
 from autodl_design.agents.evolution import EvolutionAgent
 from autodl_design.record.history import RecordError
-from autodl_design.search_loop.settings import SearchSettings
+from autodl_design.search_loop.settings import AllSettings
 from autodl_design.settings.fields import SettingsError
 from autodl_design.trainers.pseudo import PseudoTrainers
 
@@ -174,7 +174,7 @@ class DyingTrainers(PseudoTrainers):
 
 def settings_of(log_dir, **more):
     values = {"agent": "evolution", "num_nodes": 4, "num_tokens": 3, "population_size": 12}
-    return SearchSettings.of(**{**values, "num_models": 99, "log_dir": str(log_dir), **more})
+    return AllSettings.of(**{**values, "num_models": 99, "log_dir": str(log_dir), **more})
 
 
 def ending(log_dir):

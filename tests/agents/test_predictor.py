@@ -7,7 +7,7 @@ import main
 from autodl_design.agents.predictor import PredictorAgent
 from autodl_design.agents.random_search import RandomAgent
 from autodl_design.record.history import RecordError
-from autodl_design.search_loop.settings import SearchSettings
+from autodl_design.search_loop.settings import AllSettings
 from autodl_design.settings.fields import SettingsError
 from autodl_design.trainers.pseudo import PseudoTrainers
 
@@ -85,7 +85,7 @@ def test_what_it_cannot_use_is_refused_and_changes_nothing():
 
 
 def settings_of(log_dir, num_models, **values):
-    return SearchSettings.of(
+    return AllSettings.of(
         **{"agent": "predictor", "num_nodes": 4, "num_tokens": 3, "first_random": 20, **values},
         num_models=num_models,
         log_dir=str(log_dir),

@@ -18,11 +18,11 @@ from autodl_design.child_network import augmentation, cpu_layers, network, opera
 from autodl_design.child_network.cpu_layers import ChannelsFirst, ChannelsLast
 from autodl_design.child_network.layers import Layers, static
 from autodl_design.search_space.architecture import Architecture
-from autodl_design.search_space.child import ChildConfig, check_fit
+from autodl_design.search_space.child import ChildSettings, check_fit
 from autodl_design.settings.fields import SettingsError
 from autodl_design.trainers.job import Diverged
 
-TINY = ChildConfig(width=8, num_cells=1, num_stages=2, epochs=3, T_0=3.0, warmup=1.0)
+TINY = ChildSettings(width=8, num_cells=1, num_stages=2, epochs=3, T_0=3.0, warmup=1.0)
 ARCHITECTURE = Architecture.of([1, 6, 3, 8, 2, 4], [1, 1, 0, 0, 1, 1])
 
 
@@ -142,7 +142,7 @@ def test_augmented_rows_are_crops_of_the_padded_image(size, padding):
 
 def test_a_packed_batch_and_the_dropout_mask_in_it():
     rng = np.random.default_rng(0)
-    config = ChildConfig(dropout_rate=0.2, width=400)  # 1600 features
+    config = ChildSettings(dropout_rate=0.2, width=400)  # 1600 features
     rows, labels = rng.integers(0, 50000 * 40 * 40, (60, 32 * 32)), rng.integers(0, 10, 60)
     kept = rng.random((60, 1600)) >= 0.2
     with programs.static_programs(), programs.new_scope():
@@ -159,7 +159,7 @@ def test_a_packed_batch_and_the_dropout_mask_in_it():
 
 
 def test_learning_rate():
-    config = ChildConfig(lr_max=1.0, lr_min=0.1, T_0=6.0, warmup=2.0)
+    config = ChildSettings(lr_max=1.0, lr_min=0.1, T_0=6.0, warmup=2.0)
     at = [nn_paddle.learning_rate(config, epoch) for epoch in (0, 1, 2, 4, 5.9999)]
     np.testing.assert_allclose(at, [0.1, 0.55, 1.0, 0.55, 0.1], atol=1e-6)
 
@@ -251,11 +251,11 @@ def test_what_a_model_costs(easy_subset, monkeypatch):
 def test_images_that_do_not_fit_the_network_are_refused(easy_subset):
     images = np.zeros((32, 3 * 8 * 8), np.uint8)
     small = easy_subset._replace(train_images=images, train_labels=np.zeros(32, np.int64))
-    check_fit(ChildConfig(num_stages=4), len(small.train_images), small.image_size)
+    check_fit(ChildSettings(num_stages=4), len(small.train_images), small.image_size)
     with pytest.raises(SettingsError, match="num_stages 5 is too large for images of 8 pixels"):
-        check_fit(ChildConfig(num_stages=5), len(small.train_images), small.image_size)
+        check_fit(ChildSettings(num_stages=5), len(small.train_images), small.image_size)
     with pytest.raises(SettingsError, match="train_batch_size 33 is more than the 32 training images"):
-        check_fit(ChildConfig(train_batch_size=33), len(small.train_images), small.image_size)
+        check_fit(ChildSettings(train_batch_size=33), len(small.train_images), small.image_size)
     many = np.broadcast_to(np.uint8(0), (90_000, 3 * 224 * 224))
     with pytest.raises(SettingsError, match="90,000 training images of 224 pixels would take 84.7 GB"):
         nn_paddle.train_child(ARCHITECTURE, easy_subset._replace(train_images=many), TINY, 0)
@@ -317,7 +317,7 @@ def test_what_an_update_costs_on_gpus(easy_subset, amp, most_operators, most_cas
     """Operators of one architecture at the default size. With average pooling by matrices there were 64
     more, and 40 copies of constants from the host; without `sum` among AMP's float16 operators 1500, 521 of
     them casts."""
-    with program_for_gpus(easy_subset, random_architecture(0, 0), ChildConfig(amp=amp)) as (_, operators):
+    with program_for_gpus(easy_subset, random_architecture(0, 0), ChildSettings(amp=amp)) as (_, operators):
         assert operators.total() <= most_operators
         assert operators["cast"] <= most_casts
         assert operators["assign_value"] == 0

@@ -12,7 +12,7 @@ from autodl_design.child_network.cpu_layers import ChannelsFirst
 from autodl_design.child_network.layers import F, static
 from autodl_design.child_network.network import build_network, draw_parameters
 from autodl_design.search_space.cells import decode
-from autodl_design.search_space.child import ChildConfig
+from autodl_design.search_space.child import ChildSettings
 
 TOKENS = [1, 4, 6, 9, 0, 3, 8, 7]
 EVERY_EDGE = 12 * [1]
@@ -26,7 +26,7 @@ def gradients(
     rewrite: Callable[[static.Program], None], tokens: list[int] = TOKENS, width: int = 8
 ) -> tuple[list[np.ndarray], list[str]]:
     """Gradients of all weights of a network in which sums have up to three summands, and its operators."""
-    config = ChildConfig(width=width, num_stages=2, num_cells=1)
+    config = ChildSettings(width=width, num_stages=2, num_cells=1)
     rng = np.random.default_rng(0)
     feed = {
         "images": rng.standard_normal((4, 3, 32, 32)).astype(np.float32),

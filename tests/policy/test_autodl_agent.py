@@ -6,7 +6,7 @@ import pytest
 import autodl
 from autodl import AutoDLAgent
 from autodl_design.backend.paddle_backend import paddle
-from autodl_design.search_loop.settings import PolicyConfig
+from autodl_design.search_loop.settings import PolicySettings
 from policy_model import PolicyModel
 from reinforce_policy_gradient import ReinforcePolicyGradient
 
@@ -169,7 +169,7 @@ def test_a_reward_that_is_not_finite_is_refused_and_changes_nothing(bad):
 
 
 def test_an_agent_follows_its_settings():
-    config = PolicyConfig(
+    config = PolicySettings(
         num_nodes=3,
         num_tokens=4,
         hidden_size=5,
@@ -186,7 +186,7 @@ def test_an_agent_follows_its_settings():
     assert agent.alg.advantage_power == 3
     assert agent.sample(0, 6)[0].shape == (6, 6)
 
-    first, again, other = (AutoDLAgent.create(PolicyConfig(), seed) for seed in (1, 1, 2))
+    first, again, other = (AutoDLAgent.create(PolicySettings(), seed) for seed in (1, 1, 2))
     assert_same_state(first.state(), again.state())
     assert (first.state()["tensors"]["head_weight"] != other.state()["tensors"]["head_weight"]).any()
     assert list(first.alg.model.head_weight.shape) == [2, 64, 10]

@@ -75,9 +75,9 @@ def test_another_operation_is_sampled_and_trained(directory):
 import main
 from autodl_design.agents.random_search import RandomAgent
 from autodl_design.child_network.operations import OPERATIONS
-from autodl_design.search_loop.settings import SearchSettings
+from autodl_design.search_loop.settings import AllSettings
 
-settings = SearchSettings.of(preset="quick", log_dir="log")
+settings = AllSettings.of(preset="quick", log_dir="log")
 assert settings.policy.num_tokens == 11 and "skip" in OPERATIONS
 
 
@@ -96,7 +96,7 @@ main.search(settings, agent=Skips(4, 11, 0))
 
 
 def test_all_can_be_done_from_python(directory):
-    code = tiny(FROM_PYTHON).replace("SubsetConfig(", 'SubsetConfig(source="digits", ')
+    code = tiny(FROM_PYTHON).replace("SubsetSettings(", 'SubsetSettings(source="digits", ')
     result = run(code, directory)
     assert result.returncode == 0, result.stderr
     assert (directory / "best.png").exists() and (directory / "retrained-mine/model.pdmodel").exists()

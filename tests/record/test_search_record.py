@@ -23,7 +23,7 @@ from autodl_design.checked_io.files import write_arrays
 from autodl_design.record.history import HistoryWriter, RecordError, read_final_runs, read_history
 from autodl_design.record.search_record import SearchRecord
 from autodl_design.record.step_table import read_steps
-from autodl_design.search_loop.settings import SearchSettings
+from autodl_design.search_loop.settings import AllSettings
 from autodl_design.trainers.pseudo import PseudoTrainers
 
 pytestmark = pytest.mark.xdist_group("search_record")  # `whole` is made once
@@ -42,7 +42,7 @@ def pseudo_search(log_dir, *flags, num_models=39, **options):
 
 def search_here(log_dir, num_models=39, resume=False):
     """The same in this process, which has imported Paddle already."""
-    settings = SearchSettings.of(
+    settings = AllSettings.of(
         num_nodes=4, batch_size=4, log_dir=str(log_dir), num_models=num_models, resume=resume
     )
     main.search(settings, trainers=PseudoTrainers())
@@ -175,7 +175,7 @@ def refusal(log_dir, resume=True, settings=SETTINGS):
     """One line that names the place; nothing is changed."""
     before = looks(log_dir)
     with pytest.raises(RecordError) as raised:
-        SearchRecord(log_dir, settings, resume, earlier=SearchSettings.of_earlier_searches())
+        SearchRecord(log_dir, settings, resume, earlier=AllSettings.of_earlier_searches())
     assert looks(log_dir) == before
     text = str(raised.value)
     assert str(log_dir) in text and "\n" not in text and len(text) < 2000
@@ -375,7 +375,7 @@ def test_a_search_from_before_a_setting_goes_on_with_what_it_did(tmp_path):
     text = refusal(tmp_path, settings={**SETTINGS, "shared_heads": True})
     assert "shared_heads was False and is True" in text
     as_they_were = {"edge_probability": 0.5, "shared_heads": False}
-    assert SearchSettings.of_earlier_searches() == as_they_were
+    assert AllSettings.of_earlier_searches() == as_they_were
     SearchRecord(tmp_path, {**SETTINGS, **as_they_were}, resume=True, earlier=as_they_were)
 
 
@@ -383,7 +383,7 @@ def test_a_search_that_began_under_other_defaults_goes_on_under_its_own(tmp_path
     """One of a version that had neither of two settings, and other defaults."""
     values = {"num_nodes": 4, "batch_size": 4, "log_dir": str(tmp_path), "num_models": 7}
     own = {"shared_heads": False, "edge_probability": 0.5, "learning_rate": 0.002, "advantage_power": 3}
-    main.search(SearchSettings.of(**values, **own), trainers=PseudoTrainers())
+    main.search(AllSettings.of(**values, **own), trainers=PseudoTrainers())
     path = tmp_path / "search.json"
     saved = json.loads(path.read_text())
     del saved["shared_heads"], saved["edge_probability"]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from model_records import CACHED, FAILED, model
 
-from autodl_design.record.best import best_of
+from autodl_design.record.best import best_by_reward
 from autodl_design.report_page.statistics import (
     compare,
     edge_shares,
@@ -79,8 +79,8 @@ def test_best_are_by_reward_and_each_network_once():
         model(4, 0.3, network="a"),
         model(5, 0.6, reward=0.25, network="c"),
     ]
-    assert [m.mid for m in best_of(models, 10)] == [1, 4, 5]
-    assert [m.mid for m in best_of(models, 1)] == [1]
+    assert [m.mid for m in best_by_reward(models, 10)] == [1, 4, 5]
+    assert [m.mid for m in best_by_reward(models, 1)] == [1]
 
 
 def test_shares_of_operations_and_edges_by_cell():

@@ -18,18 +18,18 @@ from autodl_design.agents.random_search import random_architecture
 from autodl_design.image_data.subset import load_subset
 from autodl_design.search_space.architecture import Architecture
 from autodl_design.search_space.architecture_file import read_architecture
-from autodl_design.search_space.child import ChildConfig
+from autodl_design.search_space.child import ChildSettings
 from autodl_design.search_space.image_origin import ImageOrigin
 from autodl_design.trained_model.inference import Classifier
 from autodl_design.trained_model.model_files import Network, read_network, read_weights, write_model
-from export import ExportConfig, ExportError
+from export import ExportError, ExportSettings
 
 FRAMEWORKS = ("torch", "paddle")
 NAMES = ('it\'s "a" box', 'x"""', "back\\slash", "ö")  # which must not end the text that they stand in
 
 
 def network_of(architecture, size=16, **values):
-    config = ChildConfig(**{"width": 8, "num_cells": 1, "num_stages": 2, "ratio": 2, **values})
+    config = ChildSettings(**{"width": 8, "num_cells": 1, "num_stages": 2, "ratio": 2, **values})
     return Network(
         architecture, config, ImageOrigin("0", NAMES, size, "data_path", "x", "/x"), accuracy=0.5
     )
@@ -103,7 +103,7 @@ def test_the_file_computes_what_our_network_does(network, framework, tmp_path):
     write_model(tmp_path / ".", network, weights)
 
     path = tmp_path / "my_network.py"
-    export.export(ExportConfig(model=str(tmp_path), to=framework, output=str(path)))
+    export.export(ExportSettings(model=str(tmp_path), to=framework, output=str(path)))
     text = path.read_text()
     assert "autodl" not in text and len(text.splitlines()) <= 200
     assert max(map(len, text.splitlines())) < 130
@@ -148,7 +148,7 @@ def test_an_untrained_network_learns(framework, searched, tmp_path):
     pytest.importorskip(framework)
     path = tmp_path / "my_network.py"
     best = str(searched / "my log/best.json")
-    assert export.export(ExportConfig(architecture=best, to=framework, output=str(path))) == [path]
+    assert export.export(ExportSettings(architecture=best, to=framework, output=str(path))) == [path]
     module = module_of(path)
     assert module.CLASSES == ("circle", "it's a box", "ö")
     rng = np.random.default_rng(0)
@@ -194,7 +194,7 @@ def test_onnx_has_names_and_an_example_that_runs(trained, tmp_path):
     pytest.importorskip("paddle2onnx")
     onnxruntime = pytest.importorskip("onnxruntime")
     path = tmp_path / "my_network.py"
-    export.export(ExportConfig(model=str(trained.directory), to="onnx", output=str(path)))
+    export.export(ExportSettings(model=str(trained.directory), to="onnx", output=str(path)))
     session = onnxruntime.InferenceSession(path.with_suffix(".onnx"))
     assert [value.name for value in session.get_inputs()] == ["pixels"]
     assert [value.name for value in session.get_outputs()] == ["probabilities"]
@@ -239,7 +239,7 @@ def test_no_file_is_overwritten(trained, tmp_path):
         directory = tmp_path / name.replace(".", "_")
         directory.mkdir()
         (directory / name).write_text("mine")
-        config = ExportConfig(model=str(trained.directory), output=str(directory / "my_network.py"))
+        config = ExportSettings(model=str(trained.directory), output=str(directory / "my_network.py"))
         with pytest.raises(ExportError, match=f"{name} is there already: choose another --output"):
             export.export(config)
         assert (directory / name).read_text() == "mine"
@@ -247,7 +247,7 @@ def test_no_file_is_overwritten(trained, tmp_path):
 
 
 def test_a_model_and_an_architecture_that_differ_are_refused(trained, searched, best_json, tmp_path):
-    config = ExportConfig(model=str(trained.directory), output=str(tmp_path / "my_network.py"))
+    config = ExportSettings(model=str(trained.directory), output=str(tmp_path / "my_network.py"))
     with pytest.raises(ExportError, match="has another architecture than --architecture says"):
         export.export(dataclasses.replace(config, architecture=str(searched / "my log/best.json")))
     export.export(dataclasses.replace(config, architecture=str(best_json)))
@@ -262,6 +262,6 @@ def test_texts_of_a_file_do_not_become_code(searched, tmp_path):
     (log / "best.json").write_text(json.dumps(content))
     assert read_architecture(log / "best.json").accuracy_of.startswith('"""')
     path = tmp_path / "my_network.py"
-    export.export(ExportConfig(architecture=str(log / "best.json"), output=str(path)))
+    export.export(ExportSettings(architecture=str(log / "best.json"), output=str(path)))
     compile(path.read_text(), path, "exec")
     assert module_of(path).CLASSES == tuple(content["images"]["class_names"])

@@ -23,7 +23,7 @@ from autodl_design.backend import programs
 from autodl_design.record.reading import read_settings
 from autodl_design.report_page.page import render
 from autodl_design.report_page.searches import Search
-from autodl_design.search_loop.settings import SearchSettings
+from autodl_design.search_loop.settings import AllSettings
 from autodl_design.search_space.architecture import Architecture
 from autodl_design.settings import flags as settings_flags
 from autodl_design.trainers.pseudo import PseudoTrainers
@@ -37,7 +37,7 @@ def flag_values(monkeypatch):
 
     def give(**values):
         flags = absl_flags.FlagValues()
-        settings_flags.define_flags(*SearchSettings.classes(), into=flags)
+        settings_flags.define_flags(*AllSettings.classes(), into=flags)
         flags(["main.py", *(f"--{name}={settings_flags.shown(value)}" for name, value in values.items())])
         for module in (main, settings_flags):
             monkeypatch.setattr(module, "FLAGS", flags)
@@ -94,7 +94,7 @@ def test_an_earlier_search_is_left_alone(search, digits_path):
     _, records, log_dir = search
     before = (log_dir / "history.jsonl").read_bytes()
     with pytest.raises(main.ERRORS, match="--resume"):
-        main.search(SearchSettings.of(data_path=str(digits_path), log_dir=str(log_dir)))
+        main.search(AllSettings.of(data_path=str(digits_path), log_dir=str(log_dir)))
     assert (log_dir / "history.jsonl").read_bytes() == before
 
 
@@ -184,7 +184,7 @@ NO_GPU = pytest.mark.skipif(programs.on_gpu(), reason="there is a GPU")
 def test_a_mistake_is_named(digits_path, tmp_path, setting, hint):
     """By one of the ERRORS, each of which ends main.py in one line."""
     with pytest.raises(main.ERRORS, match=hint):
-        main.search(SearchSettings.of(data_path=str(digits_path), log_dir=str(tmp_path), **setting))
+        main.search(AllSettings.of(data_path=str(digits_path), log_dir=str(tmp_path), **setting))
     assert not list(tmp_path.iterdir())
 
 
@@ -246,7 +246,7 @@ def test_a_history_without_checkpoints_is_gone_through_from_the_first_step(tmp_p
                 yield job, outcome
 
     def search(log_dir, num_models, trainers):
-        settings = SearchSettings.of(
+        settings = AllSettings.of(
             log_dir=str(log_dir), num_nodes=3, num_tokens=4, num_models=num_models, resume=True
         )
         return [model._replace(seconds=None) for model in main.search(settings, trainers=trainers)]
@@ -261,7 +261,7 @@ def test_a_history_without_checkpoints_is_gone_through_from_the_first_step(tmp_p
 
 
 def settings_of(log_dir, **values):
-    return SearchSettings.of(**{"num_nodes": 2, "num_models": 9, "log_dir": str(log_dir), **values})
+    return AllSettings.of(**{"num_nodes": 2, "num_models": 9, "log_dir": str(log_dir), **values})
 
 
 def halved(weight):
@@ -394,7 +394,7 @@ def test_an_empty_agent_and_empty_trainers_are_used(tmp_path):
             return 0
 
     agent = Empty(num_nodes=2, num_tokens=4, seed=0)
-    settings = SearchSettings.of(num_nodes=2, num_models=9, log_dir=str(tmp_path))
+    settings = AllSettings.of(num_nodes=2, num_models=9, log_dir=str(tmp_path))
     models = main.search(settings, agent=agent, trainers=EmptyTrainers())
     assert [model.architecture for model in models] == Architecture.of_batch(*agent.sample(0, 10))
     assert read_settings(tmp_path)["agent"] == "Empty"

@@ -19,7 +19,7 @@ from autodl_design.image_data.picture import load_picture
 from autodl_design.image_data.split import load_split
 from autodl_design.image_data.subset import CHUNK_NAMES
 from autodl_design.settings.fields import SettingsError
-from dataset_maker import DatasetError, SubsetConfig, load_subset, load_test_images, make_subset
+from dataset_maker import DatasetError, SubsetSettings, load_subset, load_test_images, make_subset
 
 SHAPES = ("circle", "square", "triangle")
 
@@ -81,7 +81,7 @@ def shapes(tmp_path_factory):
 
 
 def config(shapes, tmp_path, **more):
-    return SubsetConfig(**{
+    return SubsetSettings(**{
         "input_dir": str(shapes), "data_path": str(tmp_path / "out"), "chunk_size": 3, **more
     })  # fmt: skip
 
@@ -123,7 +123,7 @@ def test_every_kind_of_picture_gives_the_same_pixels(kind, tmp_path):
 
 
 def test_size_and_chunk_have_defaults(tmp_path):
-    make_subset(SubsetConfig(str(make_shapes(tmp_path / "in", 100)), str(tmp_path / "out")))
+    make_subset(SubsetSettings(str(make_shapes(tmp_path / "in", 100)), str(tmp_path / "out")))
     subset = load_subset(tmp_path / "out")
     assert subset.image_size == 32 and len(subset.train_images) == 9 * 3 * 10
 
@@ -138,7 +138,7 @@ def test_the_draw_follows_from_the_seed(shapes, tmp_path):
 
 
 def all_of(shapes, tmp_path, **more):
-    return SubsetConfig(str(shapes), str(tmp_path / "out"), **more)
+    return SubsetSettings(str(shapes), str(tmp_path / "out"), **more)
 
 
 def test_all_pictures_are_used(shapes, tmp_path, capsys):
@@ -222,7 +222,7 @@ def test_too_few_pictures_name_a_value_that_works(more, words, shapes, tmp_path)
 ])  # fmt: skip
 def test_settings_that_contradict(more, words):
     with pytest.raises(SettingsError, match=words):
-        SubsetConfig(**more)
+        SubsetSettings(**more)
 
 
 @pytest.mark.parametrize("changed", [
@@ -361,7 +361,7 @@ def test_the_ten_files_are_the_same_bytes_in_all_versions(tmp_path):
     for k in (1, 2):
         labels = [i % 10 for i in range(600)]
         write_pickle(tmp_path / "in" / f"data_batch_{k}", {b"data": noise(600, seed=k), b"labels": labels})
-    make_subset(SubsetConfig(str(tmp_path / "in"), str(tmp_path / "out")))
+    make_subset(SubsetSettings(str(tmp_path / "in"), str(tmp_path / "out")))
     content = b"".join((tmp_path / "out" / name).read_bytes() for name in CHUNK_NAMES)
     assert hashlib.sha256(content).hexdigest() == (
         "8a804b44a8cc5aaeb2cf88ccc9b642bc8a4d9edb60c23f68e6727da42ee0d8c4"
@@ -376,7 +376,7 @@ def test_cifar100(tmp_path):
     write_pickle(tmp_path / "in" / "test", batch)
     names = [f"fine {k}".encode() for k in range(100)]
     write_pickle(tmp_path / "in" / "meta", {b"fine_label_names": names, b"coarse_label_names": [b"c"] * 20})
-    make_subset(SubsetConfig(str(tmp_path / "in"), str(tmp_path / "out"), chunk_size=100))
+    make_subset(SubsetSettings(str(tmp_path / "in"), str(tmp_path / "out"), chunk_size=100))
     subset = load_subset(tmp_path / "out")
     assert subset.class_names == tuple(f"fine {k}" for k in range(100))
     assert np.bincount(subset.train_labels).tolist() == [9] * 100
@@ -386,7 +386,7 @@ def test_cifar100(tmp_path):
 def test_batches_of_other_sizes_keep_theirs(size, tmp_path):
     batch = {b"data": noise(40, 3 * size**2), b"labels": [i % 2 for i in range(40)]}
     write_pickle(tmp_path / "in" / "data_batch_1", batch)
-    settings = SubsetConfig(str(tmp_path / "in"), str(tmp_path / "out"), chunk_size=2)
+    settings = SubsetSettings(str(tmp_path / "in"), str(tmp_path / "out"), chunk_size=2)
     make_subset(settings)
     subset = load_subset(tmp_path / "out")
     assert subset.image_size == size and subset.class_names == ("0", "1")
@@ -415,7 +415,7 @@ def test_bad_names_of_classes(names, words, tmp_path):
     write_pickle(tmp_path / "in" / "data_batch_1", batch)
     write_pickle(tmp_path / "in" / "batches.meta", {b"label_names": names})
     with pytest.raises(DatasetError, match=words):
-        make_subset(SubsetConfig(str(tmp_path / "in"), str(tmp_path / "out"), chunk_size=3))
+        make_subset(SubsetSettings(str(tmp_path / "in"), str(tmp_path / "out"), chunk_size=3))
 
 
 def test_images_of_two_sizes_are_refused(shapes, tmp_path):

@@ -17,8 +17,8 @@ from helpers import ROOT
 
 import retrain
 from autodl_design.checked_io.files import read_arrays, write_arrays
-from autodl_design.retraining.config import RetrainConfig, RetrainError
 from autodl_design.retraining.plan import stretched
+from autodl_design.retraining.settings import RetrainError, RetrainSettings
 from autodl_design.search_space.architecture_file import read_architecture
 from autodl_design.settings.fields import SettingsError
 from autodl_design.trained_model.model_files import read_network
@@ -27,10 +27,10 @@ MODEL_FILES = ("network.json", "weights.npz", "model.pdmodel", "model.pdiparams"
 
 
 @pytest.fixture
-def config(best_json, digits_path, tmp_path) -> RetrainConfig:
+def config(best_json, digits_path, tmp_path) -> RetrainSettings:
     """Of a training of one epoch in a directory of its own."""
     values = {"architecture": best_json, "data_path": digits_path, "output_dir": tmp_path / "out"}
-    return RetrainConfig(**{name: str(path) for name, path in values.items()}, epochs=1)
+    return RetrainSettings(**{name: str(path) for name, path in values.items()}, epochs=1)
 
 
 @pytest.fixture
@@ -169,7 +169,7 @@ def of_the_search(searched, **values):
         "train_batch_size": 8,
         **values,
     }
-    return RetrainConfig(**values)
+    return RetrainSettings(**values)
 
 
 def test_the_images_of_the_search_are_taken_from_anywhere(searched, tmp_path, monkeypatch, capsys):
@@ -181,7 +181,7 @@ def test_the_images_of_the_search_are_taken_from_anywhere(searched, tmp_path, mo
     assert images.absolute_path == str(searched / "my subset")
 
     monkeypatch.chdir("/")
-    again = RetrainConfig(output_dir=str(tmp_path / "out"), resume=True, epochs=2)
+    again = RetrainSettings(output_dir=str(tmp_path / "out"), resume=True, epochs=2)
     retrain.retrain(again)
     assert "going on after epoch 2" in capsys.readouterr().out
 
@@ -253,7 +253,7 @@ def test_messages_name_flags_that_there_are(searched, tmp_path):
     small = of_the_search(searched, train_batch_size=99, output_dir=str(tmp_path / "out"))
     with pytest.raises(SettingsError, match="train_batch_size 99 is more than the 54 training images"):
         retrain.retrain(small)
-    assert "train_batch_size" in {field.name for field in dataclasses.fields(RetrainConfig)}
+    assert "train_batch_size" in {field.name for field in dataclasses.fields(RetrainSettings)}
 
 
 # --- Going on ---------------------------------------------------------------------------------------
@@ -503,6 +503,6 @@ def test_onnx_is_missed_at_the_start(config, tmp_path, monkeypatch):
 
 def test_the_recipe_is_stretched(best_json):
     recipe = read_architecture(best_json).config
-    longer = stretched(recipe, RetrainConfig(epochs=20))
+    longer = stretched(recipe, RetrainSettings(epochs=20))
     assert (longer.epochs, longer.T_0, longer.warmup) == (20, 20.0, 5.0)
     assert dataclasses.replace(longer, epochs=2, T_0=2.0, warmup=0.5) == recipe

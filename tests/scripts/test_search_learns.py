@@ -7,7 +7,7 @@ from autodl import AutoDLAgent, search
 from autodl_design.agents.evolution import EvolutionAgent
 from autodl_design.agents.random_search import RandomAgent
 from autodl_design.backend.paddle_backend import paddle
-from autodl_design.search_loop.settings import EvolutionConfig
+from autodl_design.search_loop.settings import EvolutionSettings
 from policy_model import PolicyModel
 from reinforce_policy_gradient import ReinforcePolicyGradient
 
@@ -50,7 +50,7 @@ def test_agent_finds_95_percent_of_the_optimum_and_random_search_does_not(seed):
 
 @pytest.mark.parametrize("seed", range(5))
 def test_evolution_finds_95_percent_of_the_optimum_with_its_default_sizes(seed):
-    sizes = EvolutionConfig()
+    sizes = EvolutionSettings()
     agent = EvolutionAgent(NUM_NODES, NUM_TOKENS, sizes.population_size, sizes.tournament_size, seed)
     rewards = steps_of(agent)
     assert np.max(rewards) >= 0.95

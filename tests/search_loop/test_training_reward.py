@@ -13,16 +13,16 @@ from autodl_design.record.search_record import SearchRecord
 from autodl_design.search_loop.final_candidates import choose_candidates, train_candidates
 from autodl_design.search_loop.progress import Progress
 from autodl_design.search_loop.settings import (
-    FilesConfig,
-    PolicyConfig,
-    RunConfig,
-    SearchConfig,
+    AllSettings,
+    FilesSettings,
+    PolicySettings,
+    RunSettings,
     SearchSettings,
 )
 from autodl_design.search_loop.training_reward import SearchError, TrainingReward, accuracy_less_parameters
 from autodl_design.search_space import architecture_file
 from autodl_design.search_space.architecture import Architecture
-from autodl_design.search_space.child import ChildConfig
+from autodl_design.search_space.child import ChildSettings
 from autodl_design.trainers.job import Outcome, TrainResult
 
 WEIGHTS = {"conv_1x1": 1, "conv_3x3": 9, "conv_5x5": 25, "dilated_3x3": 9, "conv_1x3_3x1": 6}
@@ -59,7 +59,7 @@ def make_reward(tmp_path):
     def make(trainers, params_penalty=0.0, **options):
         record = SearchRecord(tmp_path, {}, resume=True)
         reward_of = accuracy_less_parameters(params_penalty)
-        reward = TrainingReward(trainers, record, Progress(0, 1), ChildConfig(), 0, reward_of, **options)
+        reward = TrainingReward(trainers, record, Progress(0, 1), ChildSettings(), 0, reward_of, **options)
         return reward, record
 
     return make
@@ -125,11 +125,11 @@ def test_history_shows_accuracy_and_reward_apart(make_reward):
 
 def test_params_penalty_steers_the_search_to_smaller_networks(tmp_path):
     def sizes(penalty):
-        settings = SearchSettings(
-            SearchConfig(params_penalty=penalty),
-            RunConfig(num_models=1499),
-            FilesConfig(log_dir=str(tmp_path / str(penalty))),
-            policy=PolicyConfig(num_nodes=4),
+        settings = AllSettings(
+            SearchSettings(params_penalty=penalty),
+            RunSettings(num_models=1499),
+            FilesSettings(log_dir=str(tmp_path / str(penalty))),
+            policy=PolicySettings(num_nodes=4),
         )
         models = main.search(settings, trainers=Trainers())
         of_step = np.array([model.num_params for model in models]).reshape(150, 10)
@@ -190,7 +190,7 @@ def test_best_json_says_what_the_records_say_wherever_a_search_is_stopped(tmp_pa
                   for mid in range(3) for run in range(4)}  # fmt: skip
 
     def search(log_dir, resume):
-        settings = SearchSettings.of(
+        settings = AllSettings.of(
             log_dir=str(log_dir), num_models=2, batch_size=3, num_nodes=2, final_candidates=3, resume=resume
         )
         main.search(settings, trainers=Trainers(accuracies=accuracies))
@@ -231,7 +231,12 @@ def test_best_json_says_what_the_records_say_wherever_a_search_is_stopped(tmp_pa
 def test_a_reward_that_is_no_number_ends_the_search_and_is_not_written(tmp_path):
     record = SearchRecord(tmp_path, {}, resume=False)
     reward = TrainingReward(
-        Trainers(), record, Progress(0, 1), ChildConfig(), 0, lambda accuracy, num_params: np.float32("nan")
+        Trainers(),
+        record,
+        Progress(0, 1),
+        ChildSettings(),
+        0,
+        lambda accuracy, num_params: np.float32("nan"),
     )
     with pytest.raises(RecordError, match="history.jsonl: model 0 is not written: reward cannot be nan"):
         reward(0, TOKENS, ADJVEC)

@@ -14,13 +14,13 @@ from autodl_design.search_space.architecture_file import (
     read_architecture,
     write_architecture,
 )
-from autodl_design.search_space.child import ChildConfig
+from autodl_design.search_space.child import ChildSettings
 from autodl_design.search_space.image_origin import ImageOrigin
 
 IMAGES = ImageOrigin("12ab", ("ö", "b"), 32, "data_path", "cifar/mine", "/home/me/cifar/mine")
 FOUND = FoundArchitecture(
     Architecture.of([1, 8, 3, 0], [1, 0]),
-    ChildConfig(width=8),
+    ChildSettings(width=8),
     mid=12,
     seed=3,
     accuracy=0.5,

@@ -12,11 +12,11 @@ from helpers import ROOT, run
 
 from autodl_design.search_loop.settings import (
     PRESETS,
-    PolicyConfig,
-    RunConfig,
-    SearchSettings,
+    AllSettings,
+    PolicySettings,
+    RunSettings,
 )
-from autodl_design.search_space.child import ChildConfig
+from autodl_design.search_space.child import ChildSettings
 from autodl_design.settings.fields import Settings, SettingsError, setting
 from autodl_design.settings.flags import define_flags
 
@@ -69,7 +69,7 @@ def test_numbers_of_numpy_become_plain_ones():
     assert example == Example(count=5, share=0.25, limit=7.0, size=2)
 
 
-@pytest.mark.parametrize("group", SearchSettings.classes())
+@pytest.mark.parametrize("group", AllSettings.classes())
 def test_every_float_setting_refuses_what_is_not_finite(group):
     for field in dataclasses.fields(group):
         if field.type is float:
@@ -80,10 +80,10 @@ def test_every_float_setting_refuses_what_is_not_finite(group):
 
 def test_every_setting_either_decides_results_or_is_free():
     """What --resume compares is complete: a new setting is in it unless its field says otherwise."""
-    names = {field.name for group in SearchSettings.classes() for field in dataclasses.fields(group)}
+    names = {field.name for group in AllSettings.classes() for field in dataclasses.fields(group)}
     decides = {
-        **SearchSettings.of(agent="evolution").of_results(),
-        **SearchSettings.of(agent="predictor").of_results(),
+        **AllSettings.of(agent="evolution").of_results(),
+        **AllSettings.of(agent="predictor").of_results(),
     }
     free = {
         "preset", "log_dir", "resume", "data_path", "chunk_size", "final_candidates", "num_models",
@@ -92,7 +92,7 @@ def test_every_setting_either_decides_results_or_is_free():
     assert set(decides) | free == names and not set(decides) & free
     assert decides["bn_shift"] == 2.0 and decides["cache"] is True
     # Other agents have no such settings, and a search that began before evolution was there goes on.
-    assert set(decides) - set(SearchSettings().of_results()) == {
+    assert set(decides) - set(AllSettings().of_results()) == {
         *("population_size", "tournament_size"),
         *("first_random", "pool_size", "num_parents", "random_share"),
     }
@@ -101,13 +101,16 @@ def test_every_setting_either_decides_results_or_is_free():
 @pytest.mark.parametrize(
     ("make", "complaint"),
     [
-        (lambda: ChildConfig(width=30), "width 30 must be a multiple of ratio 4"),
-        (lambda: ChildConfig(warmup=20.0), "warmup 20 must be less than T_0 20"),
-        (lambda: PolicyConfig(input_size=3), "input_size 3 must be at least num_nodes - 1 and num_tokens"),
-        (lambda: PolicyConfig(num_nodes=200, hidden_size=10_000), "the policy would have"),
-        (lambda: SearchSettings(policy=PolicyConfig(num_tokens=11)), "there are 10 operations"),
+        (lambda: ChildSettings(width=30), "width 30 must be a multiple of ratio 4"),
+        (lambda: ChildSettings(warmup=20.0), "warmup 20 must be less than T_0 20"),
         (
-            lambda: SearchSettings(run=RunConfig(batch_size=100_000), policy=PolicyConfig(num_nodes=200)),
+            lambda: PolicySettings(input_size=3),
+            "input_size 3 must be at least num_nodes - 1 and num_tokens",
+        ),
+        (lambda: PolicySettings(num_nodes=200, hidden_size=10_000), "the policy would have"),
+        (lambda: AllSettings(policy=PolicySettings(num_tokens=11)), "there are 10 operations"),
+        (
+            lambda: AllSettings(run=RunSettings(batch_size=100_000), policy=PolicySettings(num_nodes=200)),
             "batch_size",
         ),
     ],
@@ -138,44 +141,44 @@ def test_settings_that_do_not_fit_each_other_are_refused(make, complaint):
 )
 def test_a_wrong_flag_is_refused_by_name(flag, complaint):
     values = flags.FlagValues()
-    define_flags(*SearchSettings.classes(), into=values)
+    define_flags(*AllSettings.classes(), into=values)
     with pytest.raises(flags.Error) as raised:
         values(["main.py", flag])
     assert complaint in str(raised.value)
 
 
 def test_settings_by_the_names_of_their_flags():
-    settings = SearchSettings.of(preset="quick", num_nodes=3, seed=np.int64(5), log_dir="x")
-    assert settings.child == ChildConfig(width=8, num_cells=1, epochs=5)
+    settings = AllSettings.of(preset="quick", num_nodes=3, seed=np.int64(5), log_dir="x")
+    assert settings.child == ChildSettings(width=8, num_cells=1, epochs=5)
     assert (settings.policy.num_nodes, settings.run.seed, settings.files.log_dir) == (3, 5, "x")
-    assert SearchSettings.of() == SearchSettings()
+    assert AllSettings.of() == AllSettings()
     with pytest.raises(SettingsError, match="there is no setting wdith"):
-        SearchSettings.of(wdith=8)
+        AllSettings.of(wdith=8)
 
 
 def test_the_learning_rate_falls_over_all_epochs_unless_told_otherwise():
-    assert ChildConfig().schedule == (20.0, 2.0)
-    assert SearchSettings.of(preset="quick", epochs=40).child.schedule == (40.0, 4.0)
-    assert ChildConfig(epochs=40, T_0=10.0).schedule == (10.0, 1.0)
-    assert ChildConfig(epochs=40, warmup=0.0).schedule == (40.0, 0.0)
+    assert ChildSettings().schedule == (20.0, 2.0)
+    assert AllSettings.of(preset="quick", epochs=40).child.schedule == (40.0, 4.0)
+    assert ChildSettings(epochs=40, T_0=10.0).schedule == (10.0, 1.0)
+    assert ChildSettings(epochs=40, warmup=0.0).schedule == (40.0, 0.0)
 
 
 def test_the_original_preset_has_the_originals_values():
-    settings = SearchSettings.of(preset="original")
-    assert settings.policy == PolicyConfig(
+    settings = AllSettings.of(preset="original")
+    assert settings.policy == PolicySettings(
         edge_probability=0.5, shared_heads=False, learning_rate=1e-3, advantage_power=3
     )
-    assert settings.child == ChildConfig(
+    assert settings.child == ChildSettings(
         train_batch_size=128, lr_max=0.1, T_0=200.0, warmup=0.0, bn_shift=0.0, dropout_rate=0.5
     )
     assert settings.run.num_models == 10_000
-    names = {field.name for group in SearchSettings.classes() for field in dataclasses.fields(group)}
+    names = {field.name for group in AllSettings.classes() for field in dataclasses.fields(group)}
     assert all(values.keys() <= names for values in PRESETS.values())
 
 
 def test_flags_of_the_original_keep_their_names():
     values = flags.FlagValues()
-    define_flags(*SearchSettings.classes(), into=values)
+    define_flags(*AllSettings.classes(), into=values)
     values(["main.py", "--early_stop=7"])
     assert values["epochs"].value == 7
 
@@ -183,7 +186,7 @@ def test_flags_of_the_original_keep_their_names():
 def test_help_shows_every_flag_of_the_program_with_its_default():
     result = run("main.py", "--help")
     assert result.returncode == 0 and result.stderr == ""
-    for group in SearchSettings.classes():
+    for group in AllSettings.classes():
         assert f"\n{group.__doc__}:\n" in result.stdout
         for field in dataclasses.fields(group):
             assert f"\n  --{field.name}=" in result.stdout
@@ -192,13 +195,13 @@ def test_help_shows_every_flag_of_the_program_with_its_default():
 
 
 CHECKS = """
-from autodl_design.search_loop.settings import PolicyConfig
+from autodl_design.search_loop.settings import PolicySettings
 from autodl_design.settings import command_line
 from autodl_design.settings.fields import SettingsError
 from autodl_design.settings.flags import define_flags, from_flags
 
-define_flags(PolicyConfig)
-command_line.start(lambda arguments: from_flags(PolicyConfig), (PolicyConfig,), (SettingsError,))
+define_flags(PolicySettings)
+command_line.start(lambda arguments: from_flags(PolicySettings), (PolicySettings,), (SettingsError,))
 """
 
 

@@ -5,14 +5,14 @@ from helpers import run
 from model_records import model
 
 from autodl_design.record.history import RecordError
-from autodl_design.search_space.child import ChildConfig
+from autodl_design.search_space.child import ChildSettings
 from autodl_design.settings.fields import SettingsError
 from study import sizes
 from study.records import FULL_SIZE, write_runs
 
 
 def test_a_size_is_named_by_what_differs_from_the_default():
-    assert sizes.config_of(sizes.DEFAULT) == ChildConfig()
+    assert sizes.config_of(sizes.DEFAULT) == ChildSettings()
     small = sizes.config_of("w16_c1_e2_lr0.1_b8")
     assert (small.width, small.num_cells, small.epochs, small.schedule) == (16, 1, 2, (2.0, 0.2))
     assert (small.lr_max, small.train_batch_size) == (0.1, 8)

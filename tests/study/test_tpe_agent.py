@@ -7,13 +7,13 @@ pytest.importorskip("optuna", reason="Optuna is for the benchmarks alone")
 
 import main  # noqa: E402
 from autodl_design.agents.random_search import RandomAgent  # noqa: E402
-from autodl_design.search_loop.settings import SearchSettings  # noqa: E402
+from autodl_design.search_loop.settings import AllSettings  # noqa: E402
 from autodl_design.trainers.pseudo import PseudoTrainers  # noqa: E402
 from study.tpe_agent import TpeAgent  # noqa: E402
 
 
 def search(log_dir, num_models):
-    settings = SearchSettings.of(
+    settings = AllSettings.of(
         log_dir=str(log_dir), num_nodes=3, num_tokens=4, num_models=num_models, resume=True
     )
     models = main.search(settings, agent=TpeAgent(3, 4, seed=0), trainers=PseudoTrainers())

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from autodl_design.search_space.architecture import Architecture
-from autodl_design.search_space.child import ChildConfig
+from autodl_design.search_space.child import ChildSettings
 from autodl_design.trainers.job import Job, TrainResult
 
 ROOT = Path(__file__).parents[2]
@@ -23,7 +23,7 @@ TINY = [
 ]  # fmt: skip
 
 # Models of two nodes a cell that are trained within a second.
-CONFIG = ChildConfig(width=8, num_cells=1, num_stages=1, epochs=2, T_0=2.0, warmup=1.0)
+CONFIG = ChildSettings(width=8, num_cells=1, num_stages=1, epochs=2, T_0=2.0, warmup=1.0)
 JOBS = [
     Job(mid, Architecture.of(np.random.RandomState(mid).randint(0, 10, 4), [mid % 2, 1]))
     for mid in range(4)

@@ -13,7 +13,7 @@ from absl import flags
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import main
-from autodl_design.search_loop.settings import SearchSettings
+from autodl_design.search_loop.settings import AllSettings
 from autodl_design.settings import command_line
 from autodl_design.settings.flags import define_flags
 from autodl_design.trainers.pseudo import PseudoTrainers
@@ -29,6 +29,6 @@ def run(arguments):
 
 
 if __name__ == "__main__":
-    define_flags(*SearchSettings.classes())
+    define_flags(*AllSettings.classes())
     flags.DEFINE_float("model_seconds", 0, "How long a model takes.")
-    command_line.start(run, SearchSettings.classes(), main.ERRORS)
+    command_line.start(run, AllSettings.classes(), main.ERRORS)

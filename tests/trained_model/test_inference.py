@@ -9,7 +9,7 @@ from model_records import ADJVEC, TOKENS
 from autodl_design.backend.paddle_backend import paddle
 from autodl_design.image_data.subset import Subset
 from autodl_design.search_space.architecture import Architecture
-from autodl_design.search_space.child import ChildConfig
+from autodl_design.search_space.child import ChildSettings
 from autodl_design.search_space.image_origin import ImageOrigin
 from autodl_design.trained_model.inference import Classifier
 from autodl_design.trained_model.model_files import Network, read_network, read_weights, write_model
@@ -27,7 +27,7 @@ def test_classifies_as_in_training(num_classes, size, tmp_path):
     labels[0] = num_classes - 1
     subset = Subset(images, labels, images[:3], labels[:3], tuple(map(str, range(num_classes))))
     architecture = Architecture.of(TOKENS, ADJVEC)
-    config = ChildConfig(width=4, num_cells=1, num_stages=2, train_batch_size=16)
+    config = ChildSettings(width=4, num_cells=1, num_stages=2, train_batch_size=16)
     with ChildTraining(architecture, config, subset, rng) as training:
         loss, _ = training.train_epoch()
         assert 0.1 * math.log(num_classes) < loss < 10 * math.log(num_classes)

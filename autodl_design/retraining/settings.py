@@ -1,4 +1,4 @@
-"""The settings of a training: RetrainConfig(architecture="log/best.json", epochs=20)."""
+"""The settings of a training: RetrainSettings(architecture="log/best.json", epochs=20)."""
 
 import dataclasses
 import shlex
@@ -12,7 +12,7 @@ OPTIONS = ("chunk_size", "image_size", "classes")
 
 
 @dataclasses.dataclass(frozen=True)
-class RetrainConfig(Settings):
+class RetrainSettings(Settings):
     """The training and its files"""
 
     architecture: str | None = setting(
@@ -68,12 +68,12 @@ class RetrainError(Exception):
     """A training that cannot start or go on; the text is for the user."""
 
 
-def options_of(config: RetrainConfig) -> dict[str, Any]:
+def options_of(config: RetrainSettings) -> dict[str, Any]:
     return {name: getattr(config, name) for name in OPTIONS}
 
 
-def resume_command(config: RetrainConfig) -> str:
-    elsewhere = config.output_dir != RetrainConfig.output_dir
+def resume_command(config: RetrainSettings) -> str:
+    elsewhere = config.output_dir != RetrainSettings.output_dir
     return "python retrain.py --resume" + (
         f" --output_dir={shlex.quote(config.output_dir)}" if elsewhere else ""
     )
