@@ -37,6 +37,7 @@ from autodl_design.record.search_record import SearchRecord, compare_settings
 from autodl_design.report_page.verdict import learning_lines
 from autodl_design.search_loop.best_file import write_best
 from autodl_design.search_loop.final_candidates import missing_runs, train_candidates
+from autodl_design.search_loop.image_facts import ImageFacts
 from autodl_design.search_loop.progress import Progress
 from autodl_design.search_loop.settings import PRESETS, AllSettings, SearchSettings
 from autodl_design.search_loop.start_trainers import trainers_of
@@ -52,7 +53,7 @@ from autodl_design.search_loop.training_reward import (
 )
 from autodl_design.search_space.cells import OPERATION_NAMES
 from autodl_design.search_space.child import check_fit
-from autodl_design.search_space.image_origin import ImageOrigin, find_path
+from autodl_design.search_space.image_origin import find_path
 from autodl_design.settings import command_line, interrupts
 from autodl_design.settings.fields import SettingsError
 from autodl_design.settings.flags import FLAGS, define_flags, from_flags
@@ -159,33 +160,27 @@ def search(
 
     Returns the history, the models by their numbers. Raises the ERRORS, whose texts are for the user.
     """
-    decided = all_that_decides(settings, agent, reward_of)
-    if reward_of is None:
-        reward_of = accuracy_less_parameters(settings.search.params_penalty)
-    remembered, earlier = settings.to_remember(), AllSettings.of_earlier_searches()
-    files = settings.files
+    files, earlier = settings.files, AllSettings.of_earlier_searches()
+    facts = ImageFacts()
     if trainers is None:
-        subset = dataset_maker.load_subset(settings.files.data_path, settings.files.chunk_size)
+        subset = dataset_maker.load_subset(files.data_path, files.chunk_size)
         check_fit(settings.child, len(subset.train_images), subset.image_size)
-        images = ImageOrigin.of("data_path", settings.files.data_path, subset)
-        decided["images"] = images.sha256
-        remembered["absolute_data_path"] = images.absolute_path
-        remembered["validation_images"] = len(subset.validation_labels)
-        remembered["num_classes"] = subset.num_classes
-        remembered["image_size"] = subset.image_size
+        facts = ImageFacts.of(files.data_path, subset)
+    decided = {**all_that_decides(settings, agent, reward_of), **facts.decided}
+    remembered = {**settings.to_remember(), **facts.remembered}
+    if trainers is None:
         if files.resume and LogDir(files.log_dir).settings.exists():
             compare_settings(Path(files.log_dir), decided, remembered, earlier)  # before a cluster is met
         start_trainers = trainers_of(settings, TrainJob(subset, settings.child, settings.run.seed))
-        chance = 1 / subset.num_classes
-    else:
-        chance, images = 0.0, None  # what they train on is not known here
+    if reward_of is None:
+        reward_of = accuracy_less_parameters(settings.search.params_penalty)
     num_steps = settings.run.num_steps
     num_candidates = settings.search.final_candidates
     with SearchRecord(files.log_dir, decided, files.resume, remembered, earlier) as record:
         steps_done = record.checkpoint.step if record.checkpoint else 0
         if steps_done >= num_steps and not missing_runs(record, num_candidates):
             # A stop may have come just before it.
-            write_best(record, settings.child, settings.run.seed, images)
+            write_best(record, settings.child, settings.run.seed, facts.origin)
             print(f"the search in {record.directory} is complete")
             return in_order(record)
         progress = Progress(
@@ -204,9 +199,9 @@ def search(
                 settings.child,
                 settings.run.seed,
                 reward_of,
-                chance if settings.search.failed_reward is None else settings.search.failed_reward,
+                facts.chance if settings.search.failed_reward is None else settings.search.failed_reward,
                 settings.search.cache,
-                images,
+                facts.origin,
             )
             agent = make_agent(settings) if agent is None else agent
             first_step = go_on(agent, record, progress)
