@@ -74,7 +74,7 @@ $(SUBSET): | setup
 
 quick: setup | $(SUBSET) ## a small search, minutes on two CPU cores; again: go on with it
 	@echo 'before the commands that it prints at its end: source $(VENV)/bin/activate'
-	$(VENV)/bin/python main.py --preset=quick --resume
+	$(VENV)/bin/python main.py --preset=quick $(if $(wildcard log/search.json),--resume)
 
 test: setup-dev ## the quick tests, less those of optional parts that are not installed
 	$(PYTEST)

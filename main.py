@@ -4,6 +4,7 @@
     python main.py                  # the full size
     python main.py --preset=quick   # small
     python main.py --resume         # goes on with the search in --log_dir, with its settings
+    python main.py --max_minutes=60 # stops after an hour, and says how to go on
     python main.py --agent=evolution --log_dir=log-evolution    # a baseline instead of REINFORCE
 
 Prints every step's average accuracy and writes one JSON object a model to LOG_DIR/history.jsonl.
@@ -19,7 +20,7 @@ import dataclasses
 import signal
 import sys
 import time
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ from autodl_design.agents.random_search import RandomAgent
 from autodl_design.record.history import ModelRecord, RecordError
 from autodl_design.record.log_dir import LogDir
 from autodl_design.record.reading import read_settings
-from autodl_design.record.search_record import SearchRecord, compare_settings
+from autodl_design.record.search_record import SearchRecord, compare_settings, holds_search
 from autodl_design.report_page.verdict import learning_lines
 from autodl_design.search_loop.best_file import write_best
 from autodl_design.search_loop.final_candidates import missing_runs, train_candidates
@@ -42,7 +43,7 @@ from autodl_design.search_loop.progress import Progress
 from autodl_design.search_loop.settings import PRESETS, AllSettings, SearchSettings
 from autodl_design.search_loop.start_trainers import trainers_of
 from autodl_design.search_loop.steps import go_on, log_steps, saver
-from autodl_design.search_loop.summary import resume_command, summary
+from autodl_design.search_loop.summary import opening, resume_command, summary
 from autodl_design.search_loop.training_reward import (
     DEFAULT_REWARD,
     RewardOf,
@@ -81,19 +82,31 @@ def main(arguments: list[str]) -> None:
     for number in STOP_SIGNALS:
         signal.signal(number, _stop)
     try:
+        if FLAGS.resume and not holds_search(Path(FLAGS.log_dir)):
+            raise RecordError(f"--log_dir={FLAGS.log_dir} holds no search: to begin one leave --resume out")
         settings = settings_from_flags()
-        search(settings)
+        models = search(settings)
     except OSError as error:  # a disk that is full, mostly
         where = error.filename or f"--log_dir={FLAGS.log_dir}"
-        go_on = resume_command(FLAGS.log_dir)
-        sys.exit(f"main.py: {where}: {error.strerror or error}; to go on later: {go_on}")
+        sys.exit(f"main.py: {where}: {error.strerror or error}; {_how_to_go_on()}")
     except Stopped as stopped:
         _print_summary(started)
-        print(f"main.py: stopped; to go on: {resume_command(FLAGS.log_dir)}")
+        print(f"main.py: stopped; {_how_to_go_on()}")
         sys.exit(stopped.exit_code)
     _print_summary(started)
-    more = 2 * settings.run.num_steps * settings.run.batch_size - 1
+    minutes = settings.run.max_minutes
+    if minutes is not None and time.monotonic() - started >= 60 * minutes:
+        print(f"stopped after {minutes:g} minutes; {_how_to_go_on()}")
+        return
+    more = 2 * max(settings.run.planned_models, len(models))
     print(f"to search longer:       {resume_command(FLAGS.log_dir)} --num_models={more}")
+
+
+def _how_to_go_on() -> str:
+    with suppress(OSError):  # of a directory that cannot be read
+        if holds_search(Path(FLAGS.log_dir)):
+            return f"to go on: {resume_command(FLAGS.log_dir)}"
+    return "the search had not begun"
 
 
 def _stop(signal_number: int, frame) -> None:
@@ -158,7 +171,9 @@ def search(
     reward_of: what the agent is to maximise, in place of the accuracy less --params_penalty.
     trainers: train the models, in place of this machine's or a cluster's trainers.
 
-    Returns the history, the models by their numbers. Raises the ERRORS, whose texts are for the user.
+    Returns the history, the models by their numbers; of a search that --max_minutes stopped as far as it
+    came. With `resume` it begins where there is no search yet, so that a notebook's cell can be run again.
+    Raises the ERRORS, whose texts are for the user.
     """
     files, earlier = settings.files, AllSettings.of_earlier_searches()
     facts = ImageFacts()
@@ -184,13 +199,18 @@ def search(
             print(f"the search in {record.directory} is complete")
             return in_order(record)
         progress = Progress(
-            num_steps * settings.run.batch_size,
+            settings.run.planned_models,
             settings.child.epochs,
             len(record.known),
             max((model.accuracy for model in record.known.values() if model.accuracy), default=None),
+            facts.chance,
         )
         started = start_trainers(progress.epoch_done) if trainers is None else nullcontext(trainers)
-        with progress, started as trainers:
+        limit = interrupts.time_limit(settings.run.max_minutes)
+        with suppress(interrupts.TimeIsUp), limit, progress, started as trainers:
+            if not record.known:
+                for line in opening(settings, facts):
+                    progress.print(line)
             progress.print(trainers.description)
             reward = TrainingReward(
                 trainers,

@@ -13,15 +13,25 @@ if __name__ == "__main__":
     interrupts.exit_at_once()
 
 
+import dataclasses
+
 import numpy as np
 
 import autodl
-from autodl_design.search_loop.settings import PolicySettings, RunSettings, check_batch_size
+from autodl_design.report_page.terminal_curve import terminal_curve
+from autodl_design.search_loop.settings import PolicySettings, StepSettings, check_batch_size
 from autodl_design.settings import command_line
-from autodl_design.settings.fields import SettingsError
+from autodl_design.settings.fields import SettingsError, setting
 from autodl_design.settings.flags import define_flags, from_flags
 from autodl_design.trainers.devices import DevicesError, check_own_gpu
 from reinforce_policy_gradient import LearningError
+
+
+@dataclasses.dataclass(frozen=True)
+class UpdatesSettings(StepSettings):
+    """Length and seed of the run"""
+
+    num_updates: int = setting(461, "Updates of the policy.", low=1, high=10**9, alias="num_models")
 
 
 def count_ones(step: int, tokens: np.ndarray, adjvec: np.ndarray) -> np.ndarray:
@@ -30,19 +40,27 @@ def count_ones(step: int, tokens: np.ndarray, adjvec: np.ndarray) -> np.ndarray:
 
 
 def main(arguments: list[str]) -> None:
-    run, policy = from_flags(RunSettings), from_flags(PolicySettings)
+    run, policy = from_flags(UpdatesSettings), from_flags(PolicySettings)
     if policy.num_tokens < 2:
         raise SettingsError("--num_tokens must be at least 2, for token 1 to exist")
     check_batch_size(run, policy)
-    print(f"Simple run target is {2 * policy.num_nodes}", flush=True)
+    target = 2 * policy.num_nodes
+    print(f"Simple run target is {target}", flush=True)
     check_own_gpu()
     agent = autodl.AutoDLAgent.create(policy, run.seed)
-    for done in autodl.search(agent, count_ones, run.batch_size, num_steps=run.num_models + 1):
+    averages = []
+    for done in autodl.search(agent, count_ones, run.batch_size, run.num_updates):
+        averages.append(float(done.rewards.mean()))
         if done.step % 10 == 0:
             # What the original prints; its "mid" is the number of the update here, not of a model.
-            print(f"mid={done.step}, average rewards={done.rewards.mean():.3f}", flush=True)
+            print(f"mid={done.step}, average rewards={averages[-1]:.3f}", flush=True)
+    for line in terminal_curve(averages):
+        print(line)
+    print(f"average rewards from {averages[0]:.3f} to {averages[-1]:.3f} of {target}")
 
 
 if __name__ == "__main__":
-    define_flags(RunSettings, PolicySettings, num_models=460)
-    command_line.start(main, (RunSettings, PolicySettings), (SettingsError, LearningError, DevicesError))
+    define_flags(UpdatesSettings, PolicySettings)
+    command_line.start(
+        main, (UpdatesSettings, PolicySettings), (SettingsError, LearningError, DevicesError)
+    )

@@ -41,7 +41,7 @@ from checks import ROOT
 
 SIZE = [
     "--num_nodes=3", "--width=8", "--num_stages=2", "--num_cells=1", "--epochs=2", "--T_0=2",
-    "--warmup=1", "--batch_size=4", "--num_models=39",
+    "--warmup=1", "--batch_size=4", "--num_models=40",
 ]  # fmt: skip
 TIMEOUTS = ["--start_timeout=30", "--model_timeout=30"]  # a model takes a second or two
 FAULTS = {
@@ -65,7 +65,9 @@ class Search:
     def __init__(self, log_dir: Path, flags: list[str]):
         self.log_dir = log_dir
         self.held = {model.mid for model in history(log_dir)}  # before it starts
-        command = [sys.executable, "main.py", *SIZE, *TIMEOUTS, "--resume", f"--log_dir={log_dir}"]
+        command = [sys.executable, "main.py", *SIZE, *TIMEOUTS, f"--log_dir={log_dir}"]
+        if (log_dir / "search.json").exists():
+            command.append("--resume")
         self.process = subprocess.Popen(
             command + flags, cwd=ROOT, text=True, start_new_session=True,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

@@ -133,7 +133,7 @@ def check_search(trainers: str, num_models: int = 16) -> dict[str, Any]:
         data_path, whole, killed = (Path(folder, name) for name in ("data", "whole", "killed"))
         command = [sys.executable, "dataset_maker.py", "--source=digits", f"--output_dir={data_path}"]
         subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-        options = [f"--data_path={data_path}", f"--trainers={trainers}", f"--num_models={num_models - 1}"]
+        options = [f"--data_path={data_path}", f"--trainers={trainers}", f"--num_models={num_models}"]
 
         def search(log_dir: Path, most: float = float("inf")) -> faults.Search:
             """Runs a search to its end, or kills it when `most` models are done."""

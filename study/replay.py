@@ -1,6 +1,6 @@
 """Agents on a surrogate of child training: a search of 500 models in seconds.
 
-    python -m study.replay --agent=reinforce --learning_rate=0.005 --num_models=499 --seeds=10
+    python -m study.replay --agent=reinforce --learning_rate=0.005 --num_models=500 --seeds=10
 
 Takes main.py's flags of the agents; --agent=tpe is that of study/tpe_agent.py. After every hundred
 models it prints two means over the seeds, with their standard errors: the accuracy of what the agent
@@ -146,7 +146,7 @@ def replay(
     """A whole search; what it proposed and saw."""
     settings = dataclasses.replace(settings, run=dataclasses.replace(settings.run, seed=seed))
     reward = SurrogateReward(surrogate, noise, settings.child.num_stages, seed)
-    num_steps = settings.run.num_models // settings.run.batch_size + 1
+    num_steps = settings.run.num_steps
     for _ in autodl.search(make(settings), reward, settings.run.batch_size, num_steps):
         pass
     return reward
@@ -186,8 +186,8 @@ def main(arguments: list[str]) -> None:
     N, K = policy.num_nodes, policy.num_tokens
     if any(model.architecture.num_nodes != N for model in models):
         raise SettingsError(f"--num_nodes={N}, but --histories={config.histories} has other cells")
-    if run.num_models + 1 < WINDOW:
-        raise SettingsError(f"--num_models must be at least {WINDOW - 1}")
+    if run.num_models < WINDOW:
+        raise SettingsError(f"--num_models must be at least {WINDOW}")
 
     surrogate = Surrogate(models)
     rng = np.random.default_rng(2**32)

@@ -11,7 +11,6 @@ model trained again. What is damaged in any other way, or no file at all, is ref
 changed; and a search ends where another file takes the place of its history.
 """
 
-import json
 import os
 import reprlib
 from contextlib import ExitStack
@@ -26,7 +25,7 @@ from autodl_design.checked_io.regular_files import open_regular
 from autodl_design.record.checkpoints import Checkpoint, checkpoint_paths, read_checkpoint, write_checkpoint
 from autodl_design.record.history import HistoryWriter, ModelRecord, RecordError, check_end, read_history
 from autodl_design.record.log_dir import LogDir
-from autodl_design.record.reading import read_settings
+from autodl_design.record.reading import read_settings, settings_content
 from autodl_design.search_space.architecture import Architecture
 
 
@@ -90,7 +89,7 @@ class SearchRecord:
         files = self.files
         self.known: dict[int, ModelRecord] = {}
         self.checkpoint: Checkpoint | None = None
-        if files.settings.exists() or files.history.exists() or checkpoint_paths(self.directory):
+        if holds_search(self.directory):
             if files.history.exists():
                 self.known = {model.mid: model for model in read_history(files.history)}
             if not resume:
@@ -102,7 +101,7 @@ class SearchRecord:
             check_end(files.final_candidates)
             compare_settings(self.directory, settings, remembered, earlier)
             self.checkpoint = self._newest_checkpoint()
-        write_whole(files.settings, json.dumps({**settings, **remembered}, indent=1).encode())
+        write_whole(files.settings, settings_content({**settings, **remembered}))
         self.history = HistoryWriter(files.history)
 
     def _newest_checkpoint(self) -> Checkpoint | None:
@@ -159,6 +158,14 @@ class SearchRecord:
         """Add one model. Raises RecordError on a full disk."""
         self.history.append(model)
         self.known[model.mid] = model
+
+
+def holds_search(directory: Path) -> bool:
+    """Whether any of the files is there from which a search goes on."""
+    files = LogDir(directory)
+    return directory.is_dir() and (
+        files.settings.exists() or files.history.exists() or bool(checkpoint_paths(directory))
+    )
 
 
 def compare_settings(

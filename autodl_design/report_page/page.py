@@ -119,7 +119,7 @@ def _contents(search: Search, others: Sequence[Search]) -> dict[str, Any]:
         "facts": _facts(search, plan),
         "best": [_row(search, model) for model in best],
         "final": [(mid, mean, runs_text(accuracies)) for mid, mean, accuracies in search.final],
-        "front": [_row(search, model) for model in search.front()],
+        "front": [_row(search, model) for model in search.front],
         "comparison": statistics.compare(models, []),
         "difference_text": difference_text,
         "with_reward": any(model.reward != model.accuracy for model in best),

@@ -84,7 +84,7 @@ def draw_front(search: Search) -> Figure:
             s=26, marker="s", linewidths=0, color=AGAIN, zorder=3, label="mean of more runs",
         )  # fmt: skip
         points.set_urls([_link(model) for model in again])
-    front = search.front()
+    front = search.front
     sizes, accuracies = [model.num_params for model in front], [search.accuracy(model) for model in front]
     axes.plot(sizes, accuracies, color=BEST, marker="o", drawstyle="steps-post", label="Pareto front")
     _chance(axes, search)

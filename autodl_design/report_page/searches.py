@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,7 +25,8 @@ from autodl_design.search_space.cells import OPERATION_NAMES
 
 # Settings that say how long, from where and with which seed, not how.
 NOT_COMPARED = {
-    "seed", "num_models", "data_path", "final_candidates", "validation_images", "num_classes", "image_size",
+    "seed", "num_models", "data_path", "absolute_data_path", "final_candidates", "training_images",
+    "validation_images", "balanced_accuracy", "num_classes", "image_size",
 }  # fmt: skip
 MOST_DIFFERENCES = 3  # that a group's name holds
 WINDOWS = 20  # points of a curve
@@ -83,6 +84,7 @@ class Search:
         """Of the models that were not trained again, those of the highest reward, the best first."""
         return best_by_reward((model for model in self.models if model.mid not in self.again), count)
 
+    @property
     def front(self) -> list[ModelRecord]:
         """The Pareto front of size and of accuracy, as far as this is known."""
         return pareto_front(self.models, self.accuracy)
@@ -134,6 +136,41 @@ def against(own: Group, other: Group) -> tuple[str, Estimate]:
     if all(search.settings.get("agent") == "random" for search in other.searches):
         return "all models", own.last() - other.mean(lambda search: mean_of(search.models, "accuracy"))
     return "last steps", own.last() - other.last()
+
+
+class Compared(NamedTuple):
+    """A group of searches beside the first one."""
+
+    name: str  # where they lie, and in what their settings differ from the others'
+    searches: int
+    last: Estimate  # mean accuracy of their last steps
+    best: float  # mean of their best accuracies, of as many trained models as the smallest search has
+    of: str  # what of them is compared: their last steps, or all models of random search
+    difference: Estimate | None  # last steps of the first group less that; None on other images
+
+
+def smallest(groups: Sequence[Group]) -> int:
+    """Trained models of the search that has the fewest."""
+    return min(len(trained(search.models)) for group in groups for search in group.searches)
+
+
+def side_by_side(groups: Sequence[Group]) -> list[Compared]:
+    """A row for each group."""
+    rows = []
+    for group in groups:
+        what, difference = against(groups[0], group)
+        alone = group is groups[0] or group.other_images
+        rows.append(
+            Compared(
+                group.name,
+                len(group.searches),
+                group.last(),
+                group.best(smallest(groups)),
+                what,
+                None if alone else difference,
+            )
+        )
+    return rows
 
 
 def window_of(groups: Sequence[Group]) -> int:

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 
 from autodl_design.record.best import runs_text
 from autodl_design.record.history import ModelRecord
-from autodl_design.report_page.searches import Group, Search, against
+from autodl_design.report_page.searches import Group, Search, side_by_side, smallest
 from autodl_design.report_page.statistics import Comparison, Estimate, compare, operation_counts, trained
-from autodl_design.report_page.verdict import guessing_line, policy_line, verdict
-from autodl_design.search_loop.summary import next_commands
+from autodl_design.report_page.verdict import policy_line, verdict
+from autodl_design.search_loop.guessing import guessing_line
+from autodl_design.search_loop.summary import BALANCED, next_commands
 from autodl_design.search_space.cells import OPERATION_NAMES
 
 NUM_BEST = 10
@@ -44,7 +45,7 @@ def report_lines(search: Search, groups: Sequence[Group]) -> Iterator[str]:
         yield from operation_table(best)
     yield ""
     yield "The Pareto front: no other network is more accurate without being larger."
-    yield from model_table(search, search.front())
+    yield from model_table(search, search.front)
     yield ""
     yield from comparison_lines(compare(search.models, []))
     if len(groups) > 1:
@@ -55,8 +56,13 @@ def report_lines(search: Search, groups: Sequence[Group]) -> Iterator[str]:
 
 
 def remarks(search: Search) -> list[str]:
-    """What explains that an agent has not learned."""
-    lines = policy_line(search.steps, search.settings), guessing_line(search.models, search.settings)
+    """What one has to know to read the numbers, and what explains that an agent has not learned."""
+    _, last = search.last_steps()
+    lines = (
+        BALANCED if search.settings.get("balanced_accuracy") is True else None,
+        policy_line(search.steps, search.settings),
+        guessing_line(f"the last {len(trained(last))}", last, search.settings),
+    )
     return [line for line in lines if line]
 
 
@@ -112,19 +118,18 @@ def difference_text(estimate: Estimate) -> str:
 
 def side_by_side_lines(groups: Sequence[Group]) -> Iterator[str]:
     """A line for each group; the first is compared with the others."""
-    most = min(len(trained(search.models)) for group in groups for search in group.searches)
+    most = smallest(groups)
     yield f"Side by side: mean accuracy of the last steps, best of the first {most} trained models:"
-    for number, group in enumerate(groups, 1):
-        last, count = group.last(), len(group.searches)
-        searches = f", {count} searches" if count > 1 else ""
-        yield f"  {number}  {last.mean:.4f} +- {last.error:.4f}  {group.best(most):.3f}{searches}"
-        yield from (f"     {line}" for line in wrapped(group.name))
-    for number, group in enumerate(groups[1:], 2):
-        if group.other_images:
+    rows = side_by_side(groups)
+    for number, row in enumerate(rows, 1):
+        searches = f", {row.searches} searches" if row.searches > 1 else ""
+        yield f"  {number}  {row.last.mean:.4f} +- {row.last.error:.4f}  {row.best:.3f}{searches}"
+        yield from (f"     {line}" for line in wrapped(row.name))
+    for number, row in enumerate(rows[1:], 2):
+        if row.difference is None:
             yield f"  {number} searched on other images: its accuracies say nothing beside those of 1"
-            continue
-        what, difference = against(groups[0], group)
-        yield f"  last steps of 1 less {what} of {number}: {difference_text(difference)}"
+        else:
+            yield f"  last steps of 1 less {row.of} of {number}: {difference_text(row.difference)}"
 
 
 def final_lines(search: Search) -> Iterator[str]:

@@ -41,12 +41,12 @@ def chance_of(settings: Mapping[str, Any]) -> float | None:
 
 def planned_models(settings: Mapping[str, Any]) -> tuple[int, int] | None:
     """Models of the whole search and of a step, where the settings say how many."""
-    last, batch_size = settings.get("num_models"), settings.get("batch_size")
-    if type(last) is not int or type(batch_size) is not int:
+    count, batch_size = settings.get("num_models"), settings.get("batch_size")
+    if type(count) is not int or type(batch_size) is not int:
         return None
-    if not (0 <= last <= LONGEST_SEARCH and 0 < batch_size <= LONGEST_SEARCH):
+    if not (0 < count <= LONGEST_SEARCH and 0 < batch_size <= LONGEST_SEARCH):
         return None
-    return (last // batch_size + 1) * batch_size, batch_size
+    return math.ceil(count / batch_size) * batch_size, batch_size
 
 
 def field_of(models: Sequence[ModelRecord]) -> str:
@@ -106,22 +106,6 @@ def _since(models: Sequence[ModelRecord], field: str, first: Estimate, window: i
             break
         since = steps[start]
     return since
-
-
-def guessing_line(models: Sequence[ModelRecord], settings: Mapping[str, Any]) -> str | None:
-    """A warning where most models of the last steps guess, so that their rewards say nothing."""
-    chance, num_images = chance_of(settings), settings.get("validation_images")
-    last = trained(first_and_last(models)[-1][1])
-    if not chance or type(num_images) is not int or num_images < 1 or not last:
-        return None
-    noise = math.sqrt(chance * (1 - chance) / num_images)
-    guessing = sum((model.accuracy or 0) < chance + 2 * noise for model in last)
-    if 2 * guessing <= len(last):
-        return None
-    return (
-        f"{guessing} of the last {len(last)} models guess (accuracy within two standard errors of chance, "
-        f"{chance:.3f}): they need more updates, as by more --epochs or a smaller --train_batch_size"
-    )
 
 
 def policy_line(steps: Sequence[Mapping[str, float]], settings: Mapping[str, Any]) -> str | None:

@@ -24,7 +24,9 @@ class ImageFacts:
         origin = ImageOrigin.of("data_path", data_path, subset)
         remembered = {
             "absolute_data_path": origin.absolute_path,
+            "training_images": len(subset.train_labels),
             "validation_images": len(subset.validation_labels),
+            "balanced_accuracy": not subset.balanced,  # whether rewards are means over the classes
             "num_classes": subset.num_classes,
             "image_size": subset.image_size,
         }

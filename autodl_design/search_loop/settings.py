@@ -1,9 +1,10 @@
 """All settings of a search. Each group of flags is a class; `AllSettings` holds one of each.
 
-AllSettings(run=RunSettings(num_models=19), child=ChildSettings(width=8))
+AllSettings(run=RunSettings(num_models=20), child=ChildSettings(width=8))
 """
 
 import dataclasses
+import math
 from typing import Any
 
 from autodl_design.policy.layout import count_parameters, steps_of
@@ -14,9 +15,9 @@ from autodl_design.settings.fields import Settings, SettingsError, setting
 # Values of many settings by name; a flag on the command line wins over them.
 PRESETS: dict[str, dict[str, Any]] = {
     # A newcomer's run: real training at a size at which ten steps take minutes on two CPU cores.
-    "quick": {"num_nodes": 4, "width": 8, "num_cells": 1, "epochs": 5, "num_models": 99},
+    "quick": {"num_nodes": 4, "width": 8, "num_cells": 1, "epochs": 5, "num_models": 100},
     # Ten nodes, and the ranking closest to the default size's for its cost: see study/README.md.
-    "small": {"width": 16, "num_cells": 1, "epochs": 2, "train_batch_size": 8, "num_models": 499},
+    "small": {"width": 16, "num_cells": 1, "epochs": 2, "train_batch_size": 8, "num_models": 500},
     # The policy, the recipe and the size of the original AutoDL Design.
     "original": {
         "num_models": 10_000,
@@ -76,25 +77,43 @@ class SearchSettings(Settings):
 
 
 @dataclasses.dataclass(frozen=True)
-class RunSettings(Settings):
-    """Length and seed of a run"""
+class StepSettings(Settings):
+    """Steps of an agent, and their seed"""
 
-    num_models: int = setting(
-        10000,
-        "Number of the last model, counted from 0: 99 trains 100; the last step is completed.",
-        low=0,
-        high=10**9,
-        free=True,
-        remembered=True,
-    )
     batch_size: int = setting(
         10, "Architectures sampled for one update of the policy.", low=1, high=100_000
     )
     seed: int = setting(0, "Decides everything that is random.", low=0, high=2**32 - 1)
 
+
+@dataclasses.dataclass(frozen=True)
+class RunSettings(StepSettings):
+    """Length and seed of a run"""
+
+    num_models: int = setting(
+        10_000,
+        "How many models the search has, rounded up to whole steps of --batch_size.",
+        low=1,
+        high=10**9,
+        free=True,
+        remembered=True,
+    )
+    max_minutes: float | None = setting(
+        None,
+        "Minutes after which the search stops, with exit code 0; --resume goes on with it.",
+        above=0,
+        high=1e6,
+        free=True,
+    )
+
     @property
     def num_steps(self) -> int:
-        return self.num_models // self.batch_size + 1
+        return math.ceil(self.num_models / self.batch_size)
+
+    @property
+    def planned_models(self) -> int:
+        """num_models, rounded up to whole steps."""
+        return self.num_steps * self.batch_size
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,7 +128,7 @@ class FilesSettings(Settings):
         free=True,
     )
     log_dir: str = setting("log", "Directory of the search's files.", free=True)
-    resume: bool = setting(False, "Go on with the search in --log_dir, if there is one.", free=True)
+    resume: bool = setting(False, "Go on with the search in --log_dir, under its settings.", free=True)
     data_path: str = setting(
         "cifar/pickle-cifar-10", "Where dataset_maker.py wrote the images.", free=True, remembered=True
     )
@@ -173,7 +192,7 @@ class PolicySettings(Settings):
             )
 
 
-def check_batch_size(run: RunSettings, policy: PolicySettings) -> None:
+def check_batch_size(run: StepSettings, policy: PolicySettings) -> None:
     """Raises SettingsError where no machine's memory holds what the policy computes for a batch."""
     N, K = policy.num_nodes, policy.num_tokens
     if run.batch_size * len(steps_of(N, K)) * max(N - 1, K) > MOST_OUTPUTS:

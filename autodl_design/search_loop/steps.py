@@ -9,8 +9,10 @@ import numpy as np
 from autodl_design.agents.agent import Agent, SearchStep
 from autodl_design.record.history import ModelRecord, RecordError
 from autodl_design.record.policy import Policy, write_policy
+from autodl_design.record.reading import read_settings
 from autodl_design.record.search_record import SearchRecord
 from autodl_design.record.step_log import StepLog
+from autodl_design.search_loop.guessing import guessing_line
 from autodl_design.search_loop.progress import Progress
 from autodl_design.search_loop.settings import AllSettings
 
@@ -71,15 +73,20 @@ def log_steps(
         started = time.monotonic()
         for done in steps:
             first_mid = done.step * batch_size
-            numbers = step_numbers(done, [record.known[first_mid + row] for row in range(batch_size)])
+            models = [record.known[first_mid + row] for row in range(batch_size)]
+            numbers = step_numbers(done, models)
             step_log.add({**numbers, "seconds": round(time.monotonic() - started, 3)})
             if probabilities := getattr(agent, "probabilities", None):  # agents without a policy have none
                 write_policy(record.directory, Policy(done.step, *probabilities(done.tokens, done.adjvec)))
             started = time.monotonic()
             line = f"step = {done.step}, average accuracy = {numbers['mean_accuracy']:.3f}"
-            if settings.search.params_penalty:
+            if any(model.reward != model.accuracy for model in models if not model.failed):
                 line += f", average reward = {numbers['mean_reward']:.3f}"
             progress.print(f"[{time.strftime('%Y-%m-%d %H:%M:%S')}] {line}")
+            if done.step == 0:
+                which = f"the first {sum(model.trained for model in models)}"
+                if guessing := guessing_line(which, models, read_settings(record.directory)):
+                    progress.print(guessing)
 
 
 def step_numbers(done: SearchStep, models: Sequence[ModelRecord]) -> dict[str, float]:

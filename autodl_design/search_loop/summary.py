@@ -1,4 +1,5 @@
-"""What a search says at its end and when it is stopped: what it found, where, and what to do next."""
+"""What a search says at its beginning: how much there is to do; at its end and when it is stopped: what it
+found, where, and what to do next."""
 
 import shlex
 from collections import Counter
@@ -10,10 +11,35 @@ from autodl_design.record.best import best_overall
 from autodl_design.record.history import read_history
 from autodl_design.record.log_dir import BEST_NAME, HISTORY_NAME, STEPS_NAME, LogDir
 from autodl_design.record.reading import num_classes, read_settings
+from autodl_design.search_loop.image_facts import ImageFacts
+from autodl_design.search_loop.settings import AllSettings
+
+BALANCED = "Accuracies and rewards are balanced: means over the classes, which differ in size"
 
 
 def resume_command(log_dir: str | Path) -> str:
     return f"python main.py --resume --log_dir={shlex.quote(str(log_dir))}"
+
+
+def opening(settings: AllSettings, facts: ImageFacts) -> Iterator[str]:
+    """Lines of text on a search that begins."""
+    run, child = settings.run, settings.child
+    asked = "" if run.planned_models == run.num_models else f" ({run.num_models:,} in whole steps)"
+    cells = f"{child.num_cells} cell{'s' * (child.num_cells > 1)}"
+    yield (
+        f"a new search: {run.planned_models:,} models{asked} in steps of {run.batch_size}, of "
+        f"{settings.policy.num_nodes} nodes a cell, {child.num_stages} stages of {cells}, width "
+        f"{child.width}, {child.epochs} epochs"
+    )
+    if facts.origin:
+        images = facts.remembered
+        yield (
+            f"{images['training_images']:,} training images, "
+            f"{images['training_images'] // child.train_batch_size:,} updates an epoch; "
+            f"{images['validation_images']:,} validation images; chance is {facts.chance:.3f}"
+        )
+        if images["balanced_accuracy"]:
+            yield BALANCED
 
 
 def summary(log_dir: Path, seconds: float) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What Ctrl-C does to a script: no traceback, whenever it comes, and however often.
+"""What ends a script early. Ctrl-C: no traceback, whenever it comes, and however often. A limit of time.
 
 if __name__ == "__main__":
     from autodl_design.settings import interrupts
@@ -6,8 +6,13 @@ if __name__ == "__main__":
     interrupts.exit_at_once()
 """
 
+import contextlib
 import os
 import signal
+import threading
+from collections.abc import Iterator
+
+from autodl_design.settings.fields import SettingsError
 
 EXIT_INTERRUPTED = 130  # what a shell reports of a program that Ctrl-C ended
 
@@ -35,3 +40,29 @@ def do_nothing(number, frame) -> None:
 def _raise(number, frame) -> None:
     signal.signal(signal.SIGINT, do_nothing)
     raise KeyboardInterrupt
+
+
+class TimeIsUp(BaseException):
+    """Raised by `time_limit`; like Ctrl-C it is no error that code on its way may catch."""
+
+
+@contextlib.contextmanager
+def time_limit(minutes: float | None) -> Iterator[None]:
+    """Raises TimeIsUp in the `with` block once so many minutes of it are over; never where they are None.
+    Raises SettingsError outside the main thread, the only one that signals reach."""
+    if minutes is None:
+        yield
+        return
+    if threading.current_thread() is not threading.main_thread():
+        raise SettingsError("max_minutes works in the main thread of a program alone")
+
+    def end(number, frame):
+        raise TimeIsUp
+
+    before = signal.signal(signal.SIGALRM, end)
+    signal.setitimer(signal.ITIMER_REAL, 60 * minutes)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

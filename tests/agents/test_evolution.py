@@ -174,7 +174,7 @@ class DyingTrainers(PseudoTrainers):
 
 def settings_of(log_dir, **more):
     values = {"agent": "evolution", "num_nodes": 4, "num_tokens": 3, "population_size": 12}
-    return AllSettings.of(**{**values, "num_models": 99, "log_dir": str(log_dir), **more})
+    return AllSettings.of(**{**values, "num_models": 100, "log_dir": str(log_dir), **more})
 
 
 def ending(log_dir):
@@ -208,12 +208,12 @@ def test_a_search_that_was_stopped_twice_is_as_one_that_never_was(tmp_path, caps
 
 
 def test_other_sizes_are_not_resumed_and_other_agents_do_not_know_them(tmp_path):
-    main.search(settings_of(tmp_path / "evolution", num_models=9), trainers=PseudoTrainers())
+    main.search(settings_of(tmp_path / "evolution", num_models=10), trainers=PseudoTrainers())
     other = settings_of(tmp_path / "evolution", resume=True, population_size=13)
     with pytest.raises(RecordError, match="population_size was 12 and is 13"):
         main.search(other, trainers=PseudoTrainers())
     # A search from before there was evolution goes on.
-    random = settings_of(tmp_path / "random", agent="random", num_models=9)
+    random = settings_of(tmp_path / "random", agent="random", num_models=10)
     main.search(random, trainers=PseudoTrainers())
     saved = json.loads((tmp_path / "random/search.json").read_text())
     assert "population_size" not in saved and "tournament_size" not in saved

@@ -94,15 +94,15 @@ def settings_of(log_dir, num_models, **values):
 
 
 def test_a_search_that_was_stopped_is_as_one_that_never_was(tmp_path):
-    whole = main.search(settings_of(tmp_path / "whole", 99), trainers=PseudoTrainers())
-    main.search(settings_of(tmp_path / "parts", 39), trainers=PseudoTrainers())
-    assert main.search(settings_of(tmp_path / "parts", 99), trainers=PseudoTrainers()) == whole
+    whole = main.search(settings_of(tmp_path / "whole", 100), trainers=PseudoTrainers())
+    main.search(settings_of(tmp_path / "parts", 40), trainers=PseudoTrainers())
+    assert main.search(settings_of(tmp_path / "parts", 100), trainers=PseudoTrainers()) == whole
     accuracies = [model.accuracy for model in whole]  # shares of tokens that are 1
     assert np.mean(accuracies[-20:]) > np.mean(accuracies[:20]) + 0.2
     with pytest.raises(RecordError, match="pool_size was 1000 and is 50"):
-        main.search(settings_of(tmp_path / "parts", 99, pool_size=50), trainers=PseudoTrainers())
+        main.search(settings_of(tmp_path / "parts", 100, pool_size=50), trainers=PseudoTrainers())
 
 
 def test_a_search_space_of_one_architecture_is_refused():
     with pytest.raises(SettingsError, match="predictor: .* nothing to change"):
-        settings_of("log", 9, num_nodes=1, num_tokens=1)
+        settings_of("log", 10, num_nodes=1, num_tokens=1)

@@ -95,6 +95,8 @@ def imported_by(*statements):
     [
         ("main", {"torch"}),  # PARL and tensorboardX would, and it takes seconds
         ("report", {"paddle", "parl"}),
+        ("autodl_design", {"numpy"}),  # which every import of a room imports first
+        ("autodl_design.loading", {"paddle", "parl", "absl"}),
         ("autodl_design.report_page.server", {"paddle", "parl"}),
         ("autodl_design.pictures.network_picture", {"paddle", "parl", "absl"}),
         ("retrain", {"parl"}),

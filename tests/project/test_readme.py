@@ -9,6 +9,7 @@ import sys
 import pytest
 from helpers import ROOT
 
+from autodl_design.search_space.architecture_file import read_architecture
 from docs.make_flags import tables
 
 README = (ROOT / "README.md").read_text()
@@ -21,14 +22,15 @@ def examples(page):
     return re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
 
 
-(FROM_PYTHON,) = examples("README.md")
+(IN_SHORT,) = examples("README.md")
+FROM_PYTHON, LOADED, ANY_MODEL = examples("docs/python.md")
 REWARD, AGENT, OPERATION, ENTRY = examples("docs/extending.md")
 # Examples are of a size that a user would take; here they train a few tiny networks.
 TINY = {
     'preset="quick", ': (
-        "num_nodes=4, width=4, num_cells=1, num_stages=2, epochs=1, T_0=3.0, batch_size=2, num_models=1, "
+        "num_nodes=4, width=4, num_cells=1, num_stages=2, epochs=1, T_0=3.0, batch_size=2, num_models=2, "
     ),
-    ", num_models=19": "",
+    ", num_models=20": "",
     "epochs=20": "epochs=1",
 }
 
@@ -97,9 +99,16 @@ main.search(settings, agent=Skips(4, 11, 0))
 
 def test_all_can_be_done_from_python(directory):
     code = tiny(FROM_PYTHON).replace("SubsetSettings(", 'SubsetSettings(source="digits", ')
-    result = run(code, directory)
-    assert result.returncode == 0, result.stderr
+    for _ in range(2):  # as a notebook's cell
+        result = run(code + LOADED + ANY_MODEL, directory)
+        assert result.returncode == 0, result.stderr
     assert (directory / "best.png").exists() and (directory / "retrained-mine/model.pdmodel").exists()
+    assert read_architecture(directory / "small.json").images.class_names == tuple("0123456789")
+
+
+def test_the_short_example_searches(directory):
+    result = run(tiny(IN_SHORT), directory)
+    assert result.returncode == 0 and "\nmodel " in result.stdout, result.stderr
 
 
 def test_the_table_of_flags_is_that_of_the_settings():

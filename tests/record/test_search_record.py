@@ -21,8 +21,10 @@ from model_records import model, write_steps
 import main
 from autodl_design.checked_io.files import write_arrays
 from autodl_design.record.history import HistoryWriter, RecordError, read_final_runs, read_history
+from autodl_design.record.reading import read_settings
 from autodl_design.record.search_record import SearchRecord
 from autodl_design.record.step_table import read_steps
+from autodl_design.report_page.verdict import planned_models
 from autodl_design.search_loop.settings import AllSettings
 from autodl_design.trainers.pseudo import PseudoTrainers
 
@@ -32,15 +34,15 @@ STATE = {"updates": 3, "baseline": 0.25, "tensors": {"w": np.arange(6.0).reshape
 ACTIONS = np.zeros((2, 4), np.int64), np.ones((2, 2), np.int64)
 
 
-def pseudo_search(log_dir, *flags, num_models=39, **options):
+def pseudo_search(log_dir, *flags, num_models=40, **options):
     command = [sys.executable, "tests/support/pseudo_search.py", "--num_nodes=4", "--batch_size=4"]
-    command += [f"--log_dir={log_dir}", f"--num_models={num_models}", *flags]
+    command += [f"--log_dir={log_dir}", *flags, *([f"--num_models={num_models}"] if num_models else [])]
     return subprocess.Popen(
         command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options
     )
 
 
-def search_here(log_dir, num_models=39, resume=False):
+def search_here(log_dir, num_models=40, resume=False):
     """The same in this process, which has imported Paddle already."""
     settings = AllSettings.of(
         num_nodes=4, batch_size=4, log_dir=str(log_dir), num_models=num_models, resume=resume
@@ -61,7 +63,7 @@ def whole(tmp_path_factory):
 def six_steps(tmp_path_factory):
     """The first six of them."""
     directory = tmp_path_factory.mktemp("six_steps")
-    search_here(directory, num_models=23)
+    search_here(directory, num_models=24)
     return directory
 
 
@@ -138,7 +140,7 @@ def test_a_full_disk_stops_with_one_line_and_loses_nothing(whole, tmp_path):
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
 
-    search_here(tmp_path / "parts", num_models=0)
+    search_here(tmp_path / "parts", num_models=1)
     process = pseudo_search(tmp_path / "parts", "--resume", preexec_fn=limit_file_size)
     _, errors = process.communicate()
     assert process.returncode == 1
@@ -381,16 +383,32 @@ def test_a_search_from_before_a_setting_goes_on_with_what_it_did(tmp_path):
 
 def test_a_search_that_began_under_other_defaults_goes_on_under_its_own(tmp_path):
     """One of a version that had neither of two settings, and other defaults."""
-    values = {"num_nodes": 4, "batch_size": 4, "log_dir": str(tmp_path), "num_models": 7}
+    values = {"num_nodes": 4, "batch_size": 4, "log_dir": str(tmp_path), "num_models": 8}
     own = {"shared_heads": False, "edge_probability": 0.5, "learning_rate": 0.002, "advantage_power": 3}
     main.search(AllSettings.of(**values, **own), trainers=PseudoTrainers())
     path = tmp_path / "search.json"
     saved = json.loads(path.read_text())
     del saved["shared_heads"], saved["edge_probability"]
     path.write_text(json.dumps(saved))
-    _, errors = pseudo_search(tmp_path, "--resume", num_models=15).communicate()
+    _, errors = pseudo_search(tmp_path, "--resume", num_models=16).communicate()
     assert errors == "" and len(read_history(tmp_path / "history.jsonl")) == 16
     assert own.items() <= json.loads(path.read_text()).items()
+
+
+def test_num_models_of_an_earlier_version_is_the_number_of_the_last_model(tmp_path, capsys):
+    search_here(tmp_path, num_models=8)
+    path = tmp_path / "search.json"
+    saved = json.loads(path.read_text())
+    assert saved.pop("planned_models") == 8 and "num_models" not in saved
+    path.write_text(json.dumps({**saved, "num_models": 7}))
+    assert read_settings(tmp_path)["num_models"] == 8
+    assert planned_models(read_settings(tmp_path)) == (8, 4)
+    output, errors = pseudo_search(tmp_path, "--resume", num_models=None).communicate()
+    assert errors == "" and "is complete" in output  # it is as long as it was
+    path.write_text(json.dumps({**saved, "num_models": 10}))  # eleven
+    output, errors = pseudo_search(tmp_path, "--resume", num_models=None).communicate()
+    assert errors == "" and sorted(read_history(tmp_path / "history.jsonl"))[-1].mid == 11
+    assert json.loads(path.read_text())["planned_models"] == 11
 
 
 def test_unusable_directory(tmp_path):

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import helpers
 import numpy as np
@@ -101,13 +102,79 @@ def test_an_earlier_search_is_left_alone(search, digits_path):
 def test_more_trainers_than_models(search):
     lines = search[0].stdout.splitlines()
     assert lines[0] == "--trainers=cpu:5: there are never more than 2 models to train at a time"
-    assert lines[1] == "2 trainers on cpu"
+    assert "2 trainers on cpu" in lines
+
+
+def test_begins_with_what_there_is_to_do(search):
+    lines = search[0].stdout.splitlines()
+    assert lines[1] == (
+        "a new search: 4 models in steps of 2, of 2 nodes a cell, 2 stages of 1 cell, width 4, 2 epochs"
+    )
+    images = "900 training images, 28 updates an epoch; 100 validation images; chance is 0.100"
+    assert lines[2] == images
+
+
+def test_num_models_is_a_count_in_whole_steps(tmp_path, capsys):
+    for asked, planned in ((40, 40), (41, 50)):
+        log_dir = tmp_path / str(asked)
+        models = main.search(settings_of(log_dir, num_models=asked), trainers=PseudoTrainers())
+        assert len(models) == planned
+        said = capsys.readouterr().out.splitlines()[0]
+        assert said.startswith(f"a new search: {planned} models")
+        assert ("(41 in whole steps)" in said) == (asked != planned)
+
+
+def test_there_is_nothing_to_resume(tmp_path):
+    result = run("--resume", f"--log_dir={tmp_path / 'log'}")
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == (
+        f"main.py: --log_dir={tmp_path}/log holds no search: to begin one leave --resume out\n"
+    )
+    assert not (tmp_path / "log").exists()
+
+
+def main_with(trainers, monkeypatch):
+    """main.main, whose search has these trainers, and which leaves this process its signals."""
+    search = main.search
+    monkeypatch.setattr(main, "search", lambda settings: search(settings, trainers=trainers))
+    monkeypatch.setattr(main, "STOP_SIGNALS", ())
+    main.main([])
+
+
+def test_a_search_whose_time_is_up_says_how_to_go_on(tmp_path, flag_values, monkeypatch, capsys):
+    flag_values(log_dir=str(tmp_path), num_nodes=2, num_models=10**6, max_minutes=0.02)
+    main_with(PseudoTrainers(model_seconds=0.05), monkeypatch)
+    *_, files, _, _, _, last = capsys.readouterr().out.splitlines()
+    assert last == f"stopped after 0.02 minutes; to go on: python main.py --resume --log_dir={tmp_path}"
+    done = len((tmp_path / "history.jsonl").read_text().splitlines())
+    assert 0 < done < 1000
+    settings = settings_of(tmp_path, num_models=10, resume=True, num_nodes=2)
+    assert len(main.search(settings, trainers=PseudoTrainers())) >= max(10, done)  # nothing was lost
+
+
+def test_a_limit_of_time_needs_the_main_thread(tmp_path):
+    with ThreadPoolExecutor() as pool:
+        search = pool.submit(main.search, settings_of(tmp_path, max_minutes=1), trainers=PseudoTrainers())
+        with pytest.raises(main.ERRORS, match="main thread"):
+            search.result()
+
+
+def test_a_first_step_of_guesses_is_named(searched, tmp_path):
+    """54 images of three classes: an update an epoch."""
+    flags = [*TINY, "--num_stages=1", "--num_models=2", "--epochs=1", "--T_0=1", "--warmup=0"]
+    data = f"--data_path={searched / 'my subset'}"
+    result = run(*flags, data, f"--log_dir={tmp_path}")
+    (line,) = [line for line in result.stdout.splitlines() if " models guess " in line]
+    assert line.startswith("2 of the first 2 models guess ") and "chance, 0.333" in line
+    assert line.endswith(
+        "1 a model are too few updates; a search with --epochs=34 --train_batch_size=8 makes 204"
+    )
 
 
 def test_resume_needs_no_other_flag(search, digits_path, tmp_path):
     flags = [*TINY, "--trainers=cpu:1", f"--data_path={digits_path}", f"--log_dir={tmp_path}"]
-    assert run(*flags, "--num_models=1").returncode == 0
-    result = run("--resume", f"--log_dir={tmp_path}", "--num_models=3", "--final_candidates=1")
+    assert run(*flags, "--num_models=2").returncode == 0
+    result = run("--resume", f"--log_dir={tmp_path}", "--num_models=4", "--final_candidates=1")
     assert result.returncode == 0 and result.stderr == ""
     records = [json.loads(line) for line in (tmp_path / "history.jsonl").open()]
     key = operator.itemgetter("mid", "tokens", "accuracy")
@@ -142,7 +209,7 @@ def test_ends_with_what_was_found_and_what_to_do_next(search):
     assert report.endswith(f"python report.py --log_dir={log_dir}")
     assert retrain.endswith(f"python retrain.py --architecture={log_dir}/best.json")
     assert final.endswith(f"python main.py --resume --log_dir={log_dir} --final_candidates=5")
-    assert longer.endswith(f"python main.py --resume --log_dir={log_dir} --num_models=7")
+    assert longer.endswith(f"python main.py --resume --log_dir={log_dir} --num_models=8")
 
 
 def test_the_page_knows_the_length_of_the_search_and_its_classes(search):
@@ -214,7 +281,7 @@ def wait_for_trainer(process):
 @pytest.mark.parametrize("number, at_work", [(signal.SIGINT, False), (signal.SIGTERM, True)])
 def test_a_signal_ends_all_processes(digits_path, tmp_path, number, at_work):
     """While trainers start, and while they train."""
-    process = start(*TINY, f"--data_path={digits_path}", f"--log_dir={tmp_path}", "--num_models=99")
+    process = start(*TINY, f"--data_path={digits_path}", f"--log_dir={tmp_path}", "--num_models=100")
     family = wait_for_trainer(process)
     while at_work and not process.stdout.readline().startswith("  model"):
         pass
@@ -227,7 +294,7 @@ def test_a_signal_ends_all_processes(digits_path, tmp_path, number, at_work):
 
 
 def test_no_trainer_outlives_a_crash(digits_path, tmp_path):
-    process = start(*TINY, f"--data_path={digits_path}", f"--log_dir={tmp_path}", "--num_models=99")
+    process = start(*TINY, f"--data_path={digits_path}", f"--log_dir={tmp_path}", "--num_models=100")
     family = wait_for_trainer(process)
     while not process.stdout.readline().startswith("  model"):
         pass
@@ -251,17 +318,17 @@ def test_a_history_without_checkpoints_is_gone_through_from_the_first_step(tmp_p
         )
         return [model._replace(seconds=None) for model in main.search(settings, trainers=trainers)]
 
-    whole = search(tmp_path / "whole", 99, PseudoTrainers())
-    search(tmp_path / "log", 49, PseudoTrainers())
+    whole = search(tmp_path / "whole", 100, PseudoTrainers())
+    search(tmp_path / "log", 50, PseudoTrainers())
     for path in (tmp_path / "log").glob("checkpoint_*.npz"):
         path.unlink()
     trainers = CountingTrainers()
-    assert search(tmp_path / "log", 99, trainers) == whole
+    assert search(tmp_path / "log", 100, trainers) == whole
     assert trainers.trained == 50 - sum(model.status == "cached" for model in whole[50:])
 
 
 def settings_of(log_dir, **values):
-    return AllSettings.of(**{"num_nodes": 2, "num_models": 9, "log_dir": str(log_dir), **values})
+    return AllSettings.of(**{"num_nodes": 2, "num_models": 10, "log_dir": str(log_dir), **values})
 
 
 def halved(weight):
@@ -307,7 +374,7 @@ def test_search_json_sets_only_what_it_is_meant_to(tmp_path, flag_values, monkey
     settings = main.settings_from_flags()
     assert settings.trainers.cluster is None and settings.trainers.trainers == "auto"
     assert settings.files.log_dir == str(tmp_path) and settings.files.resume
-    assert settings.run.seed == 5 and settings.run.num_models == 9
+    assert settings.run.seed == 5 and settings.run.num_models == 10
 
 
 def test_settings_are_compared_before_a_cluster_is_met(digits_path, tmp_path, monkeypatch):
@@ -341,7 +408,7 @@ def test_numpy_numbers_in_an_agents_state_are_kept(tmp_path):
 
     main.search(settings_of(tmp_path), agent=Counting(2, 4, 0), trainers=PseudoTrainers())
     agent = Counting(2, 4, 0)
-    main.search(settings_of(tmp_path, num_models=19, resume=True), agent=agent, trainers=PseudoTrainers())
+    main.search(settings_of(tmp_path, num_models=20, resume=True), agent=agent, trainers=PseudoTrainers())
     assert agent.count == 2
 
     class Unkept(RandomAgent):
@@ -371,15 +438,10 @@ except main.Stopped:
     assert (result.stdout, result.stderr) == ("once\n", "")
 
 
-def test_what_is_said_about_a_longer_search_makes_it_longer(digits_path, flag_values, capsys, tmp_path):
-    flag_values(log_dir=str(tmp_path), num_nodes=2, num_models=1, batch_size=4)
-    trainers = PseudoTrainers()
-    search = main.search
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(main, "search", lambda settings: search(settings, trainers=trainers))
-        patch.setattr(main.signal, "signal", lambda *arguments: None)
-        main.main([])
-    assert capsys.readouterr().out.splitlines()[-1].endswith("--num_models=7")  # one step more
+def test_what_is_said_about_a_longer_search_makes_it_longer(flag_values, monkeypatch, capsys, tmp_path):
+    flag_values(log_dir=str(tmp_path), num_nodes=2, num_models=2, batch_size=4)
+    main_with(PseudoTrainers(), monkeypatch)
+    assert capsys.readouterr().out.splitlines()[-1].endswith("--num_models=8")  # one step more
 
 
 def test_an_empty_agent_and_empty_trainers_are_used(tmp_path):
@@ -394,7 +456,7 @@ def test_an_empty_agent_and_empty_trainers_are_used(tmp_path):
             return 0
 
     agent = Empty(num_nodes=2, num_tokens=4, seed=0)
-    settings = AllSettings.of(num_nodes=2, num_models=9, log_dir=str(tmp_path))
+    settings = AllSettings.of(num_nodes=2, num_models=10, log_dir=str(tmp_path))
     models = main.search(settings, agent=agent, trainers=EmptyTrainers())
     assert [model.architecture for model in models] == Architecture.of_batch(*agent.sample(0, 10))
     assert read_settings(tmp_path)["agent"] == "Empty"

@@ -448,7 +448,7 @@ def main_py(*arguments):
 def test_a_search_on_own_pictures(shapes, tmp_path):
     make_subset(config(shapes, tmp_path, image_size=12))
     flags = f"--data_path={tmp_path / 'out'}", f"--log_dir={tmp_path / 'log'}", "--preset=quick"
-    result = main_py(*flags, "--num_models=0", "--early_stop=1", "--batch_size=2", "--train_batch_size=9")
+    result = main_py(*flags, "--num_models=1", "--early_stop=1", "--batch_size=2", "--train_batch_size=9")
     assert result.returncode == 0, result.stderr
     assert json.loads((tmp_path / "log" / "search.json").read_text())["num_classes"] == 3
     models = [json.loads(line) for line in (tmp_path / "log" / "history.jsonl").read_text().splitlines()]

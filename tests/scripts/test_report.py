@@ -54,6 +54,16 @@ def test_lists_the_best_their_operations_and_the_pareto_front(tmp_path, capsys):
     assert "partly luck" in output
 
 
+def test_operations_that_are_not_there_any_more_are_named(tmp_path):
+    log_dir = write(tmp_path / "log", [model(0, 0.5)])
+    (log_dir / "search.json").write_text(json.dumps({"operations": ["conv_1x1", "skip"]}))
+    Search(log_dir)  # none of its models has it
+    path = log_dir / "history.jsonl"
+    path.write_text(path.read_text().replace('"tokens": [1', '"tokens": [10'))
+    with pytest.raises(RecordError, match="the operation skip, which is not among those of this"):
+        Search(log_dir)
+
+
 def test_text_fits_100_columns(tmp_path):
     rng = np.random.default_rng(0)
     models = [

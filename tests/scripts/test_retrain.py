@@ -240,12 +240,12 @@ def test_a_search_goes_on_from_anywhere(copied, tmp_path):
         result = subprocess.run(command, cwd=working_directory, capture_output=True, text=True)
         assert result.returncode == 0, result.stderr
 
-    go_on(5, tmp_path)
+    go_on(6, tmp_path)
     settings = json.loads((copied / "my log/search.json").read_text())
     settings["absolute_data_path"] = str(tmp_path / "none")
     settings["data_path"] = "my subset"
     (copied / "my log/search.json").write_text(json.dumps(settings))
-    go_on(7, copied)
+    go_on(8, copied)
     assert len((copied / "my log/history.jsonl").read_text().splitlines()) == 8
 
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 from model_records import CACHED, FAILED, model
 
-from autodl_design.search_loop.progress import Progress
+from autodl_design.search_loop.progress import Progress, rounded
 from autodl_design.trainers.job import Epoch
 
 
@@ -80,6 +80,44 @@ def test_status_counts_over_resumes_and_further_runs():
     progress.model_done(model(0, 0.75, run=2))
     status = status_of(progress)
     assert status[0] == "step 0   models 6 of 6   best 0.500" and status[1].endswith("left 0:00:00")
+
+
+def test_the_status_shows_what_guessing_would_be():
+    assert status_of(Progress(4, 20, best=0.5, chance=0.25))[0].endswith("best 0.500 (chance 0.250)")
+
+
+def test_the_time_that_is_left_is_said_once_it_can_be_told(capsys):
+    progress = Progress(total_models=100, num_epochs=20)
+    progress.phase_started -= 1000  # the start of the trainers
+    progress.epoch_done(Epoch(0, 0, math.nan, math.nan))
+    progress.phase_started -= 50
+    for mid in range(9):
+        progress.model_done(model(mid, 0.25))
+    assert "about" not in capsys.readouterr().out  # neither ten models nor a minute
+    progress.epoch_done(Epoch(10, 0, math.nan, math.nan))
+    progress.epoch_done(Epoch(10, 10, 2.0, 0.5))  # half of it counts
+    progress.phase_started -= 2
+    progress.model_done(model(9, 0.25))
+    assert capsys.readouterr().out.splitlines()[-1] == "about 7 minutes for the other 90 models"
+    progress.model_done(model(10, 0.25))
+    assert "about" not in capsys.readouterr().out
+
+
+def test_a_search_of_long_models_is_estimated_by_its_first(capsys):
+    progress = Progress(total_models=10_000, num_epochs=20)
+    progress.epoch_done(Epoch(0, 0, math.nan, math.nan))
+    progress.phase_started -= 180
+    progress.model_done(model(0, 0.25))
+    assert capsys.readouterr().out.splitlines()[-1] == "about 21 days for the other 9,999 models"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "a second"), (2, "2 seconds"), (119, "119 seconds"), (5400, "90 minutes"), (1e5, "28 hours"),
+     (1e9, "11,574 days")],
+)  # fmt: skip
+def test_times_are_said_in_a_unit_of_their_size(seconds, text):
+    assert rounded(seconds) == text
 
 
 def test_no_search_is_too_long_for_the_status():

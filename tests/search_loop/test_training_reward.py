@@ -127,7 +127,7 @@ def test_params_penalty_steers_the_search_to_smaller_networks(tmp_path):
     def sizes(penalty):
         settings = AllSettings(
             SearchSettings(params_penalty=penalty),
-            RunSettings(num_models=1499),
+            RunSettings(num_models=1500),
             FilesSettings(log_dir=str(tmp_path / str(penalty))),
             policy=PolicySettings(num_nodes=4),
         )
@@ -191,7 +191,7 @@ def test_best_json_says_what_the_records_say_wherever_a_search_is_stopped(tmp_pa
 
     def search(log_dir, resume):
         settings = AllSettings.of(
-            log_dir=str(log_dir), num_models=2, batch_size=3, num_nodes=2, final_candidates=3, resume=resume
+            log_dir=str(log_dir), num_models=3, batch_size=3, num_nodes=2, final_candidates=3, resume=resume
         )
         main.search(settings, trainers=Trainers(accuracies=accuracies))
         return (log_dir / "best.json").read_bytes()

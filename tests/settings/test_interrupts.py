@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -37,3 +38,12 @@ def test_a_program_in_the_background_goes_on_to_ignore_it():
         assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def test_a_limit_of_time_ends_the_block_and_nothing_after_it():
+    with pytest.raises(interrupts.TimeIsUp), interrupts.time_limit(0.001):
+        time.sleep(10)
+    with interrupts.time_limit(0.001), interrupts.time_limit(None):
+        pass
+    time.sleep(0.1)
+    assert signal.getsignal(signal.SIGALRM) is signal.SIG_DFL

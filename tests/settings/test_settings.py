@@ -87,6 +87,7 @@ def test_every_setting_either_decides_results_or_is_free():
     }
     free = {
         "preset", "log_dir", "resume", "data_path", "chunk_size", "final_candidates", "num_models",
+        "max_minutes",
         "trainers", "cluster", "retries", "model_timeout", "start_timeout",
     }  # fmt: skip
     assert set(decides) | free == names and not set(decides) & free

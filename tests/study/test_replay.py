@@ -44,7 +44,7 @@ def test_an_agent_that_is_replayed_learns(replay):
     flags = [
         "--agent=evolution",
         "--num_nodes=4",
-        "--num_models=399",
+        "--num_models=400",
         "--noise=0.01",
         "--population_size=20",
     ]
@@ -63,7 +63,7 @@ def test_an_agent_that_is_replayed_learns(replay):
         ("--num_nodes=10", "--num_nodes=10, but --histories="),
         ("--histories=/nowhere", "/nowhere/searches.zip cannot be read: No such file"),
         ("--num_tokens=11", "num_tokens 11: there are 10 operations"),
-        ("--num_models=98", "--num_models must be at least 99"),
+        ("--num_models=99", "--num_models must be at least 100"),
     ],
 )
 def test_a_mistake_ends_in_one_line(replay, flag, message):

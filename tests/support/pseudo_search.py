@@ -1,6 +1,6 @@
 """main.py with trainers that train nothing: a model's accuracy is its share of tokens equal to 1.
 
-    python tests/support/pseudo_search.py --num_models=99 --log_dir=log [--resume]
+    python tests/support/pseudo_search.py --num_models=100 --log_dir=log [--resume]
 
 For tests of what a search does around its models.
 """
