@@ -14,14 +14,15 @@ from autodl_design.record.reading import num_classes
 # after 10 updates and of 0.51 after 360.
 ENOUGH_UPDATES = 200
 SMALL_BATCH = 8
+MOST = 10**9  # of anything; a file may say more
 
 
 def guessing_line(which: str, models: Sequence[ModelRecord], settings: Mapping[str, Any]) -> str | None:
     """A warning where most of the models guess; None where they do not, or where the settings, which a file
     holds, do not say what guessing is. which: what to call the models."""
-    classes, num_images = num_classes(dict(settings)), settings.get("validation_images")
+    classes, num_images = num_classes(dict(settings)), _count(settings, "validation_images")
     accuracies = [model.accuracy for model in models if model.trained and model.accuracy is not None]
-    if not classes or type(num_images) is not int or num_images < 1 or not accuracies:
+    if not classes or not num_images or not accuracies:
         return None
     chance = 1 / classes
     noise = math.sqrt(chance * (1 - chance) / num_images)
@@ -35,10 +36,10 @@ def guessing_line(which: str, models: Sequence[ModelRecord], settings: Mapping[s
 
 
 def _advice(settings: Mapping[str, Any]) -> str:
-    numbers = [settings.get(name) for name in ("epochs", "train_batch_size", "training_images")]
-    if not all(type(number) is int and 0 < number < 10**9 for number in numbers):
+    epochs, batch_size = _count(settings, "epochs"), _count(settings, "train_batch_size")
+    num_images = _count(settings, "training_images")
+    if not (epochs and batch_size and num_images):  # as in searches of earlier versions
         return "they need more updates, as by more --epochs or a smaller --train_batch_size"
-    epochs, batch_size, num_images = map(int, numbers)
     updates = epochs * (num_images // batch_size)
     if updates >= ENOUGH_UPDATES:
         return f"try more --epochs than {epochs}, or a larger --width"
@@ -49,3 +50,9 @@ def _advice(settings: Mapping[str, Any]) -> str:
         f"{updates} a model are too few updates; a search with --epochs={epochs} "
         f"--train_batch_size={batch_size} makes {epochs * an_epoch}"
     )
+
+
+def _count(settings: Mapping[str, Any], name: str) -> int:
+    """0 where it is none."""
+    count = settings.get(name)
+    return count if type(count) is int and 0 < count < MOST else 0

@@ -12,7 +12,7 @@ from autodl_design.record.history import ModelRecord
 from autodl_design.trainers.job import Epoch
 
 A_YEAR = 365 * 86400  # seconds
-UNITS = {"days": 86400, "hours": 3600, "minutes": 60, "seconds": 1}
+UNITS = {"years": A_YEAR, "days": 86400, "hours": 3600, "minutes": 60, "seconds": 1}
 # When the time that is left is said in a line of its own.
 FIRST_MODELS, FIRST_SECONDS = 10, 60
 
