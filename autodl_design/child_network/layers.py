@@ -89,6 +89,8 @@ class Layers:
 
     def concat(self, parts: Sequence[Variable]) -> Variable:
         """Along the channels."""
+        if len(parts) == 1:
+            return parts[0]  # Paddle would copy it
         return paddle.concat(list(parts), axis=self.data_format.index("C"))
 
     def mean(self, x: Variable) -> Variable:
