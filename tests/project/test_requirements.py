@@ -20,7 +20,7 @@ DISTRIBUTIONS = {
 }  # those of another name than their module
 EXTRAS = {
     "ray": "cluster", "paddle2onnx": "onnx", "onnxruntime": "onnx", "torch": "bench", "optuna": "bench",
-    "nas-bench-graph": "bench", "pytest": "dev",
+    "nas-bench-graph": "bench", "pandas": "bench", "pytest": "dev",
 }  # fmt: skip
 FILES = ["requirements.txt", *(f"requirements/{path.name}" for path in ROOT.glob("requirements/*.txt"))]
 

@@ -342,7 +342,7 @@ def test_two_processes(tmp_path):
     assert second.returncode == 1 and errors.count("\n") == 1 and "another process" in errors
     first.kill()
     first.communicate()
-    settings = json.loads((tmp_path / "search.json").read_text())
+    settings = read_settings(tmp_path)
     SearchRecord(tmp_path, settings, resume=True)  # the lock went with the process
 
 
