@@ -26,7 +26,7 @@ from autodl_design.settings.fields import Settings, SettingsError, setting
 from autodl_design.settings.flags import define_flags, from_flags
 from checks import ROOT
 from checks.hostile import flags as odd_flags
-from checks.hostile import images, models, searches, server
+from checks.hostile import images, models, pairs, searches, server, stops, tampered
 from checks.hostile.case import Case, run
 
 AT_ONCE = 2
@@ -41,6 +41,9 @@ GROUPS = (
     "states",
     "models",
     "server",
+    "stops",
+    "pairs",
+    "tampered",
 )
 
 
@@ -67,7 +70,7 @@ def make_base(base: Path) -> None:
 def all_cases(base: Path) -> list[Case]:
     return [
         *images.cases(), *searches.cases(base), *odd_flags.flag_cases(), *odd_flags.environment_cases(),
-        *models.cases(base),
+        *models.cases(base), *pairs.cases(), *tampered.cases(base),
     ]  # fmt: skip
 
 
@@ -91,8 +94,13 @@ def run_cases(base: Path, cases: list[Case], tried: Counter, failed: Counter) ->
         finally:
             shutil.rmtree(here, ignore_errors=True)
 
+    numbered = list(enumerate(cases))
+    for number, case in numbered:
+        if case.forked:  # while this process has one thread
+            count(case.group, case.name, one((number, case)), tried, failed)
+    others = [(number, case) for number, case in numbered if not case.forked]
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        for case, fault in zip(cases, pool.map(one, enumerate(cases)), strict=True):
+        for (_, case), fault in zip(others, pool.map(one, others), strict=True):
             count(case.group, case.name, fault, tried, failed)
 
 
@@ -126,6 +134,9 @@ def main(arguments: list[str]) -> None:
         chosen = [
             case for group in groups for case in [c for c in cases if c.group == group][:: settings.sample]
         ]
+        if "stops" in groups:
+            for name, fault in stops.faults(base, settings.sample).items():
+                count("stops", name, fault, tried, failed)
         run_cases(base, chosen, tried, failed)
         if "server" in groups:
             for name, fault in server.faults(base).items():
