@@ -6,6 +6,7 @@ A search that is resumed on one, its report, a prediction and an export end in a
 import hashlib
 import io
 import json
+import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ import numpy as np
 from autodl_design.checked_io.files import read_arrays, write_arrays
 from checks.hostile.case import Case
 from checks.hostile.models import EXPORT, PREDICT
-from checks.hostile.searches import REPORT, log
+from checks.hostile.searches import REPORT
 
 RESUME = [
     "checks/hostile/pseudo_search.py", "--resume", "--log_dir={here}/log", "--num_models=7",
@@ -274,14 +275,11 @@ def of_a_retraining() -> dict[str, Damage]:
 
 def cases(base: Path) -> list[Case]:
     def a_log(damage: Damage) -> Damage:
-        return lambda here: damage(log(here, base))
+        return lambda here: damage(Path(shutil.copytree(base / "pseudo", here / "log")))
 
     def a_model(damage: Damage) -> Damage:
         def prepare(here: Path) -> None:
-            (here / "model").mkdir()
-            for path in (base / "model").iterdir():
-                (here / "model" / path.name).write_bytes(path.read_bytes())
-            damage(here / "model")
+            damage(Path(shutil.copytree(base / "model", here / "model")))
 
         return prepare
 
