@@ -138,41 +138,43 @@ class GrowingFile:
         made = not path.exists()
         with ExitStack() as stack:
             self._file = stack.enter_context(open_regular(path, "ab"))
-            self._reader = stack.enter_context(open_regular(path))
             if made:
                 sync_directory(path.parent)
             elif torn := torn_line(path, is_start):
                 with open_regular(path.with_name(f"{path.name}.torn"), "ab") as copy:
                     write_to_disk(copy, torn + b"\n")
                 self._file.truncate(os.fstat(self._file.fileno()).st_size - len(torn))
-            stack.pop_all()  # stay open
+            with open_regular(path) as reader:
+                self._content = bytearray(reader.read())  # what the file holds, whatever becomes of it
+            stack.pop_all()  # stays open
 
     def append(self, line: bytes) -> None:
         write_to_disk(self._file, line)
+        self._content += line
         self.check()
 
     def check(self) -> None:
-        """Raises OSError where the name belongs to another file by now; no line is lost then, and the text
-        says where all of them are."""
+        """Raises OSError where the name belongs to another file by now, or where something else wrote into
+        the file; no line is lost then, and the text says where all of them are."""
         own = os.fstat(self._file.fileno())
+        is_whole = own.st_size == len(self._content)
         with suppress(FileNotFoundError):
-            if os.path.samestat(own, os.stat(self.path)):
+            if is_whole and os.path.samestat(own, os.stat(self.path)):
                 return
+        what = "replaced or moved" if is_whole else "changed by another program"
         place = "the file that had this name before: give it its name back"
-        if own.st_nlink == 0:
+        if own.st_nlink == 0 or not is_whole:
             kept = self.path.with_name(f"{self.path.name}.kept")
-            self._reader.seek(0)
-            write_whole(kept, self._reader.read())
+            write_whole(kept, bytes(self._content))
             place = f"{kept.name}: give it the name {self.path.name}"
         raise OSError(
             errno.ESTALE,
-            "was replaced or moved while it was written to, as some editors and sed -i do; all lines are "
+            f"was {what} while it was written to, as some editors and sed -i do; all lines are "
             f"in {place}, and --resume goes on",
             os.fspath(self.path),
         )
 
     def close(self) -> None:
-        self._reader.close()
         with suppress(OSError):  # of what a full disk did not take, which is known already
             self._file.close()
 

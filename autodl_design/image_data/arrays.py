@@ -75,7 +75,7 @@ def arrays_source(
 def _pictures(array: np.ndarray, origin: str | os.PathLike) -> np.ndarray:
     """uint8 [n, H, W, 1 or 3] of any of the layouts that tools use."""
     shape = array.shape
-    if array.dtype == np.uint8 and len(array) and all(shape):
+    if array.dtype == np.uint8 and shape and all(shape):
         if array.ndim == 2 and (side := image_size(shape[1])):
             return array.reshape(-1, 3, side, side).transpose(0, 2, 3, 1)
         if array.ndim == 2 and (side := math.isqrt(shape[1])) ** 2 == shape[1] and side >= MIN_IMAGE_SIZE:

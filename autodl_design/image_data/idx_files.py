@@ -65,10 +65,10 @@ def read_idx(path: Path, dimensions: int) -> np.ndarray:
             data = content.read(size)
             if len(data) != size or content.read(1):
                 raise ValueError("its length is not what it says")
+            return np.frombuffer(data, np.uint8).reshape(shape)
     except OSError as error:
         raise DatasetError(f"{path} cannot be read: {error.strerror}") from error
     except MemoryError:
         raise
     except Exception as error:  # what a damaged file may raise is up to struct and zlib too
         raise DatasetError(f"{path} is no IDX file or is damaged ({quoted(str(error))})") from error
-    return np.frombuffer(data, np.uint8).reshape(shape)

@@ -88,7 +88,10 @@ def _array(members: zipfile.ZipFile, name: str, kinds: str) -> np.ndarray:
             (1, 0): np.lib.format.read_array_header_1_0,
             (2, 0): np.lib.format.read_array_header_2_0,
         }[np.lib.format.read_magic(file)]
-        shape, is_fortran, dtype = read_header(file)
+        try:
+            shape, is_fortran, dtype = read_header(file)
+        except MemoryError as error:  # what Python's parser raises for what is nested too deeply
+            raise ValueError(f"{name} is damaged") from error
         if dtype.kind not in kinds or dtype.hasobject:
             raise ValueError(f"{name} is {dtype}, and images are uint8 and labels whole numbers")
         size = math.prod(shape) * dtype.itemsize

@@ -18,7 +18,8 @@ from autodl_design.image_data.pictures import DEFAULT_SIZE, Pictures
 from autodl_design.image_data.source import Source, is_alphabet, parts
 
 HEADER = ["path", "label"]  # the first line may say so
-MAX_TABLE_BYTES = 2**28
+MAX_TABLE_BYTES = 2**26
+MAX_PICTURES = 1_000_000  # each takes some hundred bytes of memory before it is read
 
 
 def matches(path: Path, names: list[str]) -> bool:
@@ -48,7 +49,7 @@ def read(path: Path, size: int | None) -> Source:
 def rows_of(path: Path) -> Iterator[tuple[str, str]]:
     """Path, as the file has it, and label of each line. Raises DatasetError."""
     lines = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
-    first = True
+    first, count = True, 0
     try:
         for row in lines:
             cells = [cell.strip() for cell in row]
@@ -60,6 +61,9 @@ def rows_of(path: Path) -> Iterator[tuple[str, str]]:
                 continue
             if len(cells) != 2 or not all(cells) or "\0" in cells[0]:
                 raise DatasetError(f"{path}: line {lines.line_num} is not path,label")
+            count += 1
+            if count > MAX_PICTURES:
+                raise DatasetError(f"{path} names more than {MAX_PICTURES:,} pictures")
             yield cells[0], cells[1]
     except csv.Error as error:
         raise DatasetError(f"{path}: line {lines.line_num} is damaged ({error})") from error

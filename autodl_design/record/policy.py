@@ -46,12 +46,12 @@ def read_policy(log_dir: Path) -> Policy | None:
         return None
     except OSError as error:
         raise RecordError(f"{path}: {error.strerror}") from error
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, OverflowError, TypeError, ValueError) as error:
         raise RecordError(f"{path} is damaged; remove it, which no search needs") from error
 
 
 def _checked(content: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
-    """Raises KeyError, TypeError or ValueError."""
+    """Raises KeyError, TypeError, ValueError, or OverflowError for whole numbers that no float holds."""
     tokens = np.array(content["token_probabilities"], float)
     edges = np.array(content["edge_probabilities"], float)
     if type(content["step"]) is not int or content["step"] < 0 or tokens.ndim != 2 or len(tokens) % 2:

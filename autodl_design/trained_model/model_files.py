@@ -211,7 +211,7 @@ def _earlier_network(directory: Path) -> Network:
             f"{error.filename or directory}: {error.strerror or error}; without {EARLIER}, {CLASSES} "
             f"and {CHECKPOINT} a model of an earlier version has to be trained again by retrain.py"
         ) from error
-    except (KeyError, TypeError, ValueError, DatasetError) as error:
+    except (KeyError, OverflowError, TypeError, ValueError, DatasetError) as error:
         raise ModelError(f"{directory} holds no whole model of an earlier version: {_ADVICE}") from error
 
 

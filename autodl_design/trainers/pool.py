@@ -63,7 +63,7 @@ class _Trainer:
         # The images go by the queue, not as initargs: those make the parent wait, deaf to Ctrl-C, until the
         # process has imported Paddle.
         self.started = self.clock.seconds
-        with _environment(self.environment), _signals_held(), _main_module_left_out():
+        with _start_of_process(self.environment):
             self.prepared = self.executor.submit(process.prepare, *self.preparation)  # starts the process
         sender.close()
         # The process has this end of the queue. Were it open here too, sending the images to a process that
@@ -195,6 +195,22 @@ class TrainerPool:
 def device_name(device: str) -> str:
     """For the user; the driver's UUIDs name what they are."""
     return f"GPU {device}" if device.isdecimal() else device
+
+
+_one_at_a_time = threading.Lock()
+
+
+@contextlib.contextmanager
+def _start_of_process(environment: dict[str, str]) -> Iterator[None]:
+    """What a process is started within, by one thread at a time: each takes the caller's environment and
+    main module for those that the other has changed, and would leave them so."""
+    with _one_at_a_time, _environment(environment), _signals_held(), _main_module_left_out():
+        # `python -W error` is meant for the caller's program: a warning of Paddle's would fail each model.
+        options, sys.warnoptions = sys.warnoptions, []
+        try:
+            yield
+        finally:
+            sys.warnoptions = options
 
 
 @contextlib.contextmanager

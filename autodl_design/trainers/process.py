@@ -32,6 +32,7 @@ def environment(device: str, deterministic: bool = True) -> dict[str, str]:
         "OMP_NUM_THREADS": "1",
         "MKL_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
+        "PYTHONWARNINGS": "",  # as for -W, see _start_of_process in pool.py
         # Python would look for its own modules in the working directory first (from Python 3.11 on).
         "PYTHONSAFEPATH": "1",
     }

@@ -11,6 +11,7 @@ table. Exit code 1 where there is one. Some cases mount small file systems, for 
 
 import dataclasses
 import functools
+import importlib
 import shutil
 import subprocess
 import sys
@@ -26,7 +27,7 @@ from autodl_design.settings.fields import Settings, SettingsError, setting
 from autodl_design.settings.flags import define_flags, from_flags
 from checks import ROOT
 from checks.hostile import flags as odd_flags
-from checks.hostile import images, models, searches, server
+from checks.hostile import images, models, pairs, searches, server, stops, tampered
 from checks.hostile.case import Case, run
 
 AT_ONCE = 2
@@ -41,13 +42,22 @@ GROUPS = (
     "states",
     "models",
     "server",
+    "stops",
+    "pairs",
+    "tampered",
 )
+SHARED = ("digits", "log", "pseudo", "model")  # directories that no case may change
+# The groups that need none of the things that cases share, and the scripts that the forks of a group run.
+WITHOUT_BASE = {"batches", "archives", "places", "pictures", "stops", "pairs"}
+FORKED = {
+    "stops": ["main"],
+    "pairs": ["main"],
+    "tampered": ["main", "report", "predict", "export", "retrain"],
+}
 
 
 def make_base(base: Path) -> None:
-    """What the cases share: images, a search, a model, a picture."""
-    for name in ("home", "cases"):
-        (base / name).mkdir()
+    """What the cases share: images, a search, one without trainers, a model, a picture."""
     Image.new("RGB", (40, 50), (200, 10, 10)).save(base / "picture.png")
     search = ["main.py", *odd_flags.TINY, f"--data_path={base}/digits", f"--log_dir={base}/log"]
     retrain = [
@@ -58,17 +68,21 @@ def make_base(base: Path) -> None:
     for command in (
         ["dataset_maker.py", "--source=digits", f"--output_dir={base}/digits"],
         search,
+        ["-m", "checks.hostile.pseudo_search", *odd_flags.TINY, f"--log_dir={base}/pseudo"],
         ["retrain.py", "--epochs=1", *(flag.replace("{base}", str(base)) for flag in retrain)],
         ["predict.py", f"--model={base}/model", f"{base}/picture.png"],
     ):
         subprocess.run([sys.executable, *command], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
 
 
-def all_cases(base: Path) -> list[Case]:
-    return [
-        *images.cases(), *searches.cases(base), *odd_flags.flag_cases(), *odd_flags.environment_cases(),
-        *models.cases(base),
-    ]  # fmt: skip
+def all_cases(base: Path, with_base: bool) -> list[Case]:
+    found = [*images.cases(), *pairs.cases()]
+    if with_base:
+        found += [
+            *searches.cases(base), *odd_flags.flag_cases(), *odd_flags.environment_cases(),
+            *models.cases(base), *tampered.cases(base),
+        ]  # fmt: skip
+    return found
 
 
 def untouched(*directories: Path) -> dict[Path, tuple[int, int]]:
@@ -91,8 +105,13 @@ def run_cases(base: Path, cases: list[Case], tried: Counter, failed: Counter) ->
         finally:
             shutil.rmtree(here, ignore_errors=True)
 
+    numbered = list(enumerate(cases))
+    for number, case in numbered:
+        if case.forked:  # while this process has one thread
+            count(case.group, case.name, one((number, case)), tried, failed)
+    others = [(number, case) for number, case in numbered if not case.forked]
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        for case, fault in zip(cases, pool.map(one, enumerate(cases)), strict=True):
+        for (_, case), fault in zip(others, pool.map(one, others), strict=True):
             count(case.group, case.name, fault, tried, failed)
 
 
@@ -119,13 +138,22 @@ def main(arguments: list[str]) -> None:
     tried, failed = Counter(), Counter()
     with tempfile.TemporaryDirectory(prefix="hostile") as directory:
         base = Path(directory)
-        make_base(base)
-        watch = functools.partial(untouched, ROOT, base / "digits", base / "log", base / "model")
+        for name in ("home", "cases"):
+            (base / name).mkdir()
+        with_base = not WITHOUT_BASE.issuperset(groups)
+        if with_base:
+            make_base(base)
+        for script in dict.fromkeys(script for group in groups for script in FORKED.get(group, ())):
+            importlib.import_module(script)  # once, for all forks
+        watch = functools.partial(untouched, ROOT, *(base / name for name in SHARED))
         before = watch()
-        cases = all_cases(base)
+        cases = all_cases(base, with_base)
         chosen = [
             case for group in groups for case in [c for c in cases if c.group == group][:: settings.sample]
         ]
+        if "stops" in groups:
+            for name, fault in stops.faults(base, settings.sample).items():
+                count("stops", name, fault, tried, failed)
         run_cases(base, chosen, tried, failed)
         if "server" in groups:
             for name, fault in server.faults(base).items():

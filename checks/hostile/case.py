@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from checks import ROOT
+from checks.hostile import forks
 
 MOST_SECONDS = 120
 MOST_MEMORY = 2 * 2**30  # bytes; Paddle and PARL alone take a quarter of it
@@ -26,6 +27,7 @@ class Case(NamedTuple):
     share.
     prepare: makes the files of the case in its directory. codes: the exit codes that are promised.
     shell: how bash starts the command, which is "$@" there. lines: the most on standard error.
+    forked: whether it runs in a fork of this process, without bash and in this environment; see forks.py.
     """
 
     group: str
@@ -36,6 +38,7 @@ class Case(NamedTuple):
     shell: str = 'exec "$@"'
     lines: int = 1
     environment: dict[str, str | None] = {}
+    forked: bool = False
 
 
 def run(case: Case, here: Path, base: Path) -> str | None:
@@ -50,31 +53,37 @@ def run(case: Case, here: Path, base: Path) -> str | None:
     environment = {**os.environ, "HOME": str(base / "home"), **case.environment}
     started = time.monotonic()
     with open(f"{here}.out", "wb") as output, open(f"{here}.err", "wb") as errors:
-        process = subprocess.Popen(
-            ["bash", "-c", case.shell, "bash", *command],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=errors,
-            cwd=here,
-            start_new_session=True,
-            env={name: value for name, value in environment.items() if value is not None},
-        )
-        while not (ended := os.wait4(process.pid, os.WNOHANG))[0]:
+        if case.forked:
+            pid = forks.start(ROOT / script, flags, here, output, errors)
+        else:
+            process = subprocess.Popen(
+                ["bash", "-c", case.shell, "bash", *command],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=errors,
+                cwd=here,
+                start_new_session=True,
+                env={name: value for name, value in environment.items() if value is not None},
+            )
+            pid = process.pid
+        while not (ended := os.wait4(pid, os.WNOHANG))[0]:
             if time.monotonic() - started > MOST_SECONDS:
-                os.killpg(process.pid, signal.SIGKILL)
-                os.wait4(process.pid, 0)
+                os.killpg(pid, signal.SIGKILL)
+                os.wait4(pid, 0)
                 return f"still running after {MOST_SECONDS} s"
-            time.sleep(0.02)
+            time.sleep(0.005 if case.forked else 0.02)
     _, status, usage = ended
-    process.returncode = os.waitstatus_to_exitcode(status)
+    code = os.waitstatus_to_exitcode(status)
+    if not case.forked:
+        process.returncode = code
     text = Path(f"{here}.err").read_bytes() + Path(f"{here}.out").read_bytes()
     if b"Traceback" in text:
         return "a traceback"
-    if process.returncode not in case.codes:
-        return f"exit code {process.returncode}: {complaint(here)}"
+    if code not in case.codes:
+        return f"exit code {code}: {complaint(here)}"
     if usage.ru_maxrss * 1024 > MOST_MEMORY:
         return f"{usage.ru_maxrss / 2**20:.1f} GB of memory"
-    return wrong_message(here, process.returncode, case.lines) or lost(before, here, process.returncode)
+    return wrong_message(here, code, case.lines) or lost(before, here, code)
 
 
 def complaint(here: Path) -> str:

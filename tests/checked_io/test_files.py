@@ -175,6 +175,19 @@ def test_a_growing_file_that_was_replaced_loses_nothing(path):
     file.close()
 
 
+@pytest.mark.parametrize("saved", [b"line 1\n", b"", b"line 0\nline 1\nline 2\nmore\n"])
+def test_a_growing_file_that_was_saved_in_place_loses_nothing(path, saved):
+    """By an editor that opened it a moment before, and that writes into the same file."""
+    file = GrowingFile(path, is_start)
+    for line in (b"line 1\n", b"line 2\n"):
+        file.append(line)
+    path.write_bytes(saved)
+    with pytest.raises(OSError, match="was changed by .* all lines are in file.kept"):
+        file.append(b"line 3\n")
+    assert path.with_name("file.kept").read_bytes() == b"line 1\nline 2\nline 3\n"
+    file.close()
+
+
 def test_a_growing_file_that_was_moved_loses_nothing(path):
     file = GrowingFile(path, is_start)
     file.append(b"line 1\n")

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from autodl_design.image_data import picture_table
 from autodl_design.image_data.batch import parse_batch
 from autodl_design.image_data.errors import DatasetError
 from autodl_design.image_data.places import is_clutter, user_path
@@ -177,6 +178,13 @@ def test_bad_tables(tmp_path, content, words):
         open_source(tmp_path / "labels.csv")
 
 
+def test_a_table_of_too_many_pictures(tmp_path, monkeypatch):
+    monkeypatch.setattr(picture_table, "MAX_PICTURES", 2)
+    (tmp_path / "labels.csv").write_text("path,label\n1.png,a\n2.png,b\n3.png,a\n")
+    with pytest.raises(DatasetError, match="names more than 2 pictures"):
+        open_source(tmp_path / "labels.csv")
+
+
 # --- Arrays ---------------------------------------------------------------------------------------
 
 
@@ -272,6 +280,15 @@ def test_hostile_npz_files(tmp_path, content, words):
     assert str(refusal.value).isprintable() and len(str(refusal.value)) < 500
 
 
+def test_an_npz_header_that_is_nested_too_deeply(tmp_path):
+    header = b"\x93NUMPY\x01\0" + struct.pack("<H", 9000) + b"-" * 9000
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as members:
+        for name in ("x.npy", "y.npy"):
+            members.writestr(name, header)
+    with pytest.raises(DatasetError, match="x is damaged"):
+        open_source(tmp_path / "a.npz")
+
+
 def test_a_pickle_in_an_npz_is_not_read(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     trap = np.empty(2, object)
@@ -290,6 +307,7 @@ def test_a_pickle_in_an_npz_is_not_read(tmp_path, monkeypatch):
         ({"x": GREY, "y": np.eye(20, dtype=int)}, r"labels are int64 \[20, 20\]"),
         ({"x": GREY, "y": -LABELS.astype(int)}, "numbers from 0 on"),
         ({"x": GREY, "y": np.zeros(20, int)}, "2 to 1,000 classes, not 1"),
+        ({"x": np.uint8(3), "y": np.int64(1)}, r"images are uint8 \[\]"),
         ({"x": GREY[:0], "y": LABELS[:0]}, r"images are uint8 \[0, 28, 28\]"),
         ({"x": GREY[:, :, :27].reshape(20, -1), "y": LABELS}, r"images are uint8 \[20, 756\]"),
         ({"x_train": GREY, "y_train": LABELS, "x_test": GREY[:2], "y_test": [1, 7]}, "has the label 7"),
@@ -329,6 +347,11 @@ def test_idx_files(tmp_path, pack, end):
         ("train-labels-idx1-ubyte", b"", "is no IDX file"),
         ("train-images-idx3-ubyte", struct.pack(">HBB3I", 0, 8, 3, *[2**32 - 1] * 3), "says that it has"),
         ("train-images-idx3-ubyte", struct.pack(">HBB3I", 0, 8, 3, 20, 0, 0), "images are uint8"),
+        (
+            "train-images-idx3-ubyte",
+            struct.pack(">HBB3I", 0, 8, 3, 0, 2**32 - 1, 2**32 - 1),
+            "is no IDX file or is damaged",
+        ),
         ("emnist-train-images-idx3-ubyte", idx(GREY), "holds two data sets"),
     ],
 )

@@ -39,6 +39,7 @@ def test_probabilities_are_read_as_they_were_written(tmp_path, num_nodes):
         {"edge_probabilities": [0.5, 1.5]},
         {"edge_probabilities": [0.5, float("nan")]},
         {"edge_probabilities": None},
+        {"edge_probabilities": [0.5, 10**400]},
     ],
 )
 def test_what_is_damaged_is_refused_in_one_line(tmp_path, change):

@@ -139,6 +139,13 @@ def test_an_earlier_model_that_is_not_as_written_is_refused(copy, name, harm):
     refused(copy)
 
 
+def test_an_accuracy_of_an_earlier_model_that_no_float_holds(copy):
+    made_earlier(copy)
+    numbers, arrays = read_arrays(copy / "checkpoint.npz")
+    write_arrays(copy / "checkpoint.npz", numbers | {"best_accuracy": 10**400}, arrays)
+    assert "no whole model of an earlier version" in refused(copy)
+
+
 def test_the_description_of_an_earlier_version_is_removed_and_no_other_file(copy, trained):
     network = read_network(copy)
     with inference.Classifier(network) as classifier:

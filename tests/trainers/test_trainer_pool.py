@@ -20,13 +20,33 @@ from autodl_design.search_space.architecture import Architecture
 from autodl_design.trainers import pool as pool_module
 from autodl_design.trainers.devices import CPU, DevicesError
 from autodl_design.trainers.job import Job
-from autodl_design.trainers.pool import TrainerPool, _signals_held
+from autodl_design.trainers.pool import TrainerPool, _signals_held, _start_of_process
 from nn_paddle import TrainJob, train_child
 
 
 def process_of(pool):
     (process,) = pool.trainers[0].executor._processes.values()
     return process
+
+
+def test_starts_in_two_threads_leave_the_callers_process_as_it_was(monkeypatch):
+    monkeypatch.setattr(sys, "warnoptions", ["error"])
+    before = dict(os.environ), sys.modules["__main__"], sys.warnoptions
+    seen = []
+
+    def start(seconds, name):
+        time.sleep(seconds)
+        with _start_of_process({"STARTED_BY": name, "PYTHONWARNINGS": ""}):
+            seen.append((os.environ["STARTED_BY"], sys.warnoptions))
+            time.sleep(0.2)
+
+    threads = [threading.Thread(target=start, args=pair) for pair in ((0, "first"), (0.1, "second"))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert seen == [("first", []), ("second", [])]
+    assert (dict(os.environ), sys.modules["__main__"], sys.warnoptions) == before
 
 
 def test_results_are_those_of_training_alone(easy_subset):
