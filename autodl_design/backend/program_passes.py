@@ -66,8 +66,8 @@ def _vectorise_gradients_of_relu(program: Program) -> None:
 
 
 def _slice_gradients_of_concatenations(program: Program) -> None:
-    """Replace each `concat_grad` over the last axis, which copies pixel by pixel, by a `slice` for each part,
-    which takes a quarter of the time."""
+    """Replace each `concat_grad` over the last axis, which copies pixel by pixel, by a `slice` for each
+    part, which takes a quarter of the time."""
     block = program.global_block()
     for op in [op for op in block.ops if op.type == "concat_grad"]:
         shapes = [block.var(name).shape for name in op.input("X")]
