@@ -136,9 +136,10 @@ def test_there_is_nothing_to_resume(tmp_path):
 def main_with(trainers, monkeypatch):
     """main.main, whose search has these trainers, and which leaves this process its signals."""
     search = main.search
-    monkeypatch.setattr(main, "search", lambda settings: search(settings, trainers=trainers))
-    monkeypatch.setattr(main, "STOP_SIGNALS", ())
-    main.main([])
+    with monkeypatch.context() as patch:
+        patch.setattr(main, "search", lambda settings: search(settings, trainers=trainers))
+        patch.setattr(main, "STOP_SIGNALS", ())
+        main.main([])
 
 
 def test_a_search_whose_time_is_up_says_how_to_go_on(tmp_path, flag_values, monkeypatch, capsys):
