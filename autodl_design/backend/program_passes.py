@@ -40,6 +40,8 @@ def _share_gradients_of_sums(program: Program) -> None:
         for name in op.input_arg_names:
             if name in original:
                 op._rename_input(name, original[name])
+        for name in op.output_arg_names:
+            original.pop(name, None)  # written anew, as by the gradient of a ReLU in place
         if op.type == "scale" and (op.attr("scale"), op.attr("bias")) == (1.0, 0.0):
             (copy,), (source,) = op.output("Out"), op.input("X")
             if "@GRAD" in copy:
@@ -156,6 +158,8 @@ def _sum_in_place(program: Program) -> None:
         for name in op.input_arg_names:
             if name in place:
                 op._rename_input(name, place[name])
+        for name in op.output_arg_names:
+            place.pop(name, None)  # likewise
         if free:
             (total,) = op.output("Out")
             place[total] = place.get(free[0], free[0])

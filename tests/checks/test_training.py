@@ -6,6 +6,8 @@ import pytest
 
 from autodl_design.backend import program_passes
 from autodl_design.child_network.cpu_layers import ChannelsFirst, ChannelsLast
+from autodl_design.child_network.operations import OPERATIONS
+from autodl_design.search_space.architecture import Architecture
 from autodl_design.search_space.cells import OPERATION_NAMES
 from checks import training
 
@@ -22,6 +24,22 @@ def test_ten_updates_are_those_of_paddles_own_layers(token, kind):
     assert found["momentum"].median < most and found["momentum"].worst < worst
     assert found["weights"].median < most
     assert found["statistics"].worst < 1e-3
+
+
+@pytest.mark.parametrize("kind", [ChannelsFirst, ChannelsLast])
+def test_an_operation_that_gives_its_input_back(kind, monkeypatch):
+    """As "skip" in docs/extending.md. What several nodes sum up is then a ReLU's result, which lies in the
+    place of its input."""
+
+    def skip(layers, x, stride):
+        return layers.conv2d(x, 2 * layers.channels(x), (1, 1), (2, 2)) if stride == 2 else x
+
+    monkeypatch.setitem(OPERATIONS, "conv_1x1", skip)
+    network = training.one_operation(0, 16)
+    network = network._replace(architecture=Architecture.of([0, 0, 0, 1] * 2, [1, 1, 1, 1, 0, 1] * 2))
+    with training.layers(kind):
+        found = training.differences(network, SUBSET)
+    assert found["momentum"].worst < training.BOUND * training.FLIP[1]
 
 
 WITH_PYTORCH = pytest.mark.skipif(
