@@ -37,11 +37,7 @@ def _share_gradients_of_sums(program: Program) -> None:
     original: dict[str, str] = {}
     copies = []
     for index, op in enumerate(block.ops):
-        for name in op.input_arg_names:
-            if name in original:
-                op._rename_input(name, original[name])
-        for name in op.output_arg_names:
-            original.pop(name, None)  # written anew, as by the gradient of a ReLU in place
+        _read_in_place_of(original, op)
         if op.type == "scale" and (op.attr("scale"), op.attr("bias")) == (1.0, 0.0):
             (copy,), (source,) = op.output("Out"), op.input("X")
             if "@GRAD" in copy:
@@ -155,14 +151,20 @@ def _sum_in_place(program: Program) -> None:
     for index, op in enumerate(block.ops):
         names = op.input("X") if op.type == "sum" else []
         free = [name for name in names if last_reader[name] == index and name not in kept]
-        for name in op.input_arg_names:
-            if name in place:
-                op._rename_input(name, place[name])
-        for name in op.output_arg_names:
-            place.pop(name, None)  # likewise
+        _read_in_place_of(place, op)
         if free:
             (total,) = op.output("Out")
             place[total] = place.get(free[0], free[0])
             others = [name for name in op.input("X") if name != place[total]]
             op.desc.set_input("X", [place[total], *others])
             op._rename_output(total, place[total])
+
+
+def _read_in_place_of(stand_ins: dict[str, str], op: Any) -> None:
+    """Let the operator read the variable that stands for another. One that it writes anew, as a ReLU in
+    place and its gradient do, is itself again for all later operators."""
+    for name in op.input_arg_names:
+        if name in stand_ins:
+            op._rename_input(name, stand_ins[name])
+    for name in op.output_arg_names:
+        stand_ins.pop(name, None)
