@@ -5,6 +5,7 @@ models = read_models(Path("log"))
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from autodl_design.search_space.cells import OPERATION_NAMES
 # What search.json calls the setting num_models. Files of earlier versions have "num_models" itself, which
 # was the number of the last model: 99 there are 100 models.
 PLANNED_MODELS = "planned_models"
+MOST = 10**9  # of anything that is counted; a file may say more
 
 
 def read_settings(log_dir: Path) -> dict[str, Any]:
@@ -46,10 +48,16 @@ def settings_content(settings: dict[str, Any]) -> bytes:
     return json.dumps(named, indent=1).encode()
 
 
-def num_classes(settings: dict[str, Any]) -> int | None:
-    """Classes of the search's images, where its settings say it."""
-    number = settings.get("num_classes")
-    return number if type(number) is int and number > 1 else None
+def count_of(settings: Mapping[str, Any], name: str) -> int | None:
+    """How many there are of something, where the settings, which a file holds, say it."""
+    count = settings.get(name)
+    return count if type(count) is int and 0 < count <= MOST else None
+
+
+def chance_of(settings: Mapping[str, Any]) -> float | None:
+    """The accuracy of guessing, where the settings say how many classes the images have."""
+    classes = count_of(settings, "num_classes")
+    return 1 / classes if classes and classes > 1 else None
 
 
 def read_models(log_dir: Path) -> list[ModelRecord]:

@@ -18,9 +18,8 @@ from autodl_design.checked_io.messages import quoted
 from autodl_design.record.best import Best, FinalMean, best_by_reward, best_overall, read_final_means
 from autodl_design.record.history import ModelRecord, RecordError
 from autodl_design.record.policy import Policy, read_policy
-from autodl_design.record.reading import read_models, read_settings, read_steps
+from autodl_design.record.reading import chance_of, read_models, read_settings, read_steps
 from autodl_design.report_page.statistics import Estimate, first_and_last, mean_of, pareto_front, trained
-from autodl_design.report_page.verdict import chance_of
 from autodl_design.search_space.cells import OPERATION_NAMES
 
 # Settings that say how long, from where and with which seed, not how.
@@ -156,7 +155,7 @@ def smallest(groups: Sequence[Group]) -> int:
 
 def side_by_side(groups: Sequence[Group]) -> list[Compared]:
     """A row for each group."""
-    rows = []
+    rows, num_models = [], smallest(groups)
     for group in groups:
         what, difference = against(groups[0], group)
         alone = group is groups[0] or group.other_images
@@ -165,7 +164,7 @@ def side_by_side(groups: Sequence[Group]) -> list[Compared]:
                 group.name,
                 len(group.searches),
                 group.last(),
-                group.best(smallest(groups)),
+                group.best(num_models),
                 what,
                 None if alone else difference,
             )

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from autodl_design.record.best import runs_text
 from autodl_design.record.history import ModelRecord
+from autodl_design.record.reading import count_of
 from autodl_design.report_page.searches import Group, Search, side_by_side, smallest
 from autodl_design.report_page.statistics import Comparison, Estimate, compare, operation_counts, trained
 from autodl_design.report_page.verdict import policy_line, verdict
@@ -71,9 +72,7 @@ def wrapped(text: str) -> list[str]:
 
 
 def describe_best(search: Search) -> str:
-    num_images = search.settings.get("validation_images")
-    known = type(num_images) is int and num_images > 0
-    return search.best.describe(num_images if known else None, search.chance)
+    return search.best.describe(count_of(search.settings, "validation_images"), search.chance)
 
 
 def count_line(models: Sequence[ModelRecord]) -> str:

@@ -14,14 +14,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autodl_design.record.history import ModelRecord, RecordError
-from autodl_design.record.reading import num_classes, read_models, read_settings
+from autodl_design.record.reading import chance_of, count_of, read_models, read_settings
 from autodl_design.report_page.statistics import Estimate, first_and_last, mean_of, trained
 from autodl_design.report_page.terminal_curve import terminal_curve
 
 ENOUGH = 3.0  # standard errors
 MOST_WINDOWS = 200  # that are looked at for when it began
 NOTICEABLE = 0.01  # share of its entropy that a policy has lost before one sees it
-LONGEST_SEARCH = 10**9  # models; a file may say anything
 
 
 class Verdict(NamedTuple):
@@ -33,18 +32,10 @@ class Verdict(NamedTuple):
         return f"Has it learned? {self.answer.capitalize()}{self.reason}."
 
 
-def chance_of(settings: Mapping[str, Any]) -> float | None:
-    """The accuracy of guessing; None where the settings, which a file holds, do not say the classes."""
-    classes = num_classes(dict(settings))
-    return 1 / classes if classes else None
-
-
 def planned_models(settings: Mapping[str, Any]) -> tuple[int, int] | None:
     """Models of the whole search and of a step, where the settings say how many."""
-    count, batch_size = settings.get("num_models"), settings.get("batch_size")
-    if type(count) is not int or type(batch_size) is not int:
-        return None
-    if not (0 < count <= LONGEST_SEARCH and 0 < batch_size <= LONGEST_SEARCH):
+    count, batch_size = count_of(settings, "num_models"), count_of(settings, "batch_size")
+    if not count or not batch_size:
         return None
     return math.ceil(count / batch_size) * batch_size, batch_size
 

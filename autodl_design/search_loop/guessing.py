@@ -8,23 +8,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from autodl_design.record.history import ModelRecord
-from autodl_design.record.reading import num_classes
+from autodl_design.record.reading import chance_of, count_of
 
 # Of a model. Networks of the quick size, trained on 72 images of four classes, had a mean accuracy of 0.30
 # after 10 updates and of 0.51 after 360.
 ENOUGH_UPDATES = 200
 SMALL_BATCH = 8
-MOST = 10**9  # of anything; a file may say more
 
 
 def guessing_line(which: str, models: Sequence[ModelRecord], settings: Mapping[str, Any]) -> str | None:
     """A warning where most of the models guess; None where they do not, or where the settings, which a file
     holds, do not say what guessing is. which: what to call the models."""
-    classes, num_images = num_classes(dict(settings)), _count(settings, "validation_images")
+    chance, num_images = chance_of(settings), count_of(settings, "validation_images")
     accuracies = [model.accuracy for model in models if model.trained and model.accuracy is not None]
-    if not classes or not num_images or not accuracies:
+    if not chance or not num_images or not accuracies:
         return None
-    chance = 1 / classes
     noise = math.sqrt(chance * (1 - chance) / num_images)
     guessing = sum(accuracy < chance + 2 * noise for accuracy in accuracies)
     if 2 * guessing <= len(accuracies):
@@ -36,8 +34,8 @@ def guessing_line(which: str, models: Sequence[ModelRecord], settings: Mapping[s
 
 
 def _advice(settings: Mapping[str, Any]) -> str:
-    epochs, batch_size = _count(settings, "epochs"), _count(settings, "train_batch_size")
-    num_images = _count(settings, "training_images")
+    epochs, batch_size = count_of(settings, "epochs"), count_of(settings, "train_batch_size")
+    num_images = count_of(settings, "training_images")
     if not (epochs and batch_size and num_images):  # as in searches of earlier versions
         return "they need more updates, as by more --epochs or a smaller --train_batch_size"
     updates = epochs * (num_images // batch_size)
@@ -50,9 +48,3 @@ def _advice(settings: Mapping[str, Any]) -> str:
         f"{updates} a model are too few updates; a search with --epochs={epochs} "
         f"--train_batch_size={batch_size} makes {epochs * an_epoch}"
     )
-
-
-def _count(settings: Mapping[str, Any], name: str) -> int:
-    """0 where it is none."""
-    count = settings.get(name)
-    return count if type(count) is int and 0 < count < MOST else 0

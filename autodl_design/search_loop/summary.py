@@ -10,7 +10,7 @@ from pathlib import Path
 from autodl_design.record.best import best_overall
 from autodl_design.record.history import read_history
 from autodl_design.record.log_dir import BEST_NAME, HISTORY_NAME, STEPS_NAME, LogDir
-from autodl_design.record.reading import num_classes, read_settings
+from autodl_design.record.reading import chance_of, count_of, read_settings
 from autodl_design.search_loop.image_facts import ImageFacts
 from autodl_design.search_loop.settings import AllSettings
 
@@ -59,8 +59,7 @@ def summary(log_dir: Path, seconds: float) -> Iterator[str]:
         return
     name = shlex.quote(str(log_dir))
     settings = read_settings(log_dir)
-    classes = num_classes(settings)
-    yield f"best: {best.describe(settings.get('validation_images'), 1 / classes if classes else None)}"
+    yield f"best: {best.describe(count_of(settings, 'validation_images'), chance_of(settings))}"
     yield f"files: {', '.join(f'{name}/{file}' for file in (HISTORY_NAME, STEPS_NAME, BEST_NAME))}"
     yield f"to see what was found:  python report.py --log_dir={name}"
     yield from next_commands(log_dir)

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from model_records import CACHED, FAILED, model
 
+from autodl_design.record.reading import chance_of
 from autodl_design.report_page.terminal_curve import terminal_curve
 from autodl_design.report_page.verdict import (
-    chance_of,
     learning_lines,
     planned_models,
     policy_line,
