@@ -1,6 +1,6 @@
-"""main.py with trainers that train nothing, which stops at one of the calls that change its files:
+"""main.py with trainers that train nothing; on request it stops at one of the calls that change its files:
 
-    python -m checks.hostile.pseudo_search --log_dir=log --stop_at=7 --stop_by=kill_before
+    python -m checks.hostile.pseudo_search --log_dir=log [--stop_at=7 --stop_by=kill_before]
 
 A model's accuracy is its share of tokens equal to 1, so that a search takes a fraction of a second.
 """
@@ -21,9 +21,10 @@ FLAGS = flags.FLAGS
 
 
 def run(arguments: list[str]) -> None:
-    changes.watch(FLAGS.stop_at, FLAGS.stop_by)
+    if FLAGS.stop_by or FLAGS.calls:
+        changes.watch(FLAGS.stop_at, FLAGS.stop_by)
     try:
-        main.search(main.settings_from_flags(), trainers=PseudoTrainers())
+        main.search(main.settings_from_flags(), trainers=PseudoTrainers(FLAGS.model_seconds))
     except OSError as error:
         sys.exit(f"pseudo_search.py: {error}")
     if FLAGS.calls:
@@ -32,6 +33,7 @@ def run(arguments: list[str]) -> None:
 
 if __name__ == "__main__":
     define_flags(*AllSettings.classes())
+    flags.DEFINE_float("model_seconds", 0, "How long a model takes.")
     flags.DEFINE_integer("stop_at", -1, "Number of the call, from 0 on, at which it stops.")
     flags.DEFINE_enum("stop_by", None, changes.WAYS, "How it stops.")
     flags.DEFINE_string("calls", None, "Where the names of all such calls are written at the end.")

@@ -3,6 +3,7 @@
 A search that is resumed on one, its report, a prediction and an export end in a result or in one line.
 """
 
+import functools
 import hashlib
 import io
 import json
@@ -27,10 +28,10 @@ HUGE = 10**400
 Damage = Callable[[Path], None]
 
 
-def json_file(name: str, change: Callable[[Any], Any]) -> Damage:
+def with_fields(name: str, fields: dict[str, Any]) -> Damage:
     def damage(directory: Path) -> None:
         path = directory / name
-        path.write_text(json.dumps(change(json.loads(path.read_text()))))
+        path.write_text(json.dumps({**json.loads(path.read_text()), **fields}))
 
     return damage
 
@@ -40,6 +41,14 @@ def records(name: str, change: Callable[[list[dict]], list[dict]]) -> Damage:
         path = directory / name
         before = [json.loads(line) for line in path.read_text().splitlines()]
         path.write_text("".join(json.dumps(record) + "\n" for record in change(before)))
+
+    return damage
+
+
+def bytes_of(name: str, change: Callable[[bytes], bytes]) -> Damage:
+    def damage(directory: Path) -> None:
+        path = directory / name
+        path.write_bytes(change(path.read_bytes()))
 
     return damage
 
@@ -59,6 +68,10 @@ def numbers_and_arrays(
         sign(directory)
 
     return damage
+
+
+def first_line(held: bytes) -> bytes:
+    return held[: held.index(b"\n") + 1]
 
 
 def sign(directory: Path) -> None:
@@ -162,18 +175,10 @@ def of_a_search() -> dict[str, Damage]:
         "200 nodes": every_record(tokens=[0] * 400, adjvec=[1] * 200 * 199),
         "one node": every_record(tokens=[0, 0], adjvec=[]),
         "a run in the history": every_record(run=1),
-        "lines of Windows": lambda d: (d / "history.jsonl").write_bytes(
-            (d / "history.jsonl").read_bytes().replace(b"\n", b"\r\n")
-        ),
-        "a byte order mark": lambda d: (d / "history.jsonl").write_bytes(
-            b"\xef\xbb\xbf" + (d / "history.jsonl").read_bytes()
-        ),
-        "UTF-16": lambda d: (d / "history.jsonl").write_bytes(
-            (d / "history.jsonl").read_text().encode("utf-16")
-        ),
-        "empty lines": lambda d: (d / "history.jsonl").write_text(
-            (d / "history.jsonl").read_text().replace("\n", "\n\n")
-        ),
+        "lines of Windows": bytes_of("history.jsonl", lambda held: held.replace(b"\n", b"\r\n")),
+        "a byte order mark": bytes_of("history.jsonl", lambda held: b"\xef\xbb\xbf" + held),
+        "UTF-16": bytes_of("history.jsonl", lambda held: held.decode().encode("utf-16")),
+        "empty lines": bytes_of("history.jsonl", lambda held: held.replace(b"\n", b"\n\n")),
         "runs of a model that is not there": lambda d: (d / "final_candidates.jsonl").write_text(
             json.dumps(
                 {**json.loads((d / "history.jsonl").read_text().splitlines()[0]), "mid": 99, "run": 1}
@@ -186,10 +191,8 @@ def of_a_search() -> dict[str, Damage]:
         "steps of the history as steps.csv": lambda d: (d / "steps.csv").write_bytes(
             (d / "history.jsonl").read_bytes()
         ),
-        "steps.csv of a header alone": lambda d: (d / "steps.csv").write_text(
-            (d / "steps.csv").read_text().splitlines()[0] + "\n"
-        ),
-        "steps.csv twice": lambda d: (d / "steps.csv").write_text(2 * (d / "steps.csv").read_text()),
+        "steps.csv of a header alone": bytes_of("steps.csv", first_line),
+        "steps.csv twice": bytes_of("steps.csv", lambda held: 2 * held),
     }
     for name, value in {
         "1e308": "1e308",
@@ -198,9 +201,8 @@ def of_a_search() -> dict[str, Damage]:
         "empty": "",
         "2**63": str(2**63),
     }.items():
-        found[f"steps.csv of {name}"] = lambda d, value=value: (d / "steps.csv").write_text(
-            (d / "steps.csv").read_text().splitlines()[0] + "\n" + ",".join([value] * 13) + "\n"
-        )
+        row = ",".join([value] * 13).encode() + b"\n"
+        found[f"steps.csv of {name}"] = bytes_of("steps.csv", lambda held, row=row: first_line(held) + row)
     for kind, fields in {
         "huge probabilities": {"edge_probabilities": [HUGE, 0]},
         "a huge step": {"step": HUGE},
@@ -208,9 +210,7 @@ def of_a_search() -> dict[str, Damage]:
         "nested probabilities": {"token_probabilities": [[[0.5]]] * 4},
         "other nodes": {"token_probabilities": [[1.0]] * 20, "edge_probabilities": [0.5] * 90},
     }.items():
-        found[f"policy.json: {kind}"] = json_file(
-            "policy.json", lambda content, fields=fields: {**content, **fields}
-        )
+        found[f"policy.json: {kind}"] = with_fields("policy.json", fields)
     for kind, fields in {
         "batch_size 1": {"batch_size": 1},
         "batch_size huge": {"batch_size": HUGE},
@@ -231,9 +231,7 @@ def of_a_search() -> dict[str, Damage]:
         "seed -1": {"seed": -1},
         "surrogates": {"\ud800": "\udfff"},
     }.items():
-        found[f"search.json: {kind}"] = json_file(
-            "search.json", lambda content, fields=fields: {**content, **fields}
-        )
+        found[f"search.json: {kind}"] = with_fields("search.json", fields)
     for kind, change in ARRAYS.items():
         found[f"checkpoint: {kind}"] = numbers_and_arrays("checkpoint_*.npz", change)
     return found
@@ -274,15 +272,11 @@ def of_a_retraining() -> dict[str, Damage]:
 
 
 def cases(base: Path) -> list[Case]:
-    def a_log(damage: Damage) -> Damage:
-        return lambda here: damage(Path(shutil.copytree(base / "pseudo", here / "log")))
+    def a_copy(shared: str, name: str, damage: Damage) -> Damage:
+        return lambda here: damage(Path(shutil.copytree(base / shared, here / name)))
 
-    def a_model(damage: Damage) -> Damage:
-        def prepare(here: Path) -> None:
-            damage(Path(shutil.copytree(base / "model", here / "model")))
-
-        return prepare
-
+    a_log = functools.partial(a_copy, "pseudo", "log")
+    a_model = functools.partial(a_copy, "model", "model")
     go_on = ["retrain.py", "--resume", "--output_dir={here}/model", "--epochs=2"]
     found = []
 

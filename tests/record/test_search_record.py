@@ -35,7 +35,7 @@ ACTIONS = np.zeros((2, 4), np.int64), np.ones((2, 2), np.int64)
 
 
 def pseudo_search(log_dir, *flags, num_models=40, **options):
-    command = [sys.executable, "tests/support/pseudo_search.py", "--num_nodes=4", "--batch_size=4"]
+    command = [sys.executable, "-m", "checks.hostile.pseudo_search", "--num_nodes=4", "--batch_size=4"]
     command += [f"--log_dir={log_dir}", *flags, *([f"--num_models={num_models}"] if num_models else [])]
     return subprocess.Popen(
         command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options
