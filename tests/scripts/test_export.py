@@ -253,7 +253,9 @@ def test_a_model_and_an_architecture_that_differ_are_refused(trained, searched, 
     export.export(dataclasses.replace(config, architecture=str(best_json)))
 
 
-def test_texts_of_a_file_do_not_become_code(searched, tmp_path):
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_texts_of_a_file_do_not_become_code(framework, searched, tmp_path):
+    pytest.importorskip(framework)
     log = shutil.copytree(searched / "my log", tmp_path / "log")
     content = json.loads((log / "best.json").read_text())
     content["accuracy_of"] = '"""\nraise SystemExit("run")\n"""'
@@ -262,6 +264,6 @@ def test_texts_of_a_file_do_not_become_code(searched, tmp_path):
     (log / "best.json").write_text(json.dumps(content))
     assert read_architecture(log / "best.json").accuracy_of.startswith('"""')
     path = tmp_path / "my_network.py"
-    export.export(ExportSettings(architecture=str(log / "best.json"), output=str(path)))
+    export.export(ExportSettings(architecture=str(log / "best.json"), to=framework, output=str(path)))
     compile(path.read_text(), path, "exec")
     assert module_of(path).CLASSES == tuple(content["images"]["class_names"])

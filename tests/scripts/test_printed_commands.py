@@ -1,11 +1,14 @@
 """What a command tells its user to run next, run as it is printed, in a folder with blanks in its names."""
 
+import importlib.util
 import re
 import shlex
 import shutil
 
 from helpers import ROOT, run
 
+# What exports run in; make test does not install PyTorch.
+FRAMEWORK = "torch" if importlib.util.find_spec("torch") else "paddle"
 COMMAND = re.compile(r"python ([a-z_]+\.py[^`\n]*)")
 
 
@@ -31,7 +34,10 @@ def test_every_command_that_is_printed_works(searched, tmp_path):
     refused = run(ROOT / "main.py", "--data_path=my subset", "--log_dir=my log", cwd=folder)
     assert refused.returncode == 1  # the search is there already
     waiting = commands_in(refused.stderr)
-    waiting += ["main.py --resume --log_dir='my log'", "export.py --architecture='my log/best.json'"]
+    waiting += [
+        "main.py --resume --log_dir='my log'",
+        f"export.py --architecture='my log/best.json' --to={FRAMEWORK}",
+    ]
     done: list[str] = []
     while waiting:
         command = waiting.pop(0)
