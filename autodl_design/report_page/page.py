@@ -120,7 +120,7 @@ def _contents(search: Search, others: Sequence[Search]) -> dict[str, Any]:
         "best": [_row(search, model) for model in best],
         "final": [(mid, mean, runs_text(accuracies)) for mid, mean, accuracies in search.final],
         "front": [_row(search, model) for model in search.front],
-        "comparison": statistics.compare(models, []),
+        "comparison": statistics.compare(models),
         "difference_text": difference_text,
         "with_reward": any(model.reward != model.accuracy for model in best),
         "course": pictures.inline_svg(pictures.draw_course(search)),

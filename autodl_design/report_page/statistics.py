@@ -1,6 +1,6 @@
 """What a search found and whether it learned, in numbers: for report.py and the study.
 
-    comparison = compare(models, baseline=[])
+    comparison = compare(models)
 
 The first and the last steps of a search, which are compared, are a quarter of its steps each, at least 3
 where there are 6, and at most 50.
@@ -86,14 +86,11 @@ class Comparison(NamedTuple):
     differences: dict[str, Estimate]
 
 
-def compare(models: Sequence[ModelRecord], baseline: Sequence[ModelRecord]) -> Comparison:
-    """The last steps of a search with its first ones and, if there is one, with all of another search."""
+def compare(models: Sequence[ModelRecord]) -> Comparison:
+    """The last steps of a search with its first ones."""
     means = {name: mean_accuracy(part) for name, part in first_and_last(models)}
     first, last = list(means.values())[0], list(means.values())[-1]
     differences = {"last - first": last - first} if len(means) > 1 else {}
-    if baseline:
-        means["baseline"] = mean_accuracy(baseline)
-        differences["last - baseline"] = last - means["baseline"]
     return Comparison(means, differences)
 
 

@@ -50,7 +50,8 @@ class SearchSettings(Settings):
 
     agent: str = setting(
         "reinforce",
-        "Who proposes architectures; regularised evolution, a predictor and random search are baselines.",
+        "Who proposes architectures; regularised evolution, a predictor and random search are there to "
+        "compare REINFORCE with.",
         choices=("reinforce", "evolution", "predictor", "random"),
     )
     cache: bool = setting(
