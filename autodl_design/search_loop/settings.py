@@ -30,6 +30,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "num_stages": 3,
         "num_cells": 3,
         "ratio": 4,
+        "shortcut": False,
         "epochs": 20,
         "train_batch_size": 128,
         "lr_max": 0.1,
