@@ -10,8 +10,8 @@ from typing import Any
 from autodl_design.record.history import ModelRecord
 from autodl_design.record.reading import chance_of, count_of
 
-# Of a model. On 72 images of CIFAR-10, of four classes, 20 networks of the quick size had a mean accuracy of
-# 0.29 after the 10 updates of their five epochs, and 0.59 after the 207 of the flags that are named here.
+# Of a model. Trained on 72 images of CIFAR-10, of four classes, 20 networks of the quick size had a mean
+# accuracy of 0.29 after the 10 updates of five epochs, and of 0.59 after 207 by the flags named here.
 ENOUGH_UPDATES = 200
 SMALL_BATCH = 8
 
