@@ -77,7 +77,7 @@ def run_network(case: Case, training: bool, kind: type[Layers] = Layers) -> Outp
     architecture = Architecture.of(case["tokens"], case["adjvec"])
     feed = inputs(case)
     feed["images"] = feed["images"].transpose(0, 2, 3, 1)
-    with programs.static_programs(), programs.new_scope():
+    with programs.static_programs(), programs.new_scope(), programs.no_call_stacks():
         program, startup = static.Program(), static.Program()
         with static.program_guard(program, startup), paddle.utils.unique_name.guard():
             images = static.data("images", feed["images"].shape)

@@ -5,6 +5,7 @@ In a picture that a page holds as SVG itself, each model that is a point is a li
 
 import base64
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -76,17 +77,19 @@ def draw_front(search: Search) -> Figure:
     figure = new_figure(PAGE_WIDTH, 4.4)
     axes = figure.subplots()
     models = trained(search.models)
-    _points(axes, models, [model.num_params for model in models], "a model, one run")
+    _points(axes, models, _sizes(models), "a model, one run")
     again = [model for model in models if model.mid in search.again]
     if again:
         points = axes.scatter(
-            [model.num_params for model in again], [search.accuracy(model) for model in again],
+            _sizes(again), [search.accuracy(model) for model in again],
             s=26, marker="s", linewidths=0, color=AGAIN, zorder=3, label="mean of more runs",
         )  # fmt: skip
         points.set_urls([_link(model) for model in again])
     front = search.front
-    sizes, accuracies = [model.num_params for model in front], [search.accuracy(model) for model in front]
-    axes.plot(sizes, accuracies, color=BEST, marker="o", drawstyle="steps-post", label="Pareto front")
+    accuracies = [search.accuracy(model) for model in front]
+    axes.plot(
+        _sizes(front), accuracies, color=BEST, marker="o", drawstyle="steps-post", label="Pareto front"
+    )
     _chance(axes, search)
     axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
@@ -178,7 +181,7 @@ def entropies(search: Search) -> dict[str, tuple[list[float], list[float]]]:
 
 def _course(axes: Axes, search: Search) -> None:
     models = trained(search.models)
-    _points(axes, models, [model.step for model in models], "a model, one run")
+    _points(axes, models, np.array([model.step for model in models]), "a model, one run")
     steps, by_step = _means(axes, search, "accuracy")
     best, so_far = -np.inf, []
     for step in steps:
@@ -215,33 +218,39 @@ def _entropy(axes: Axes, search: Search) -> None:
 
 
 def _means(axes: Axes, search: Search, field: str) -> tuple[list[int], dict[int, list[ModelRecord]]]:
-    """Draws the mean of each step, and of several with its standard error. Returns the models by step."""
+    """Draws the mean of each step and, of long searches, of several steps; the one that is drawn last with
+    its standard error. Returns the models by step."""
     by_step: dict[int, list[ModelRecord]] = {}
     for model in search.models:
         if not model.failed:
             by_step.setdefault(model.step, []).append(model)
     steps = sorted(by_step)
-    means = [np.mean([getattr(model, field) for model in by_step[step]]) for step in steps]
-    marker = "." if len(steps) <= MOST_MARKERS else ""
-    axes.plot(steps, means, color=MEAN, marker=marker, linewidth=0.8, label="mean of a step")
     window = max(1, len(steps) // 10)
     if window > 1:
-        ends = np.unique(np.linspace(window, len(steps), MOST_MARKERS).astype(int))
-        parts = ([model for step in steps[end - window : end] for model in by_step[step]] for end in ends)
-        smooth = [mean_of(part, field) for part in parts]
-        mean, error = (np.array([getattr(one, name) for one in smooth]) for name in ("mean", "error"))
-        label = f"mean of {window} steps"
-        last = [steps[end - 1] for end in ends]
-        axes.plot(last, mean, color=SMOOTH, linewidth=2, label=label)
-        axes.fill_between(last, mean - error, mean + error, color=SMOOTH, alpha=0.15, linewidth=0)
+        means = [np.mean([getattr(model, field) for model in by_step[step]]) for step in steps]
+        marker = "." if len(steps) <= MOST_MARKERS else ""
+        axes.plot(steps, means, color=MEAN, marker=marker, linewidth=0.8, label="mean of a step")
+    ends = np.unique(np.linspace(window, len(steps), MOST_MARKERS).astype(int))
+    parts = ([model for step in steps[end - window : end] for model in by_step[step]] for end in ends)
+    smooth = [mean_of(part, field) for part in parts]
+    mean, error = (np.array([getattr(one, name) for one in smooth]) for name in ("mean", "error"))
+    of = f"{window} steps" if window > 1 else "a step"
+    last = [steps[end - 1] for end in ends]
+    marker = "." if window == 1 else ""
+    axes.plot(last, mean, color=SMOOTH, linewidth=2, marker=marker, label=f"mean of {of} +- its error")
+    axes.fill_between(last, mean - error, mean + error, color=SMOOTH, alpha=0.15, linewidth=0)
     return steps, by_step
 
 
-def _points(axes: Axes, models: Sequence[ModelRecord], x: Sequence[float], label: str) -> None:
+def _sizes(models: Sequence[ModelRecord]) -> np.ndarray:
+    return np.array([model.num_params for model in models], float)
+
+
+def _points(axes: Axes, models: Sequence[ModelRecord], x: np.ndarray, label: str) -> None:
     """The newest models as links, the others of a large search as pixels: thousands of elements would make
     a page of megabytes."""
-    accuracies = [model.accuracy for model in models]
-    style = {"s": 14, "color": POINT, "alpha": 0.55, "linewidths": 0}
+    accuracies = np.array([model.accuracy for model in models], float)
+    style: dict[str, Any] = {"s": 14, "color": POINT, "alpha": 0.55, "linewidths": 0}
     if len(models) > MOST_POINTS:
         axes.scatter(x[:-MOST_POINTS], accuracies[:-MOST_POINTS], **style, rasterized=True)
     points = axes.scatter(x[-MOST_POINTS:], accuracies[-MOST_POINTS:], **style, label=label)

@@ -23,7 +23,7 @@ class Estimate(NamedTuple):
 
     mean: float
     error: float
-    count: int = 0  # models
+    count: int = 0  # type: ignore[assignment]  # models; a tuple's own `count` is not used
 
     @property
     def in_errors(self) -> float | None:
@@ -95,7 +95,8 @@ def compare(models: Sequence[ModelRecord]) -> Comparison:
 
 
 def pareto_front(
-    models: Iterable[ModelRecord], accuracy: Callable[[ModelRecord], float] = lambda model: model.accuracy
+    models: Iterable[ModelRecord],
+    accuracy: Callable[[ModelRecord], float] = lambda model: model.accuracy or 0.0,
 ) -> list[ModelRecord]:
     """The trained models that no other beats: none is as accurate with fewer parameters, or more accurate
     with as many. From the smallest to the largest; of equal ones the earliest."""

@@ -7,6 +7,7 @@ checkpoint = find_checkpoint(config)
 import dataclasses
 import math
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ class Checkpoint:
     options: dict[str, Any]  # values of settings that decide nothing, if the images are the same
     epoch: int  # how many are done
     best_accuracy: float
-    rng: dict[str, Any]  # state of NumPy's generator
+    rng: Mapping[str, Any]  # state of NumPy's generator
     now: Arrays  # what `ChildTraining.state` gives
     best: Arrays  # the same after the epoch with the best accuracy
 
