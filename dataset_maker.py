@@ -140,7 +140,8 @@ class SubsetSettings(Settings):
     )
     image_size: int | None = setting(
         None,
-        "Pixels a side to which pictures are scaled; by default 32. Other images keep their size.",
+        "Pixels a side to which pictures are scaled; by default 32. Arrays keep their size without this "
+        "flag, batches always.",
         low=MIN_IMAGE_SIZE,
         high=MAX_IMAGE_SIZE,
     )
@@ -202,7 +203,7 @@ def _check_apart(input_dir: Path, data_path: Path) -> None:
 def _load(config: SubsetSettings, input_dir: Path) -> Source:
     """Raises DatasetError where the images cannot be had."""
     if config.source == "digits":
-        return digits_source()
+        return digits_source(config.image_size)
     if config.input_dir is None or config.source == "cifar":
         try:
             fetch_cifar(input_dir)
@@ -210,7 +211,7 @@ def _load(config: SubsetSettings, input_dir: Path) -> Source:
             if config.source == "cifar":
                 raise
             print(f"{error}: scikit-learn's handwritten digits stand in for it (--source=digits)")
-            return digits_source()
+            return digits_source(config.image_size)
     return open_source(input_dir, config.image_size)
 
 

@@ -7,10 +7,15 @@ softmax(logits) (the Gumbel-max trick: Maddison et al. 2014, "A* sampling", sect
 exceeds logistic noise, whose distribution function is the sigmoid, with probability sigmoid(logit).
 """
 
+from typing import TypeVar
+
+import numpy as np
+
 from autodl_design.backend.paddle_backend import paddle
 
 F = paddle.nn.functional
 Tensor = paddle.Tensor
+TensorOrArray = TypeVar("TensorOrArray", Tensor, np.ndarray)
 
 
 def gumbel_noise(shape: list[int]) -> Tensor:
@@ -22,7 +27,7 @@ def logistic_noise(shape: list[int]) -> Tensor:
     return paddle.log(uniform) - paddle.log1p(-uniform)
 
 
-def categorical_sample(logits: Tensor, noise: Tensor) -> Tensor:
+def categorical_sample(logits: TensorOrArray, noise: TensorOrArray) -> TensorOrArray:
     """logits, Gumbel noise [..., K] -> int64 [...]."""
     return (logits + noise).argmax(axis=-1)
 
@@ -39,7 +44,7 @@ def categorical_entropy(logits: Tensor) -> Tensor:
     return -(log_probs.exp() * log_probs).sum(axis=-1)
 
 
-def bernoulli_sample(logits: Tensor, noise: Tensor) -> Tensor:
+def bernoulli_sample(logits: TensorOrArray, noise: TensorOrArray) -> TensorOrArray:
     """logits, logistic noise [...] -> 0/1 [...] of the logits' type."""
     return (logits > noise).astype(logits.dtype)
 

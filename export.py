@@ -91,7 +91,7 @@ def export(config: ExportSettings) -> list[Path]:
 def trained(directory: str, found: FoundArchitecture | None) -> tuple[Network, str, Arrays]:
     """A model, what is known of it, and its weights."""
     network = read_network(Path(directory))
-    if found and found.architecture != network.architecture:
+    if found and found.architecture != network.design:
         raise ExportError(f"the model in {directory} has another architecture than --architecture says")
     # Its Paddle takes seconds, which a wrong command line need not wait for.
     from autodl_design.trained_model.inference import Classifier

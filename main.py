@@ -5,7 +5,7 @@
     python main.py --preset=quick   # small
     python main.py --resume         # goes on with the search in --log_dir, with its settings
     python main.py --max_minutes=60 # stops after an hour, and says how to go on
-    python main.py --agent=evolution --log_dir=log-evolution    # a baseline instead of REINFORCE
+    python main.py --agent=evolution --log_dir=log-evolution    # another agent, to compare with
 
 Prints every step's average accuracy and writes one JSON object a model to LOG_DIR/history.jsonl.
 """
@@ -31,7 +31,7 @@ import dataset_maker
 from autodl_design.agents.evolution import EvolutionAgent
 from autodl_design.agents.predictor import PredictorAgent
 from autodl_design.agents.random_search import RandomAgent
-from autodl_design.record.history import ModelRecord, RecordError
+from autodl_design.record.history import ModelRecord, RecordError, read_history
 from autodl_design.record.log_dir import LogDir
 from autodl_design.record.reading import read_settings
 from autodl_design.record.search_record import SearchRecord, compare_settings, holds_search
@@ -85,7 +85,7 @@ def main(arguments: list[str]) -> None:
         if FLAGS.resume and not holds_search(Path(FLAGS.log_dir)):
             raise RecordError(f"--log_dir={FLAGS.log_dir} holds no search: to begin one leave --resume out")
         settings = settings_from_flags()
-        models = search(settings)
+        models = search_to_its_end(settings)
     except OSError as error:  # a disk that is full, mostly
         where = error.filename or f"--log_dir={FLAGS.log_dir}"
         sys.exit(f"main.py: {where}: {error.strerror or error}; {_how_to_go_on()}")
@@ -93,11 +93,11 @@ def main(arguments: list[str]) -> None:
         _print_summary(started)
         print(f"main.py: stopped; {_how_to_go_on()}")
         sys.exit(stopped.exit_code)
-    _print_summary(started)
-    minutes = settings.run.max_minutes
-    if minutes is not None and time.monotonic() - started >= 60 * minutes:
-        print(f"stopped after {minutes:g} minutes; {_how_to_go_on()}")
+    except interrupts.TimeIsUp:
+        _print_summary(started)
+        print(f"stopped after {settings.run.max_minutes:g} minutes; {_how_to_go_on()}")
         return
+    _print_summary(started)
     more = 2 * max(settings.run.planned_models, len(models))
     print(f"to search longer:       {resume_command(FLAGS.log_dir)} --num_models={more}")
 
@@ -175,6 +175,20 @@ def search(
     came. With `resume` it begins where there is no search yet, so that a notebook's cell can be run again.
     Raises the ERRORS, whose texts are for the user.
     """
+    try:
+        return search_to_its_end(settings, agent, reward_of, trainers)
+    except interrupts.TimeIsUp:
+        history = LogDir(settings.files.log_dir).history
+        return sorted(read_history(history), key=lambda model: model.mid) if history.exists() else []
+
+
+def search_to_its_end(
+    settings: AllSettings,
+    agent: autodl.Agent | None = None,
+    reward_of: RewardOf | None = None,
+    trainers: Trainers | None = None,
+) -> list[ModelRecord]:
+    """`search`, which raises interrupts.TimeIsUp where --max_minutes stops it."""
     files, earlier = settings.files, AllSettings.of_earlier_searches()
     facts = ImageFacts()
     if trainers is None:
@@ -208,7 +222,7 @@ def search(
         )
         started = start_trainers(progress.epoch_done) if trainers is None else nullcontext(trainers)
         limit = interrupts.time_limit(settings.run.max_minutes)
-        with suppress(interrupts.TimeIsUp), limit, progress, started as trainers:
+        with limit, progress, started as trainers:
             if not record.known:
                 for line in opening(settings, facts):
                     progress.print(line)

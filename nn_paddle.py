@@ -41,8 +41,8 @@ from autodl_design.child_network.cpu_layers import layers_for
 from autodl_design.child_network.layers import F, Layers, Variable, static
 from autodl_design.child_network.network import build_network, draw_parameters
 from autodl_design.image_data.subset import Subset
-from autodl_design.search_space.architecture import Architecture
 from autodl_design.search_space.child import MAX_PARAMETERS, ChildSettings, check_fit
+from autodl_design.search_space.reference import Design
 from autodl_design.settings.fields import SettingsError
 from autodl_design.trainers.job import Diverged, Job, OnEpoch, TrainResult
 
@@ -86,6 +86,7 @@ def _in_its_scope(method: Callable) -> Callable:
 class ChildTraining:
     """Trains one child network, epoch by epoch; use it in a `with` statement.
 
+    design: an architecture, or a reference written by hand.
     rng: all that is random is drawn from it.
     Raises ValueError where config and images do not fit each other (see `check_fit`), the network has more
     than MAX_PARAMETERS, or config.amp finds no GPU.
@@ -93,12 +94,12 @@ class ChildTraining:
 
     def __init__(
         self,
-        architecture: Architecture,
+        design: Design,
         config: ChildSettings,
         subset: Subset,
         rng: np.random.Generator,
     ):
-        self.cells = architecture.cells()
+        self.design = design
         check_fit(config, len(subset.train_images), subset.image_size)
         self.config = config
         self.images, self.labels = subset.train_images, subset.train_labels
@@ -133,7 +134,7 @@ class ChildTraining:
         self.stack.close()
 
     def _logits(self, layers: Layers, images: Variable, dropout_mask: Variable | None = None) -> Variable:
-        return build_network(layers, images, self.cells, self.num_classes, self.config, dropout_mask)
+        return build_network(layers, images, self.design, self.num_classes, self.config, dropout_mask)
 
     def _build_training(self, num_rows: int) -> None:
         """The program of one update. It is fed a `batch`, as `pack_batch` makes it, and adds to the
@@ -239,13 +240,13 @@ class ChildTraining:
 
 
 def train_child(
-    architecture: Architecture,
+    design: Design,
     subset: Subset,
     config: ChildSettings,
     seed: int | Sequence[int],
     on_epoch: OnEpoch | None = None,
 ) -> TrainResult:
-    """Train one architecture from scratch and evaluate it on the validation images.
+    """Train one network from scratch and evaluate it on the validation images.
 
     seed: an int or a sequence of ints, as numpy.random.default_rng takes it.
     on_epoch: called after every epoch with its number (from 1) and the training loss and accuracy,
@@ -256,7 +257,7 @@ def train_child(
     """
     start = time.perf_counter()
     rng = np.random.default_rng(seed)
-    with ChildTraining(architecture, config, subset, rng) as trainer:
+    with ChildTraining(design, config, subset, rng) as trainer:
         for epoch in range(1, config.epochs + 1):
             train_loss, train_accuracy = trainer.train_epoch()
             if on_epoch:

@@ -129,13 +129,13 @@ class PolicyModel(parl.Model):
         shape = [T, batch_size, D]
         noise = paddle.where(self.token_step_mask, dist.gumbel_noise(shape), dist.logistic_noise(shape))
         noise += self.padding_noise  # padding is never chosen
-        one_hot, noise = self.one_hot.numpy(), noise.numpy()
+        one_hot = self.one_hot.numpy()
 
         step = LSTMStep(self.lstm, batch_size)
         actions = []
         action = np.zeros([batch_size, D], one_hot.dtype)
         for is_token, weight, bias, step_noise in zip(
-            self.is_token_step, weights, biases, noise, strict=True
+            self.is_token_step, weights, biases, noise.numpy(), strict=True
         ):
             logits = step(action) @ weight  # [B, D]
             logits += bias
@@ -189,9 +189,10 @@ class PolicyModel(parl.Model):
         """Each step's weights [T, H, D] and biases [T, 1, D]."""
         if not self.shared_heads:
             return self.head_weight, self.head_bias
-        return tuple(
+        weight, bias = (
             paddle.where(self.token_step_mask, *heads) for heads in (self.head_weight, self.head_bias)
         )
+        return weight, bias
 
     def _split(self, steps: Tensor) -> tuple[Tensor, Tensor]:
         """[T, B, D] -> tokens' part [B, 2N, K], edges' part [B, E]."""

@@ -77,11 +77,11 @@ class ReinforcePolicyGradient(parl.Algorithm):
             loss -= self.entropy_weight * (score.token_entropy + score.edge_entropy).mean()
         loss.backward()
         with paddle.no_grad():
-            squares = [parameter.grad.square().sum() for parameter in self.parameters]
+            gradients = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
             seen = [loss, score.token_entropy.mean(), score.edge_entropy.mean()]
-            seen.append(paddle.add_n(squares).sqrt())
-            seen = paddle.stack(seen).tolist()  # read back at once
-        learned = LearnResult(baseline, *seen)
+            seen.append(paddle.add_n([gradient.square().sum() for gradient in gradients]).sqrt())
+            numbers = paddle.stack(seen).numpy()  # read back at once
+        learned = LearnResult(baseline, *map(float, numbers))
         if not all(map(math.isfinite, learned)):
             self.model.clear_gradients()
             raise LearningError(

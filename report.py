@@ -92,7 +92,7 @@ def serve(log_dir: Path, others: Sequence[Path], port: int) -> None:
     try:
         server = bind(LivePage(log_dir, others), port)
     except OSError as error:
-        raise ReportError(f"--port={port}: {os.strerror(error.errno)}; name another one") from error
+        raise ReportError(f"--port={port}: {os.strerror(error.errno or 0)}; name another one") from error
     print(f"http://{server.host}:{server.port}/ shows the search in {log_dir}; Ctrl-C ends it", flush=True)
     try:
         server.serve_forever()

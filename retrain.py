@@ -3,6 +3,7 @@
     python retrain.py --architecture=log/best.json                  # on the search's images
     python retrain.py --architecture=log/best.json --input_dir=cifar/cifar-10-batches-py    # on all
     python retrain.py --resume                                      # goes on after a stop
+    python retrain.py --reference=vgg --width=32 --output_dir=vgg   # a hand-written network, to compare
 
 The recipe is that of the search, its learning rate stretched to --epochs; --width and --num_cells make the
 network larger. After every epoch --output_dir gets a checkpoint, which holds the settings too. The weights
@@ -52,9 +53,10 @@ from autodl_design.retraining.plan import (
     check_settings,
     make_plan,
     settings_of,
+    what_to_train,
 )
 from autodl_design.retraining.settings import RetrainError, RetrainSettings, options_of, resume_command
-from autodl_design.search_space.architecture_file import ArchitectureError, read_architecture
+from autodl_design.search_space.architecture_file import ArchitectureError
 from autodl_design.search_space.image_origin import named
 from autodl_design.settings import command_line
 from autodl_design.settings.fields import SettingsError
@@ -117,15 +119,13 @@ def retrain(config: RetrainSettings) -> Retrained:
     stored = find_checkpoint(config)
     if stored:
         check_settings(config, stored.plan)
-    elif not config.architecture:
-        raise RetrainError("--architecture is missing: name a file such as log/best.json")
-    found = read_architecture(config.architecture) if config.architecture else stored.plan
-    images = load_images(config, stored.images if stored else found.images)
-    plan = make_plan(config, found, images)
+    given = what_to_train(config, stored.plan if stored else None)
+    images = load_images(config, stored.images if stored else given.images)
+    plan = make_plan(config, given, images)
     if stored:
         check_plan(config, plan, stored.plan, images)
     else:
-        check_same(config, found.images, images)
+        check_same(config, given.images, images)
     check_possible(plan, images)
     network = network_of(plan, images)
     with opened(Path(config.output_dir)):
@@ -135,7 +135,7 @@ def retrain(config: RetrainSettings) -> Retrained:
 def network_of(plan: Plan, images: Images) -> Network:
     """Its accuracy is not known yet. Raises RetrainError."""
     try:
-        return Network(plan.architecture, plan.config, images.origin, 0.0)
+        return Network(plan.design, plan.config, images.origin, 0.0)
     except ValueError as error:
         raise RetrainError(f"the network is too large to be used: {error}") from error
 
@@ -160,7 +160,7 @@ def run(
 ) -> Retrained:
     check_own_gpu()
     subset, rng = images.subset, np.random.default_rng(plan.seed)
-    with ChildTraining(network.architecture, plan.config, subset, rng) as trainer:
+    with ChildTraining(network.design, plan.config, subset, rng) as trainer:
         print(
             f"{trainer.num_params} parameters, {len(subset.train_images)} training images, "
             f"{len(subset.validation_images)} validation images, {named(images.origin.class_names)}",

@@ -213,13 +213,15 @@ class Cell(nn.Module):
         used = {j for sources in inputs for j in sources}
         self.leaves = [i for i in range(len(operations)) if i not in used]
         self.close = _conv(len(self.leaves) * stride * d, stride * C, (1, 1))
+        self.shortcut = config.shortcut and stride == 1
 
     def forward(self, x: Tensor) -> Tensor:
         outputs: list[Tensor] = []
         for node, sources in zip(self.nodes, self.inputs, strict=True):
             total = functools.reduce(torch.add, [outputs[j] for j in sources]) if sources else x
             outputs.append(node(total))
-        return self.close(torch.cat([outputs[i] for i in self.leaves], dim=1))
+        y = self.close(torch.cat([outputs[i] for i in self.leaves], dim=1))
+        return x + y if self.shortcut else y
 
 
 class ChildNetwork(nn.Module):

@@ -26,7 +26,7 @@ from autodl_design.backend.program_passes import speed_up
 from autodl_design.child_network.cpu_layers import ChannelsFirst, ChannelsLast
 from autodl_design.child_network.layers import F, Layers, static
 from autodl_design.child_network.network import build_network, draw_parameters
-from autodl_design.search_space.cells import decode
+from autodl_design.search_space.architecture import Architecture
 from autodl_design.search_space.child import ChildSettings
 
 DEFAULT_CASES = Path(__file__).parent / "reference/child_network_cases.json"
@@ -74,16 +74,16 @@ def run_network(case: Case, training: bool, kind: type[Layers] = Layers) -> Outp
         ratio=case.get("ratio", 4),
         bn_shift=0.0,
     )
-    cells = decode(case["tokens"], case["adjvec"])
+    architecture = Architecture.of(case["tokens"], case["adjvec"])
     feed = inputs(case)
     feed["images"] = feed["images"].transpose(0, 2, 3, 1)
-    with programs.static_programs(), programs.new_scope():
+    with programs.static_programs(), programs.new_scope(), programs.no_call_stacks():
         program, startup = static.Program(), static.Program()
         with static.program_guard(program, startup), paddle.utils.unique_name.guard():
             images = static.data("images", feed["images"].shape)
             labels = static.data("labels", feed["labels"].shape, "int64")
             layers = kind(training)
-            logits = build_network(layers, layers.images(images), cells, 10, config)
+            logits = build_network(layers, layers.images(images), architecture, 10, config)
             loss = F.cross_entropy(logits, labels)
             gradients = static.append_backward(loss) if training else []
         speed_up(program)

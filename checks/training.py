@@ -35,6 +35,7 @@ from autodl_design.image_data.subset import Subset, load_subset
 from autodl_design.search_space.architecture import Architecture
 from autodl_design.search_space.cells import OPERATION_NAMES
 from autodl_design.search_space.child import ChildSettings
+from autodl_design.search_space.reference import Design, reference_recipe
 
 UPDATES = 10
 BATCH = 16
@@ -52,7 +53,7 @@ State = dict[str, np.ndarray]  # of the variables that training changes, by Padd
 
 class Network(NamedTuple):
     name: str
-    architecture: Architecture
+    design: Design
     config: ChildSettings
 
 
@@ -80,9 +81,18 @@ def random_networks(size: str, count: int) -> list[Network]:
     return networks
 
 
+def with_shortcut(network: Network) -> Network:
+    """Two normal cells in a row, the input of each added to its output."""
+    config = dataclasses.replace(network.config, num_cells=2, shortcut=True)
+    return Network(f"{network.name}, shortcut", network.design, config)
+
+
 # A low rate: the errors of float32 then grow little in ten updates, and momentum still is the sum of all
 # gradients.
 TRAINING = {"epochs": 2, "T_0": 2.0, "warmup": 0.5, "train_batch_size": BATCH, "lr_max": 0.0005}
+
+
+REFERENCE = dataclasses.replace(reference_recipe(), width=16, **TRAINING)  # for a `Reference`
 
 
 def images(updates: int) -> Subset:
@@ -133,7 +143,7 @@ def train(network: Network, subset: Subset) -> Recorded:
     rng = np.random.default_rng(0)
     with (
         mock.patch.object(nn_paddle, "pack_batch", pack_batch),
-        nn_paddle.ChildTraining(network.architecture, config, subset, rng) as training,
+        nn_paddle.ChildTraining(network.design, config, subset, rng) as training,
     ):
         before = training.state()
         for _ in range(config.epochs):
@@ -153,7 +163,7 @@ def train_in_torch(network: Network, subset: Subset, recorded: Recorded, dtype: 
 
     torch.set_num_threads(1)  # more wait for each other where cores are busy
     config, number = network.config, getattr(torch, dtype)
-    model = torch_peer.ChildNetwork(network.architecture.cells(), config).to(number).train()
+    model = torch_peer.ChildNetwork(network.design.cells(), config).to(number).train()
     norms = [module for module in model.modules() if isinstance(module, torch.nn.BatchNorm2d)]
     named = _named_parameters(model, norms)
     classifier = f"weight_{sum(name.startswith('weight_') for name in named) - 1}"  # [in, out] in Paddle
@@ -288,6 +298,7 @@ def cases(whole: bool) -> Iterator[tuple[Network, type[Layers] | None]]:
     if not whole:
         yield from ((one_operation(token, 16), None) for token in range(len(OPERATION_NAMES)))
         yield from ((random_networks(size, 1)[0], None) for size in ("quick", "small", "default"))
+        yield from ((with_shortcut(network), None) for network in random_networks("small", 2))
         return
     for token in range(len(OPERATION_NAMES)):
         for channels in (4, 8, 16, 64):

@@ -1,4 +1,4 @@
-"""Regularised evolution, the second baseline: `python main.py --agent=evolution`.
+"""Regularised evolution, to compare REINFORCE with: `python main.py --agent=evolution`.
 
 Real, Aggarwal, Huang and Le 2019, "Regularized evolution for image classifier architecture search",
 algorithm 1. The population is the newest architectures that were trained. It begins with random ones. Each

@@ -1,4 +1,4 @@
-"""A predictor as an agent, the third baseline: `python main.py --agent=predictor`.
+"""A predictor as an agent, to compare REINFORCE with: `python main.py --agent=predictor`.
 
 A regression is fitted to the search's own models so far, and of many candidates those are trained that it
 ranks highest. In White, Neiswanger and Savani 2021, "BANANAS: Bayesian optimization with neural

@@ -1,4 +1,4 @@
-"""Random search, the baseline that every other agent has to beat: `python main.py --agent=random`."""
+"""Random search, which every other agent has to beat: `python main.py --agent=random`."""
 
 from typing import Any
 

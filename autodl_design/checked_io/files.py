@@ -214,7 +214,9 @@ def _end_of_whole_lines(path: Path) -> int:
 def write_arrays(path: Path, numbers: Any, arrays: dict[str, np.ndarray]) -> None:
     """An .npz file of arrays, and of numbers or whatever else JSON holds."""
     buffer = io.BytesIO()
-    np.savez(buffer, numbers=json.dumps(numbers, default=_python_number), names=sorted(arrays), **arrays)
+    numbers = json.dumps(numbers, default=_python_number)
+    members: dict[str, Any] = {"numbers": numbers, "names": sorted(arrays), **arrays}
+    np.savez(buffer, **members)
     write_whole(path, buffer.getvalue())
 
 
@@ -251,7 +253,7 @@ def read_arrays(path: Path, like: dict[str, np.ndarray] | None = None) -> tuple[
     return numbers, arrays
 
 
-def _read_members(file: io.BufferedReader) -> dict[str, np.ndarray]:
+def _read_members(file: BinaryIO) -> dict[str, np.ndarray]:
     """The arrays of an uncompressed .npz file. A pickled one is refused."""
     size = file.seek(0, os.SEEK_END)
     arrays = {}

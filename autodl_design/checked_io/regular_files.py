@@ -10,7 +10,7 @@ do something. All of them are refused at once.
 import errno
 import os
 import stat
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 _FLAGS = {"rb": os.O_RDONLY, "ab": os.O_WRONLY | os.O_APPEND | os.O_CREAT}
 
@@ -31,7 +31,7 @@ def open_regular(path: str | os.PathLike, mode: str = "rb") -> BinaryIO:
     descriptor = os.open(path, _FLAGS[mode] | os.O_NONBLOCK | os.O_NOCTTY, 0o666)
     try:
         _check_mode(os.fstat(descriptor).st_mode, path)
-        return open(descriptor, mode)
+        return cast(BinaryIO, open(descriptor, mode))
     except BaseException:
         os.close(descriptor)
         raise

@@ -76,13 +76,20 @@ class Layers:
         return F.avg_pool2d(x, kernel, stride, data_format=self.data_format)
 
     def bn_relu(self, x: Variable, decay: float, initial_shift: float) -> Variable:
+        """See `batch_norm`."""
+        return self.relu(self.batch_norm(x, decay, initial_shift))
+
+    def batch_norm(self, x: Variable, decay: float, initial_shift: float) -> Variable:
         """decay: share of the old value in the moving statistics."""
         scale, shift, mean, variance = bn_parameters(self.channels(x), initial_shift)
         statistics = {"training": self.training, "momentum": decay, "epsilon": 1e-3}
-        x = F.batch_norm(x, mean, variance, scale, shift, **statistics, data_format=self.data_format)
+        return F.batch_norm(x, mean, variance, scale, shift, **statistics, data_format=self.data_format)
+
+    def relu(self, x: Variable) -> Variable:
+        """x: of a batch normalisation or a sum, and read by nothing else. In training the result takes its
+        place, which F.relu does not do in a program: no gradient needs what it was."""
         if not self.training:
             return F.relu(x)
-        # In place, which F.relu does not do in a program: no gradient needs what the BN put out.
         block = static.default_main_program().global_block()
         block.append_op(type="relu", inputs={"X": x}, outputs={"Out": x})
         return x

@@ -1,6 +1,6 @@
 """The child network: the cells of an architecture, and the network that repeats them, as a static program.
 
-logits = build_network(Layers(training=False), images, cells, num_classes, ChildSettings())
+logits = build_network(Layers(training=False), images, architecture, num_classes, ChildSettings())
 """
 
 from collections.abc import Sequence
@@ -19,9 +19,11 @@ from autodl_design.child_network.layers import (
     static,
 )
 from autodl_design.child_network.operations import OPERATIONS
+from autodl_design.child_network.references import REFERENCES
 from autodl_design.child_network.shared_sums import share_summands
 from autodl_design.search_space.cells import Cell
 from autodl_design.search_space.child import ChildSettings
+from autodl_design.search_space.reference import Design, Reference
 
 
 def build_cell(layers: Layers, x: Variable, cell: Cell, stride: int, config: ChildSettings) -> Variable:
@@ -51,10 +53,26 @@ def build_cell(layers: Layers, x: Variable, cell: Cell, stride: int, config: Chi
     return layers.conv2d(leaves, stride * channels, (1, 1))
 
 
+def build_cells(
+    layers: Layers, images: Variable, cells: tuple[Cell, Cell], config: ChildSettings
+) -> Variable:
+    """Images in the layout of the layers -> what the last stage puts out."""
+    normal, reduction = cells
+    x = layers.conv2d(images, config.width, (3, 3))
+    for stage in range(config.num_stages):
+        for index in range(config.num_cells):
+            if stage > 0 and index == 0:
+                x = build_cell(layers, x, reduction, 2, config)
+            else:
+                y = build_cell(layers, x, normal, 1, config)
+                x = paddle.add_n([x, y]) if config.shortcut else y
+    return layers.bn_relu(x, config.bn_decay, initial_shift=0.0)
+
+
 def build_network(
     layers: Layers,
     images: Variable,
-    cells: tuple[Cell, Cell],
+    design: Design,
     num_classes: int,
     config: ChildSettings,
     dropout_mask: Variable | None = None,
@@ -66,15 +84,11 @@ def build_network(
     the same ones in every layout.
     dropout_mask: [B, C], what the pooled features are multiplied by in training.
     """
-    normal, reduction = cells
-    x = layers.conv2d(images, config.width, (3, 3))
-    for stage in range(config.num_stages):
-        for index in range(config.num_cells):
-            if stage > 0 and index == 0:
-                x = build_cell(layers, x, reduction, 2, config)
-            else:
-                x = build_cell(layers, x, normal, 1, config)
-    features = layers.mean(layers.bn_relu(x, config.bn_decay, initial_shift=0.0))
+    if isinstance(design, Reference):
+        x = REFERENCES[design.name](layers, images, config)
+    else:
+        x = build_cells(layers, images, design.cells(), config)
+    features = layers.mean(x)
     if dropout_mask is not None:
         features = features * dropout_mask
     num_features = features.shape[1]

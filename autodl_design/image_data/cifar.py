@@ -151,7 +151,7 @@ def _network_fault(url: str) -> str | None:
     """Why `url` cannot be fetched, None if it can; answers within PROBE_SECONDS."""
     import httpx  # what Paddle's download uses, so both see the same proxies and certificates
 
-    fault = f"no answer within {PROBE_SECONDS} s"
+    fault: str | None = f"no answer within {PROBE_SECONDS} s"
 
     def probe():
         nonlocal fault

@@ -84,10 +84,10 @@ class _StrictHeader(tarfile.TarInfo):
     """tarfile takes every damaged header but the first for the end of the archive."""
 
     @classmethod
-    def fromtarfile(cls, archive: tarfile.TarFile) -> tarfile.TarInfo:
+    def fromtarfile(cls, archive: tarfile.TarFile) -> "_StrictHeader":
         try:
             return super().fromtarfile(archive)
-        except tarfile.EOFHeaderError:  # the block of zeros that ends an archive
+        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]  # the block of zeros that ends an archive
             raise
         except tarfile.HeaderError as error:
             raise ValueError(f"{error} at byte {archive.offset}") from error
@@ -97,7 +97,7 @@ def _members(unpacked: _Unpacked, path: Path) -> dict[str, bytes]:
     files = {}
     # The mode for pipes never seeks, so a header cannot lead to a place already read; and it reads single
     # blocks, so that nothing after the archive's end is lost in a buffer.
-    with tarfile.open(
+    with tarfile.open(  # type: ignore[call-overload]  # it needs only to read from it
         fileobj=unpacked, mode="r|", bufsize=tarfile.BLOCKSIZE, tarinfo=_StrictHeader
     ) as archive:
         for member in archive:

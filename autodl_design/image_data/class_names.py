@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from autodl_design.checked_io.messages import quoted
 from autodl_design.image_data.batch import MAX_CLASSES, MIN_CLASSES, load_pickle
 from autodl_design.image_data.errors import DatasetError
@@ -31,9 +33,9 @@ def load_class_names(directory: str | os.PathLike) -> tuple[str, ...] | None:
     return None
 
 
-def numbered_classes(labels: Sequence[int], origin: str | os.PathLike) -> tuple[str, ...]:
+def numbered_classes(labels: np.ndarray, origin: str | os.PathLike) -> tuple[str, ...]:
     """Names for the classes from 0 to the largest label."""
-    num_classes = int(max(labels)) + 1
+    num_classes = int(labels.max()) + 1
     return check_class_names(tuple(map(str, range(num_classes))), num_classes, origin)
 
 

@@ -9,12 +9,14 @@ import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from autodl_design.checked_io.messages import quoted
 
 INTEGER_TYPES = ("u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8")
+BYTE_ORDERS: dict[str, Literal["little", "big"]] = {"<": "little", ">": "big"}
 MAX_DIMENSIONS = 32  # NumPy 1's limit
 
 
@@ -43,8 +45,9 @@ class IntegerType:
         return np.dtype(self.byte_order + self.code)
 
     def integer(self, data: bytes) -> int:
-        order = {"<": "little", ">": "big"}.get(self.byte_order, sys.byteorder)
-        return int.from_bytes(data, order, signed=self.code[0] == "i")
+        return int.from_bytes(
+            data, BYTE_ORDERS.get(self.byte_order, sys.byteorder), signed=self.code[0] == "i"
+        )
 
 
 @dataclass(slots=True, eq=False)
@@ -54,13 +57,13 @@ class Array:
     data: bytes | None = None
     type: IntegerType | None = None
     shape: tuple[int, ...] = ()
-    order: str = "C"
+    order: Literal["C", "F"] = "C"
 
     def build(self, state: tuple) -> None:
         _, shape, dtype, is_fortran, data = state
         self.fill(data, dtype, shape, "F" if is_fortran in (True, 1) else "C")
 
-    def fill(self, data: object, dtype: object, shape: object, order: str) -> None:
+    def fill(self, data: object, dtype: object, shape: object, order: Literal["C", "F"]) -> None:
         if type(data) is not bytes or type(dtype) is not IntegerType or type(shape) is not tuple:
             raise BatchPickleError("holds an array of something else than integers")
         if len(shape) > MAX_DIMENSIONS or not all(type(n) is int and 0 <= n < 2**31 for n in shape):
@@ -71,7 +74,7 @@ class Array:
 
     def array(self) -> np.ndarray:
         """Shares its memory with `data`."""
-        if self.data is None:
+        if self.data is None or self.type is None:
             raise BatchPickleError("holds an array without data")
         return np.ndarray(self.shape, self.type.dtype(), self.data, order=self.order)
 
@@ -107,7 +110,7 @@ def _array_from_buffer(arguments: tuple) -> Array:
     if type(order) is not str or order not in ("C", "F"):
         raise BatchPickleError("holds an array of an unknown order")
     array = Array()
-    array.fill(data, dtype, shape, order)
+    array.fill(data, dtype, shape, "F" if order == "F" else "C")
     return array
 
 

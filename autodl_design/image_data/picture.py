@@ -105,7 +105,7 @@ def _check_range(picture: Image.Image) -> None:
     if picture.mode == "LAB":
         raise PictureError("has LAB colours: save it with RGB")
     if picture.mode.startswith("I;16") and picture.format == "TIFF":
-        tags = picture.tag_v2
+        tags = picture.tag_v2  # type: ignore[attr-defined]
         if (tags.get(BITS_PER_SAMPLE), tags.get(PHOTOMETRIC)) != ((16,), BLACK_IS_ZERO):
             raise PictureError("is a TIFF of an unusual kind: save it with 8 bits")
 
@@ -117,7 +117,7 @@ def _check_work(picture: Image.Image, file: BinaryIO) -> None:
     if picture.format == "JPEG2000" and pixels > MAX_JPEG2000_PIXELS:
         raise PictureError(f"has more than {MAX_JPEG2000_PIXELS:,} pixels: scale it down")
     if picture.format == "TIFF":
-        tags = picture.tag_v2
+        tags = picture.tag_v2  # type: ignore[attr-defined]
         if tags.get(TILE_WIDTH, 1) * tags.get(TILE_LENGTH, 1) > Image.MAX_IMAGE_PIXELS:
             raise PictureError("is a TIFF with tiles too large to be read: save it anew")
     if picture.format in ("JPEG", "MPO"):
@@ -142,7 +142,7 @@ def _mend_transparency(picture: Image.Image) -> None:
     """The value that a PNG calls transparent has the depth of the file, Pillow's pixels have 8 bits."""
     if picture.format != "PNG" or type(picture.info.get("transparency")) not in (int, tuple):
         return
-    value, form = picture.info["transparency"], picture.tile[0].args
+    value, form = picture.info["transparency"], picture.tile[0].args  # type: ignore[attr-defined]
     if form in ("L", "L;2", "L;4"):
         bits = {"L": 8, "L;2": 2, "L;4": 4}[form]
         largest = 2**bits - 1

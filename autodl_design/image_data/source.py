@@ -48,7 +48,7 @@ class Source:
 
 def parts(train: int, validation: int = 0, test: int = 0) -> np.ndarray:
     """`Source.part` of so many images in this order."""
-    return np.repeat(np.uint8([TRAIN, VALIDATION, TEST]), [train, validation, test])
+    return np.repeat(np.array([TRAIN, VALIDATION, TEST], np.uint8), [train, validation, test])
 
 
 def is_alphabet(class_names: Sequence[str]) -> bool:

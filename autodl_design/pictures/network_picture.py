@@ -37,11 +37,13 @@ class NetworkSize(NamedTuple):
     ratio: int
     image_size: int | None = None  # pixels of a side
     num_classes: int | None = None
+    shortcut: bool = False
 
 
 def size_of(settings: dict[str, Any]) -> NetworkSize | None:
     """Of the networks of a search, where its settings, which a file holds, say it."""
-    numbers = [value if type(value) is int else None for value in map(settings.get, NetworkSize._fields)]
+    *names, shortcut = NetworkSize._fields
+    numbers = [value if type(value) is int else None for value in map(settings.get, names)]
     width, num_stages, num_cells, ratio, *of_images = numbers
     if width is None or num_stages is None or num_cells is None or ratio is None:
         return None
@@ -49,8 +51,9 @@ def size_of(settings: dict[str, Any]) -> NetworkSize | None:
         ChildSettings(width=width, num_stages=num_stages, num_cells=num_cells, ratio=ratio)
     except SettingsError:
         return None
-    known = [number if number in range(1, 10**6) else None for number in of_images]
-    return NetworkSize(width, num_stages, num_cells, ratio, *known)
+    image_size, num_classes = (n if n in range(1, 10**6) else None for n in of_images)
+    with_shortcut = settings.get(shortcut) is True
+    return NetworkSize(width, num_stages, num_cells, ratio, image_size, num_classes, with_shortcut)
 
 
 @own_style
@@ -106,14 +109,15 @@ def can_be_drawn(cell: Cell) -> bool:
     return len(cell.operations) <= MOST_NODES and sum(map(len, cell.inputs)) <= MOST_EDGES
 
 
-def cell_graph(cell: Cell, reduction: bool, ratio: str = "F/4") -> nx.DiGraph:
-    """ratio: channels of a node, as text. A cell that cannot be drawn becomes a graph of three nodes."""
+def cell_graph(cell: Cell, reduction: bool, ratio: str = "F/4", shortcut: bool = False) -> nx.DiGraph:
+    """ratio: channels of a node, as text. shortcut: whether the cell's input is added to its output. A cell
+    that cannot be drawn becomes a graph of three nodes."""
     graph = nx.DiGraph()
     end = "1x1 to 2F, half the size" if reduction else "1x1 to F"
     if not can_be_drawn(cell):
         nodes, edges = len(cell.operations), sum(map(len, cell.inputs))
         nx.add_path(graph, ["input", f"{nodes} nodes, {edges} edges:\ntoo many to draw", end])
-        return graph
+        return _with_shortcut(graph, end) if shortcut else graph
     graph.add_node("input", label="input: F channels")
     for i, (name, inputs) in enumerate(zip(cell.operations, cell.inputs, strict=True)):
         lines = ["sum, BN, ReLU" if len(inputs) > 1 else "BN, ReLU", f"{i}: {name}"]
@@ -126,6 +130,12 @@ def cell_graph(cell: Cell, reduction: bool, ratio: str = "F/4") -> nx.DiGraph:
         graph.add_edges_from((j, i) for j in inputs or ["input"])
     graph.add_edges_from((leaf, "concat") for leaf in cell.leaves)
     graph.add_edge("concat", end)
+    return _with_shortcut(graph, end) if shortcut else graph
+
+
+def _with_shortcut(graph: nx.DiGraph, end: str) -> nx.DiGraph:
+    graph.add_edge(end, "sum")
+    graph.add_edge("input", "sum")
     return graph
 
 
@@ -136,7 +146,8 @@ def _cell_panel(cell: Cell, reduction: bool, size: NetworkSize | None) -> Panel:
         if not reduction and size.num_cells == 1:
             stages = range(1)  # the further stages have a reduction cell only
         name += ": F = " + ", ".join(str(size.width * 2**stage) for stage in stages)
-    return Panel(name, cell_graph(cell, reduction, f"F/{size.ratio}" if size else "F/4"))
+    ratio, shortcut = (f"F/{size.ratio}", size.shortcut and not reduction) if size else ("F/4", False)
+    return Panel(name, cell_graph(cell, reduction, ratio, shortcut))
 
 
 def _stack(size: NetworkSize | None) -> nx.DiGraph:

@@ -113,14 +113,14 @@ def _contents(search: Search, others: Sequence[Search]) -> dict[str, Any]:
         "verdict": verdict(models, search.settings),
         "remarks": remarks(search),
         "total": plan and plan[0],
-        "complete": bool(plan) and len(models) >= plan[0],
+        "complete": plan is not None and len(models) >= plan[0],
         "count_line": count_line(models),
         "chance": search.chance,
         "facts": _facts(search, plan),
         "best": [_row(search, model) for model in best],
         "final": [(mid, mean, runs_text(accuracies)) for mid, mean, accuracies in search.final],
         "front": [_row(search, model) for model in search.front],
-        "comparison": statistics.compare(models, []),
+        "comparison": statistics.compare(models),
         "difference_text": difference_text,
         "with_reward": any(model.reward != model.accuracy for model in best),
         "course": pictures.inline_svg(pictures.draw_course(search)),
@@ -152,7 +152,7 @@ def _facts(search: Search, plan: tuple[int, int] | None) -> list[tuple[str, str]
             ("time searched", _duration(sum(step["seconds"] for step in steps))),
         ]
         if len(models) < total:
-            a_step = np.mean([step["seconds"] for step in steps[-RECENT_STEPS:]])
+            a_step = float(np.mean([step["seconds"] for step in steps[-RECENT_STEPS:]]))
             facts.append(("time left", _duration(a_step * (total - len(models)) / batch_size)))
         facts.append(("mean of the last step", f"{steps[-1]['mean_accuracy']:.3f}"))
     facts.append((f"best accuracy, model {best.model.mid}", f"{best.accuracy:.3f}"))

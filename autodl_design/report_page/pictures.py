@@ -5,6 +5,7 @@ In a picture that a page holds as SVG itself, each model that is a point is a li
 
 import base64
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -76,17 +77,19 @@ def draw_front(search: Search) -> Figure:
     figure = new_figure(PAGE_WIDTH, 4.4)
     axes = figure.subplots()
     models = trained(search.models)
-    _points(axes, models, [model.num_params for model in models], "a model, one run")
+    _points(axes, models, _sizes(models), "a model, one run")
     again = [model for model in models if model.mid in search.again]
     if again:
         points = axes.scatter(
-            [model.num_params for model in again], [search.accuracy(model) for model in again],
+            _sizes(again), [search.accuracy(model) for model in again],
             s=26, marker="s", linewidths=0, color=AGAIN, zorder=3, label="mean of more runs",
         )  # fmt: skip
         points.set_urls([_link(model) for model in again])
     front = search.front
-    sizes, accuracies = [model.num_params for model in front], [search.accuracy(model) for model in front]
-    axes.plot(sizes, accuracies, color=BEST, marker="o", drawstyle="steps-post", label="Pareto front")
+    accuracies = [search.accuracy(model) for model in front]
+    axes.plot(
+        _sizes(front), accuracies, color=BEST, marker="o", drawstyle="steps-post", label="Pareto front"
+    )
     _chance(axes, search)
     axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
@@ -178,7 +181,7 @@ def entropies(search: Search) -> dict[str, tuple[list[float], list[float]]]:
 
 def _course(axes: Axes, search: Search) -> None:
     models = trained(search.models)
-    _points(axes, models, [model.step for model in models], "a model, one run")
+    _points(axes, models, np.array([model.step for model in models]), "a model, one run")
     steps, by_step = _means(axes, search, "accuracy")
     best, so_far = -np.inf, []
     for step in steps:
@@ -237,11 +240,15 @@ def _means(axes: Axes, search: Search, field: str) -> tuple[list[int], dict[int,
     return steps, by_step
 
 
-def _points(axes: Axes, models: Sequence[ModelRecord], x: Sequence[float], label: str) -> None:
+def _sizes(models: Sequence[ModelRecord]) -> np.ndarray:
+    return np.array([model.num_params for model in models], float)
+
+
+def _points(axes: Axes, models: Sequence[ModelRecord], x: np.ndarray, label: str) -> None:
     """The newest models as links, the others of a large search as pixels: thousands of elements would make
     a page of megabytes."""
-    accuracies = [model.accuracy for model in models]
-    style = {"s": 14, "color": POINT, "alpha": 0.55, "linewidths": 0}
+    accuracies = np.array([model.accuracy for model in models], float)
+    style: dict[str, Any] = {"s": 14, "color": POINT, "alpha": 0.55, "linewidths": 0}
     if len(models) > MOST_POINTS:
         axes.scatter(x[:-MOST_POINTS], accuracies[:-MOST_POINTS], **style, rasterized=True)
     points = axes.scatter(x[-MOST_POINTS:], accuracies[-MOST_POINTS:], **style, label=label)

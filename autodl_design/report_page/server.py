@@ -14,6 +14,7 @@ import time
 from contextlib import suppress
 
 import flask
+from werkzeug import Response
 from werkzeug.exceptions import HTTPException
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
@@ -38,7 +39,7 @@ def make_app(page: LivePage) -> flask.Flask:
     app.config["TRUSTED_HOSTS"] = [HOST, "localhost"]
 
     @app.get("/")
-    def show() -> flask.Response:
+    def show() -> Response:
         response = flask.make_response(page.html())
         response.add_etag()
         response.cache_control.no_cache = True  # the browser asks whether the page is still the same
@@ -54,7 +55,7 @@ def make_app(page: LivePage) -> flask.Flask:
 
     @app.errorhandler(HTTPException)
     def refuse(error: HTTPException) -> tuple[str, int, dict[str, str]]:
-        return f"{error.code} {error.name}\n", error.code, {"Content-Type": "text/plain"}
+        return f"{error.code} {error.name}\n", error.code or 500, {"Content-Type": "text/plain"}
 
     @app.after_request
     def secure(response: flask.Response) -> flask.Response:
@@ -78,7 +79,8 @@ class BoundedServer(ThreadedWSGIServer):
         self._cut_off: set[socket.socket] = set()  # whose threads have not ended yet
         super().__init__(*arguments, **options)
 
-    def process_request(self, request: socket.socket, client_address) -> None:
+    # The stubs know datagrams too; here a request is a connection.
+    def process_request(self, request, client_address) -> None:
         with self._lock:
             refused = len(self._opened) + len(self._cut_off) >= 2 * MOST_CONNECTIONS
             self._opened[request] = time.monotonic()
@@ -88,7 +90,7 @@ class BoundedServer(ThreadedWSGIServer):
         else:
             super().process_request(request, client_address)
 
-    def shutdown_request(self, request: socket.socket) -> None:
+    def shutdown_request(self, request) -> None:
         with self._lock:
             self._opened.pop(request, None)
             self._cut_off.discard(request)

@@ -1,6 +1,6 @@
 """What a search found and whether it learned, in numbers: for report.py and the study.
 
-    comparison = compare(models, baseline=[])
+    comparison = compare(models)
 
 The first and the last steps of a search, which are compared, are a quarter of its steps each, at least 3
 where there are 6, and at most 50.
@@ -23,7 +23,7 @@ class Estimate(NamedTuple):
 
     mean: float
     error: float
-    count: int = 0  # models
+    count: int = 0  # type: ignore[assignment]  # models; a tuple's own `count` is not used
 
     @property
     def in_errors(self) -> float | None:
@@ -86,19 +86,17 @@ class Comparison(NamedTuple):
     differences: dict[str, Estimate]
 
 
-def compare(models: Sequence[ModelRecord], baseline: Sequence[ModelRecord]) -> Comparison:
-    """The last steps of a search with its first ones and, if there is one, with all of another search."""
+def compare(models: Sequence[ModelRecord]) -> Comparison:
+    """The last steps of a search with its first ones."""
     means = {name: mean_accuracy(part) for name, part in first_and_last(models)}
     first, last = list(means.values())[0], list(means.values())[-1]
     differences = {"last - first": last - first} if len(means) > 1 else {}
-    if baseline:
-        means["baseline"] = mean_accuracy(baseline)
-        differences["last - baseline"] = last - means["baseline"]
     return Comparison(means, differences)
 
 
 def pareto_front(
-    models: Iterable[ModelRecord], accuracy: Callable[[ModelRecord], float] = lambda model: model.accuracy
+    models: Iterable[ModelRecord],
+    accuracy: Callable[[ModelRecord], float] = lambda model: model.accuracy or 0.0,
 ) -> list[ModelRecord]:
     """The trained models that no other beats: none is as accurate with fewer parameters, or more accurate
     with as many. From the smallest to the largest; of equal ones the earliest."""

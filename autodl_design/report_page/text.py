@@ -12,7 +12,7 @@ from autodl_design.report_page.searches import Group, Search, side_by_side, smal
 from autodl_design.report_page.statistics import Comparison, Estimate, compare, operation_counts, trained
 from autodl_design.report_page.verdict import policy_line, verdict
 from autodl_design.search_loop.guessing import guessing_line
-from autodl_design.search_loop.summary import BALANCED, next_commands
+from autodl_design.search_loop.summary import BALANCED, next_commands, random_start
 from autodl_design.search_space.cells import OPERATION_NAMES
 
 NUM_BEST = 10
@@ -48,7 +48,7 @@ def report_lines(search: Search, groups: Sequence[Group]) -> Iterator[str]:
     yield "The Pareto front: no other network is more accurate without being larger."
     yield from model_table(search, search.front)
     yield ""
-    yield from comparison_lines(compare(search.models, []))
+    yield from comparison_lines(compare(search.models))
     if len(groups) > 1:
         yield ""
         yield from side_by_side_lines(groups)
@@ -61,6 +61,7 @@ def remarks(search: Search) -> list[str]:
     _, last = search.last_steps()
     lines = (
         BALANCED if search.settings.get("balanced_accuracy") is True else None,
+        random_start(search.settings),
         policy_line(search.steps, search.settings),
         guessing_line(f"the last {len(trained(last))}", last, search.settings),
     )

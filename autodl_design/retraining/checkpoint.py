@@ -7,6 +7,7 @@ checkpoint = find_checkpoint(config)
 import dataclasses
 import math
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from autodl_design.retraining.settings import OPTIONS, RetrainError, RetrainSett
 from autodl_design.search_space.architecture import Architecture
 from autodl_design.search_space.architecture_file import parse_recipe
 from autodl_design.search_space.image_origin import ImageOrigin
+from autodl_design.search_space.reference import Design, Reference
 
 Arrays = dict[str, np.ndarray]
 NOW, BEST = "now.", "best."  # what names of arrays in the file begin with
@@ -30,7 +32,7 @@ class Checkpoint:
     options: dict[str, Any]  # values of settings that decide nothing, if the images are the same
     epoch: int  # how many are done
     best_accuracy: float
-    rng: dict[str, Any]  # state of NumPy's generator
+    rng: Mapping[str, Any]  # state of NumPy's generator
     now: Arrays  # what `ChildTraining.state` gives
     best: Arrays  # the same after the epoch with the best accuracy
 
@@ -48,8 +50,7 @@ def write_checkpoint(config: RetrainSettings, checkpoint: Checkpoint) -> None:
     plan = checkpoint.plan
     numbers = {
         "plan": {
-            "tokens": plan.architecture.tokens,
-            "adjvec": plan.architecture.adjvec,
+            **_design_content(plan.design),
             "config": dataclasses.asdict(plan.config),
             "seed": plan.seed,
             "images": plan.images,
@@ -60,6 +61,10 @@ def write_checkpoint(config: RetrainSettings, checkpoint: Checkpoint) -> None:
     arrays = {NOW + name: array for name, array in checkpoint.now.items()}
     arrays |= {BEST + name: array for name, array in checkpoint.best.items()}
     write_arrays(checkpoint_path(config), numbers, arrays)
+
+
+def _design_content(design: Design) -> dict[str, Any]:
+    return {"reference": design.name} if isinstance(design, Reference) else design._asdict()
 
 
 def find_checkpoint(config: RetrainSettings) -> Checkpoint | None:
@@ -91,8 +96,12 @@ def damaged(path: Path, reason: object = "not as it was written") -> RetrainErro
 def _checkpoint(numbers: Any, arrays: Arrays) -> Checkpoint:
     """Raises KeyError, TypeError, ValueError or OverflowError."""
     stored, options = numbers["plan"], numbers["options"]
-    architecture = Architecture.of(stored["tokens"], stored["adjvec"])
-    plan = Plan(architecture, parse_recipe(stored["config"]), stored["seed"], stored["images"])
+    design = (
+        Reference.of(stored["reference"])
+        if "reference" in stored
+        else Architecture.of(stored["tokens"], stored["adjvec"])
+    )
+    plan = Plan(design, parse_recipe(stored["config"]), stored["seed"], stored["images"])
     if "images" in numbers:
         images = ImageOrigin.from_json(numbers["images"])
     else:

@@ -1,33 +1,66 @@
 """What a training depends on, and whether it can start or go on so.
 
-plan = make_plan(config, read_architecture(config.architecture), images)
+found = what_to_train(config, None)
+plan = make_plan(config, found, images)
 check_possible(plan, images)
 """
 
 import dataclasses
+from typing import NamedTuple
 
 from autodl_design.backend.programs import on_gpu
 from autodl_design.retraining.images import Images
 from autodl_design.retraining.settings import RetrainError, RetrainSettings, resume_command
-from autodl_design.search_space.architecture import Architecture
-from autodl_design.search_space.architecture_file import FoundArchitecture
+from autodl_design.search_space.architecture_file import read_architecture
 from autodl_design.search_space.child import ChildSettings, check_fit
-from autodl_design.search_space.image_origin import named
+from autodl_design.search_space.image_origin import ImageOrigin, named
+from autodl_design.search_space.reference import Design, Reference, reference_recipe
 
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
     """All that decides what comes of a training."""
 
-    architecture: Architecture
+    design: Design
     config: ChildSettings
     seed: int
     images: str  # their SHA-256
 
 
-def make_plan(config: RetrainSettings, found: FoundArchitecture | Plan, images: Images) -> Plan:
-    """found: of a file, or the plan of the training that goes on. Raises SettingsError."""
-    return Plan(found.architecture, stretched(found.config, config), config.seed, images.origin.sha256)
+class Given(NamedTuple):
+    """What is to be trained, before the settings make a plan of it."""
+
+    design: Design
+    config: ChildSettings  # the recipe, as the search had it
+    images: ImageOrigin | None  # of the search, where there was one and its file says them
+
+
+def what_to_train(config: RetrainSettings, stored: Plan | None) -> Given:
+    """stored: the plan of the training that goes on, if there is one. Raises RetrainError where it is not
+    said, ArchitectureError where the file cannot be read."""
+    if config.architecture and config.reference:
+        raise RetrainError("--architecture and --reference: name one of them")
+    if config.architecture:
+        found = read_architecture(config.architecture)
+        given = Given(found.architecture, found.config, found.images)
+    elif config.reference:
+        given = Given(Reference(config.reference), reference_recipe(), None)
+    elif stored:
+        given = Given(stored.design, stored.config, None)
+    else:
+        raise RetrainError(
+            "--architecture is missing: name a file such as log/best.json, or a --reference, such as vgg"
+        )
+    if config.num_cells and isinstance(given.design, Reference):
+        raise RetrainError(
+            f"--num_cells={config.num_cells}: a reference has no cells; --width makes it larger"
+        )
+    return given
+
+
+def make_plan(config: RetrainSettings, given: Given, images: Images) -> Plan:
+    """Raises SettingsError."""
+    return Plan(given.design, stretched(given.config, config), config.seed, images.origin.sha256)
 
 
 def stretched(recipe: ChildSettings, config: RetrainSettings) -> ChildSettings:
@@ -68,9 +101,10 @@ def check_plan(config: RetrainSettings, plan: Plan, stored: Plan, images: Images
             f"began with: {named(images.origin.class_names)}"
         )
     if plan != stored:
+        flag = "reference" if config.reference else "architecture"
         raise RetrainError(
-            f"--architecture={config.architecture} has another architecture or recipe than the training in "
-            f"{config.output_dir}; leave --architecture out, or train in another --output_dir"
+            f"--{flag}={getattr(config, flag)} has another architecture or recipe than the training in "
+            f"{config.output_dir}; leave --{flag} out, or train in another --output_dir"
         )
 
 
@@ -93,10 +127,11 @@ def check_possible(plan: Plan, images: Images) -> None:
 def settings_of(plan: Plan) -> dict[str, int]:
     """The values of the settings that decide what comes of a training."""
     config = plan.config
+    cells = {} if isinstance(plan.design, Reference) else {"num_cells": config.num_cells}
     return {
         "epochs": config.epochs,
         "width": config.width,
-        "num_cells": config.num_cells,
+        **cells,
         "train_batch_size": config.train_batch_size,
         "seed": plan.seed,
     }

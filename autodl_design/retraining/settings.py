@@ -5,6 +5,7 @@ import shlex
 from typing import Any
 
 from autodl_design.image_data.batch import MAX_IMAGE_SIZE, MIN_IMAGE_SIZE
+from autodl_design.search_space.reference import REFERENCE_NAMES
 from autodl_design.settings.fields import Settings, setting
 
 # Which decide nothing, if the images are the same.
@@ -19,6 +20,11 @@ class RetrainSettings(Settings):
         None, "File of the architecture, such as log/best.json; with --resume that of the training."
     )
     output_dir: str = setting("retrained", "Directory of the checkpoint and of the model.")
+    reference: str | None = setting(
+        None,
+        "A hand-written network, in the place of --architecture: what a found one has to beat.",
+        choices=REFERENCE_NAMES,
+    )
     resume: bool = setting(
         False,
         "Go on with the training in --output_dir, if there is one. Its settings are known there, so no "
@@ -31,7 +37,9 @@ class RetrainSettings(Settings):
         high=100_000,
     )
     width: int | None = setting(
-        None, "Channels of the network's first stage; by default as in the search.", low=1
+        None,
+        "Channels of the network's first stage; by default as in the search, for a reference 64.",
+        low=1,
     )
     num_cells: int | None = setting(None, "Cells in a stage; by default as in the search.", low=1)
     train_batch_size: int | None = setting(

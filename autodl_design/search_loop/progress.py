@@ -42,7 +42,12 @@ class Progress:
         # What Rich takes for a terminal may be a file, where FORCE_COLOR or TTY_COMPATIBLE is set.
         self.is_terminal = sys.stdout.isatty() and Console(file=sys.stdout).is_terminal
         self.console = Console(
-            file=sys.stdout, highlight=False, emoji=False, soft_wrap=True, force_terminal=self.is_terminal
+            file=sys.stdout,
+            highlight=False,
+            emoji=False,
+            soft_wrap=True,
+            force_terminal=self.is_terminal,
+            force_jupyter=False,  # lines of text in notebooks, too, not a block of HTML for each
         )
         self.live = Live(console=self.console, get_renderable=self._status, transient=True)
 

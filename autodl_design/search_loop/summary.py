@@ -3,9 +3,10 @@ found, where, and what to do next."""
 
 import shlex
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from autodl_design.record.best import best_overall
 from autodl_design.record.history import read_history
@@ -15,6 +16,8 @@ from autodl_design.search_loop.image_facts import ImageFacts
 from autodl_design.search_loop.settings import AllSettings
 
 BALANCED = "Accuracies and rewards are balanced: means over the classes, which differ in size"
+# Flags that say how many random models an agent begins with.
+RANDOM_MODELS = {"evolution": "population_size", "predictor": "first_random"}
 
 
 def resume_command(log_dir: str | Path) -> str:
@@ -40,6 +43,16 @@ def opening(settings: AllSettings, facts: ImageFacts) -> Iterator[str]:
         )
         if images["balanced_accuracy"]:
             yield BALANCED
+    if line := random_start(settings.of_results()):
+        yield line
+
+
+def random_start(settings: Mapping[str, Any]) -> str | None:
+    """Which models of an agent, by the settings of its search, are those of random search."""
+    for agent, flag in RANDOM_MODELS.items():
+        if settings.get("agent") == agent and (count := count_of(settings, flag)):
+            return f"The first {count:,} models are random, as in random search (--{flag})"
+    return None
 
 
 def summary(log_dir: Path, seconds: float) -> Iterator[str]:

@@ -21,6 +21,7 @@ from autodl_design.search_space.architecture import Architecture
 from autodl_design.search_space.cells import Cell
 from autodl_design.search_space.child import ChildSettings
 from autodl_design.search_space.image_origin import ImageOrigin
+from autodl_design.search_space.reference import Design, Reference
 
 VERSION = 1
 
@@ -64,15 +65,18 @@ def write_content(path: Path, content: dict[str, Any]) -> None:
     write_whole(path, ("{\n" + ",\n".join(lines) + "\n}\n").encode())
 
 
-def network_content(architecture: Architecture, config: ChildSettings) -> dict[str, Any]:
+def network_content(design: Design, config: ChildSettings) -> dict[str, Any]:
     """The fields of a file that say what a network is; `parse_network` reads them."""
-    normal, reduction = architecture.cells()
+    recipe = {"recipe": dataclasses.asdict(config)}
+    if isinstance(design, Reference):
+        return {"reference": design.name, **recipe}
+    normal, reduction = design.cells()
     return {
         "normal_cell": _nodes(normal),
         "reduction_cell": _nodes(reduction),
-        "tokens": list(architecture.tokens),
-        "adjvec": list(architecture.adjvec),
-        "recipe": dataclasses.asdict(config),
+        "tokens": list(design.tokens),
+        "adjvec": list(design.adjvec),
+        **recipe,
     }
 
 
@@ -110,7 +114,7 @@ def _found(content: Any) -> FoundArchitecture:
         raise ValueError("not an object")
     if content["version"] != VERSION:
         raise ValueError(f"version {content['version']!r}, not {VERSION}")
-    architecture, config = parse_network(content)
+    architecture, config = _parse_architecture(content), parse_recipe(content["recipe"])
     content = {"accuracy_of": "one run", "num_params": 0, "images": None} | content  # of early versions
     for name, high in (("mid", math.inf), ("seed", 2**32 - 1), ("accuracy", 1), ("num_params", math.inf)):
         if type(content[name]) not in ((int, float) if name == "accuracy" else (int,)):
@@ -125,9 +129,17 @@ def _found(content: Any) -> FoundArchitecture:
     return FoundArchitecture(architecture, config, **numbers, images=images)
 
 
-def parse_network(content: dict[str, Any]) -> tuple[Architecture, ChildSettings]:
+def parse_network(content: dict[str, Any]) -> tuple[Design, ChildSettings]:
     """Raises KeyError, TypeError or ValueError where the fields are not as
     `network_content` makes them."""
+    recipe = parse_recipe(content["recipe"])
+    if "reference" in content:
+        return Reference.of(content["reference"]), recipe
+    return _parse_architecture(content), recipe
+
+
+def _parse_architecture(content: dict[str, Any]) -> Architecture:
+    """Raises KeyError, TypeError or ValueError."""
     tokens, adjvec = content["tokens"], content["adjvec"]
     for name, numbers in (("tokens", tokens), ("adjvec", adjvec)):
         if not isinstance(numbers, list) or any(type(number) is not int for number in numbers):
@@ -136,7 +148,7 @@ def parse_network(content: dict[str, Any]) -> tuple[Architecture, ChildSettings]
     for name, cell in zip(("normal_cell", "reduction_cell"), architecture.cells(), strict=True):
         if content[name] != _nodes(cell):
             raise ValueError(f"{name} is not the one of tokens and adjvec")
-    return architecture, parse_recipe(content["recipe"])
+    return architecture
 
 
 def parse_recipe(recipe: Any) -> ChildSettings:

@@ -8,7 +8,11 @@ elsewhere they are one value, architecture.Architecture.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+
+Vector = TypeVar("Vector", Sequence[int], np.ndarray)
 
 # Token t is the t-th of these. child_network.operations.OPERATIONS says what each of them is.
 OPERATION_NAMES = (
@@ -46,7 +50,7 @@ class Cell(NamedTuple):
         return depths
 
 
-def halves(vector: Sequence[int]) -> tuple[Sequence[int], Sequence[int]]:
+def halves(vector: Vector) -> tuple[Vector, Vector]:
     """The normal cell's and the reduction cell's part of tokens or of an adjacency vector."""
     half = len(vector) // 2
     return vector[:half], vector[half:]

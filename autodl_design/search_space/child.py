@@ -23,6 +23,9 @@ class ChildSettings(Settings):
     )
     num_cells: int = setting(3, "Cells in a stage of the child network.", low=1, high=100)
     ratio: int = setting(4, "Channels of a cell / channels of its nodes.", low=1, high=4096)
+    shortcut: bool = setting(
+        False, "Whether the input of a normal cell is added to its output.", before=False
+    )
     epochs: int = setting(
         20, "Epochs of training of a child network.", low=1, high=100_000, alias="early_stop"
     )

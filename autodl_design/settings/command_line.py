@@ -108,10 +108,10 @@ def one_line(error: Exception) -> str:
 
 def _refuse_flags_of_absl(argv: list[str]) -> None:
     """Raises UnrecognizedFlagError. Some of them read or write files, or start a debugger."""
-    absls, own = {"flagfile", "undefok"}, set()
+    absls, own = {"flagfile", "undefok"}, set[str]()
     for module, defined in FLAGS.flags_by_module_dict().items():
         names = absls if module.startswith("absl.") else own
-        names |= {name for flag in defined for name in (flag.name, flag.short_name)}
+        names |= {name for flag in defined for name in (flag.name, flag.short_name) if name}
     for argument in argv[1 : argv.index("--") if "--" in argv else None]:
         name = argument.lstrip("-").partition("=")[0]
         if argument.startswith("-") and {name, name.removeprefix("no")} & (absls - own):
@@ -126,7 +126,7 @@ def _end(status: int | str) -> None:
 class _StandardOutput(io.FileIO):
     """Says of its errors that they are its own: a full disk elsewhere raises OSError too."""
 
-    def write(self, data: bytes) -> int:
+    def write(self, data) -> int:
         try:
             return super().write(data)
         except OSError as error:
@@ -144,8 +144,10 @@ def _open_standard_streams() -> None:
     old = sys.stdout or open(1, "w", closefd=False)
     old.flush()
     codecs.register_error("escaped", _escaped)
-    raw = io.BufferedWriter(_StandardOutput(1, "w", closefd=False))
-    sys.stdout = io.TextIOWrapper(raw, old.encoding, "escaped", line_buffering=old.isatty())
+    raw: io.RawIOBase = _StandardOutput(1, "w", closefd=False)
+    sys.stdout = io.TextIOWrapper(
+        io.BufferedWriter(raw), old.encoding, "escaped", line_buffering=old.isatty()
+    )
 
 
 def _escaped(error: UnicodeError) -> tuple[str | bytes, int]:

@@ -80,5 +80,5 @@ class Classifier:
 
 def probabilities_of(layers: Layers, images: Variable, network: Network) -> Variable:
     """[B, classes], within the current program, of standardised images in the layout of the layers."""
-    cells, num_classes = network.architecture.cells(), len(network.class_names)
-    return F.softmax(build_network(layers, images, cells, num_classes, network.config))
+    num_classes = len(network.class_names)
+    return F.softmax(build_network(layers, images, network.design, num_classes, network.config))

@@ -5,9 +5,9 @@
     weights = read_weights(directory, shapes)       # shapes: those of the network's parameters
 
 weights.npz holds the parameters and the moving statistics, by the names that child_network/network.py gives
-them. network.json, which is written last, holds the architecture, the recipe, the images that it was
-trained on (their classes, their size, where they lay), and the SHA-256 of weights.npz, so that files of two
-models are not mixed up.
+them. network.json, which is written last, holds the architecture or the name of the reference, the recipe,
+the images that it was trained on (their classes, their size, where they lay), and the SHA-256 of
+weights.npz, so that files of two models are not mixed up.
 
 What other files a model's directory has, as model.pdmodel and model.onnx, are for other programs and are
 never read here: a program in a file could do anything to its reader.
@@ -42,6 +42,7 @@ from autodl_design.search_space.architecture_file import (
 )
 from autodl_design.search_space.child import MAX_PARAMETERS, ChildSettings, check_fit
 from autodl_design.search_space.image_origin import ImageOrigin
+from autodl_design.search_space.reference import Design
 
 NETWORK, WEIGHTS = "network.json", "weights.npz"
 # For other programs, and for people.
@@ -70,7 +71,7 @@ class Network:
     probabilities of classes. Raises ValueError where it is larger than any command takes, or where its
     images are too small for its stages."""
 
-    architecture: Architecture
+    design: Design
     config: ChildSettings
     images: ImageOrigin  # that it was trained on
     accuracy: float  # on the validation images
@@ -87,7 +88,7 @@ class Network:
     def __post_init__(self) -> None:
         if not MIN_IMAGE_SIZE <= self.image_size <= MAX_IMAGE_SIZE:
             raise ValueError(f"image_size is not one of {MIN_IMAGE_SIZE} to {MAX_IMAGE_SIZE} pixels")
-        num_nodes = self.architecture.num_nodes * self.config.num_cells * self.config.num_stages
+        num_nodes = self.design.num_nodes * self.config.num_cells * self.config.num_stages
         if num_nodes > MAX_NODES:
             raise ValueError(f"its cells have {num_nodes:,} nodes, more than {MAX_NODES:,}")
         if not isinstance(self.accuracy, float) or not 0 <= self.accuracy <= 1:
@@ -105,7 +106,7 @@ class Network:
         """About what the first stage, the largest, holds of an image at a time: of a cell its input, output
         and some copies, of each node the same, and the 25 shifted copies by which a 5x5 convolution may
         run."""
-        nodes = (3 * self.architecture.num_nodes + 25) / self.config.ratio
+        nodes = (3 * self.design.num_nodes + 25) / self.config.ratio
         return int(4 * self.config.width * (6 + nodes) * self.image_size**2)
 
 
@@ -123,7 +124,7 @@ def write_model(directory: Path, network: Network, weights: Arrays) -> None:
         "version": VERSION,
         "accuracy": network.accuracy,
         "images": network.images.to_json(),
-        **network_content(network.architecture, network.config),
+        **network_content(network.design, network.config),
         "weights_sha256": _sha256(directory / WEIGHTS),
     }
     write_content(directory / NETWORK, content)

@@ -17,6 +17,7 @@ import numpy as np
 
 from autodl_design.search_space.cells import Cell
 from autodl_design.search_space.child import ChildSettings, crop_padding
+from autodl_design.search_space.reference import Reference
 from autodl_design.trained_model.model_files import Arrays, Network
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -43,7 +44,8 @@ def source_code(framework: str, network: Network, file: str, trained: bool, fact
     """The text of a file called `file`. trained: whether weights lie beside it. facts: what is known of the
     network, for people.
 
-    Raises ExportError where the network has an operation that the templates do not know.
+    Raises ExportError where the network has an operation that the templates do not know, and where it is a
+    reference.
     """
     config = network.config
     operations = _operations(framework, network)
@@ -112,9 +114,19 @@ def recipe(network: Network) -> str:
     )
 
 
+def _cells(network: Network) -> tuple[Cell, Cell]:
+    """Raises ExportError."""
+    if isinstance(network.design, Reference):
+        raise ExportError(
+            f"the model is the reference {network.design.name}, which is not written as a program: "
+            "retrain.py --onnx writes it as model.onnx, and model.pdmodel is there already"
+        )
+    return network.design.cells()
+
+
 def _operations(framework: str, network: Network) -> dict[str, str]:
     """The lines of the table of operations, by name, of those that occur."""
-    normal, reduction = network.architecture.cells()
+    normal, reduction = _cells(network)
     used = {*normal.operations, *(reduction.operations if network.config.num_stages > 1 else ())}
     if unknown := sorted(used - _WEIGHTS.keys()):
         raise ExportError(
@@ -140,7 +152,7 @@ def _operations(framework: str, network: Network) -> dict[str, str]:
 
 def _cell(network: Network, index: int) -> dict[str, Any]:
     """What the template says of the normal cell (0) or the reduction cell (1)."""
-    cell = network.architecture.cells()[index]
+    cell = _cells(network)[index]
     nodes = [
         {
             "number": number,
@@ -159,6 +171,7 @@ def _cell(network: Network, index: int) -> dict[str, Any]:
         "inner": "2 * nodes" if reduction else "nodes",
         "outputs": "2 * channels" if reduction else "channels",
         "leaves": [f"node_{i}" for i in cell.leaves],
+        "shortcut": "x + " if network.config.shortcut and not reduction else "",
     }
 
 
@@ -215,7 +228,7 @@ def _names(network: Network) -> Iterator[tuple[str, str]]:
     begin with "bn:" and stand for all of its arrays."""
     weights = (f"weight_{k}" for k in itertools.count())
     norms = (f"bn_{k}" for k in itertools.count())
-    config, cells = network.config, network.architecture.cells()
+    config, cells = network.config, _cells(network)
     yield "stem.weight", next(weights)
     for index in range(config.num_stages * config.num_cells):
         reduces = index > 0 and index % config.num_cells == 0

@@ -68,7 +68,7 @@ class _Trainer:
         sender.close()
         # The process has this end of the queue. Were it open here too, sending the images to a process that
         # is killed before it takes them in would never end in Python 3.10.
-        self.executor._call_queue._reader.close()
+        self.executor._call_queue._reader.close()  # type: ignore[attr-defined]
         self.future: futures.Future | None = None
 
     def submit(self, job: Job) -> None:
@@ -151,16 +151,16 @@ class TrainerPool:
                 if trainer.future is None and waiting:
                     trainer.submit(waiting.popleft())
                     self.on_epoch(Epoch(trainer.job.mid, 0, math.nan, math.nan, trainer.job.run))
-            busy = [trainer for trainer in self.trainers if trainer.future]
+            busy = [(trainer, trainer.future) for trainer in self.trainers if trainer.future]
             if not busy:
                 return
-            futures.wait([t.future for t in busy], 0.2, futures.FIRST_COMPLETED)
+            futures.wait([future for _, future in busy], 0.2, futures.FIRST_COMPLETED)
             self.clock.look()
-            for trainer in busy:
+            for trainer, future in busy:
                 self._report_epochs(trainer)
                 trainer.check_preparation()
-                if trainer.future.done():
-                    outcome = self._collect(trainer)
+                if future.done():
+                    outcome = self._collect(trainer, future)
                 elif reason := trainer.overdue(self.start_timeout, self.model_timeout):
                     outcome = self._lose(trainer, reason)
                 else:
@@ -178,9 +178,9 @@ class TrainerPool:
             while trainer.epochs.poll():
                 self.on_epoch(trainer.epochs.recv())
 
-    def _collect(self, trainer: _Trainer) -> Outcome:
+    def _collect(self, trainer: _Trainer, future: futures.Future) -> Outcome:
         try:
-            return trainer.future.result()
+            return future.result()
         except futures.process.BrokenProcessPool:
             return self._lose(trainer, "its process died")
         except Exception as error:  # what a failing model may raise is up to Paddle
@@ -242,8 +242,8 @@ def _signals_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         for number, handler in handlers.items():
             signal.signal(number, handler)
-        for number in held:
-            signal.raise_signal(number)
+        for held_number in held:
+            signal.raise_signal(held_number)
 
 
 @contextlib.contextmanager

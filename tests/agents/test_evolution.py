@@ -190,6 +190,8 @@ def ending(log_dir):
 
 def test_a_search_that_was_stopped_twice_is_as_one_that_never_was(tmp_path, capsys):
     main.search(settings_of(tmp_path / "whole"), trainers=PseudoTrainers())
+    random_start = "The first 12 models are random, as in random search (--population_size)"
+    assert random_start in capsys.readouterr().out.splitlines()
     broken = settings_of(tmp_path / "broken", resume=True)
     for num_models in (7, 31):
         with pytest.raises(KeyboardInterrupt):
@@ -204,7 +206,8 @@ def test_a_search_that_was_stopped_twice_is_as_one_that_never_was(tmp_path, caps
     assert len(checkpoint["tensors.rewards"]) == 12
     assert steps[9]["baseline"] == "" and steps[9]["mean_accuracy"] == f"{means[1]}"
     report.report(tmp_path / "whole", [], tmp_path)
-    assert "100 models" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "100 models" in printed and f"{random_start}." in printed.splitlines()
 
 
 def test_other_sizes_are_not_resumed_and_other_agents_do_not_know_them(tmp_path):

@@ -20,7 +20,7 @@ torch.set_num_threads(1)  # many threads wait for each other where cores are bus
 def run_peer(case, training):
     config = types.SimpleNamespace(
         width=case["width"], num_stages=case["num_stages"], num_cells=case["num_cells"],
-        ratio=case.get("ratio", 4), bn_decay=0.9, bn_shift=0.0, dropout_rate=0.0,
+        ratio=case.get("ratio", 4), bn_decay=0.9, bn_shift=0.0, dropout_rate=0.0, shortcut=False,
     )  # fmt: skip
     model = torch_peer.ChildNetwork(decode(case["tokens"], case["adjvec"]), config).train(training)
     model = model.to(memory_format=torch.channels_last)

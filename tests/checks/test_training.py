@@ -9,6 +9,7 @@ from autodl_design.child_network.cpu_layers import ChannelsFirst, ChannelsLast
 from autodl_design.child_network.operations import OPERATIONS
 from autodl_design.search_space.architecture import Architecture
 from autodl_design.search_space.cells import OPERATION_NAMES
+from autodl_design.search_space.reference import REFERENCE_NAMES, Reference
 from checks import training
 
 SUBSET = training.images(training.UPDATES)
@@ -27,6 +28,17 @@ def test_ten_updates_are_those_of_paddles_own_layers(token, kind):
 
 
 @pytest.mark.parametrize("kind", [ChannelsFirst, ChannelsLast])
+@pytest.mark.parametrize("name", REFERENCE_NAMES)
+def test_ten_updates_of_a_reference_are_those_of_paddles_own_layers(name, kind):
+    network = training.Network(name, Reference(name), training.REFERENCE)
+    with training.layers(kind):
+        found = training.differences(network, SUBSET)
+    most, worst = (training.BOUND * error for error in training.FLIP)
+    assert found["momentum"].median < most and found["momentum"].worst < worst
+    assert found["statistics"].worst < 1e-3
+
+
+@pytest.mark.parametrize("kind", [ChannelsFirst, ChannelsLast])
 def test_an_operation_that_gives_its_input_back(kind, monkeypatch):
     """As "skip" in docs/extending.md. What several nodes sum up is then a ReLU's result, which lies in the
     place of its input."""
@@ -36,7 +48,7 @@ def test_an_operation_that_gives_its_input_back(kind, monkeypatch):
 
     monkeypatch.setitem(OPERATIONS, "conv_1x1", skip)
     network = training.one_operation(0, 16)
-    network = network._replace(architecture=Architecture.of([0, 0, 0, 1] * 2, [1, 1, 1, 1, 0, 1] * 2))
+    network = network._replace(design=Architecture.of([0, 0, 0, 1] * 2, [1, 1, 1, 1, 0, 1] * 2))
     with training.layers(kind):
         found = training.differences(network, SUBSET)
     assert found["momentum"].worst < training.BOUND * training.FLIP[1]

@@ -19,6 +19,7 @@ from autodl_design.child_network.cpu_layers import ChannelsFirst, ChannelsLast
 from autodl_design.child_network.layers import Layers, static
 from autodl_design.search_space.architecture import Architecture
 from autodl_design.search_space.child import ChildSettings, check_fit
+from autodl_design.search_space.reference import REFERENCE_NAMES, Reference, reference_recipe
 from autodl_design.settings.fields import SettingsError
 from autodl_design.trainers.job import Diverged
 
@@ -173,7 +174,7 @@ def test_initial_values():
         with static.program_guard(program, static.Program()), paddle.utils.unique_name.guard():
             images = static.data("images", [2, 3, 32, 32])
             config = dataclasses.replace(TINY, width=64)
-            network.build_network(Layers(True), images, ARCHITECTURE.cells(), 10, config)
+            network.build_network(Layers(True), images, ARCHITECTURE, 10, config)
         values = network.draw_parameters(program, np.random.default_rng(0))
     stem = values["weight_0"]
     assert stem.shape == (64, 3, 3, 3)
@@ -208,6 +209,34 @@ def test_training_follows_from_its_seed(easy_subset):
     first = losses([3, 1])
     assert losses([3, 1]) == first
     assert losses([3, 2]) != first
+
+
+@pytest.mark.parametrize("name", REFERENCE_NAMES)
+def test_a_reference_learns(name, easy_subset):
+    config = dataclasses.replace(reference_recipe(), width=8, epochs=8, train_batch_size=16)
+    assert nn_paddle.train_child(Reference(name), easy_subset, config, 0).accuracy > 0.9  # chance is 0.1
+
+
+@pytest.mark.parametrize(
+    ("name", "num_params"),
+    [
+        # Without biases, w channels: 27 w + (9 + 18 + 36 + 72 + 144) w^2, normalisations, classifier.
+        ("vgg", 27 * 32 + 279 * 32**2 + 2 * 14 * 32 + 128 * 10 + 10),
+        ("conv5", 75 * 32 + (50 + 72) * 32**2 + 2 * 7 * 32 + 128 * 10 + 10),
+        ("resnet8", 27 * 32 + (18 + 54 + 2 + 216 + 8) * 32**2 + 2 * 21 * 32 + 128 * 10 + 10),
+    ],
+)
+def test_size_of_a_reference(name, num_params):
+    with programs.static_programs():
+        program = static.Program()
+        with static.program_guard(program, static.Program()), paddle.utils.unique_name.guard():
+            images = static.data("images", [2, 3, 32, 32])
+            config = dataclasses.replace(reference_recipe(), width=32)
+            logits = network.build_network(Layers(True), images, Reference(name), 10, config)
+        assert programs.count_parameters(program) == num_params
+        assert list(logits.shape) == [2, 10]
+        values = network.draw_parameters(program, np.random.default_rng(0))
+    assert not any(value.any() for key, value in values.items() if key.endswith(".shift"))
 
 
 def test_diverging_training_is_reported(easy_subset):

@@ -11,7 +11,7 @@ from autodl_design.backend.program_passes import speed_up
 from autodl_design.child_network.cpu_layers import ChannelsFirst
 from autodl_design.child_network.layers import F, static
 from autodl_design.child_network.network import build_network, draw_parameters
-from autodl_design.search_space.cells import decode
+from autodl_design.search_space.architecture import Architecture
 from autodl_design.search_space.child import ChildSettings
 
 TOKENS = [1, 4, 6, 9, 0, 3, 8, 7]
@@ -37,8 +37,8 @@ def gradients(
         with static.program_guard(program, static.Program()), paddle.utils.unique_name.guard():
             images = static.data("images", [4, 3, 32, 32])
             labels = static.data("labels", [4, 1], "int64")
-            cells = decode(tokens, EVERY_EDGE)
-            logits = build_network(ChannelsFirst(training=True), images, cells, 10, config)
+            architecture = Architecture.of(tokens, EVERY_EDGE)
+            logits = build_network(ChannelsFirst(training=True), images, architecture, 10, config)
             loss = F.cross_entropy(logits, labels)
             fetches = [gradient for _, gradient in static.append_backward(loss)]
         rewrite(program)

@@ -73,6 +73,17 @@ def test_shows_sizes_channels_and_classes_of_this_network():
     assert titles == ["network", "normal cell: F = 8, 16", "reduction cell: F = 8"]
 
 
+def test_shows_the_shortcut_around_normal_cells():
+    size = size_of({**SETTINGS, "shortcut": True})
+    assert size == SIZE._replace(shortcut=True)
+    network, normal, reduction = texts(draw_network(ARCHITECTURE, "", size))
+    assert normal[-2:] == ["1x1 to F", "sum"] and reduction[-1] == "1x1 to 2F, half the size"
+    graph = cell_graph(ARCHITECTURE.cells()[0], reduction=False, shortcut=True)
+    assert list(graph.predecessors("sum")) == ["1x1 to F", "input"]
+    big = random_architecture(60, 0.5).cells()[0]
+    assert list(cell_graph(big, reduction=False, shortcut=True).successors("input"))[-1] == "sum"
+
+
 def test_shows_no_cell_that_no_stage_uses():
     assert len(draw_network(ARCHITECTURE, "", SIZE._replace(num_stages=1)).axes) == 2
     one_cell = draw_network(ARCHITECTURE, "", SIZE._replace(num_cells=1))

@@ -29,6 +29,7 @@ REWARD, AGENT, OPERATION, ENTRY = examples("docs/extending.md")
 TINY = {
     'preset="quick", ': (
         "num_nodes=4, width=4, num_cells=1, num_stages=2, epochs=1, T_0=3.0, batch_size=2, num_models=2, "
+        'trainers="cpu:1", '
     ),
     ", num_models=20": "",
     "epochs=20": "epochs=1",
@@ -99,9 +100,9 @@ main.search(settings, agent=Skips(4, 11, 0))
 
 def test_all_can_be_done_from_python(directory):
     code = tiny(FROM_PYTHON).replace("SubsetSettings(", 'SubsetSettings(source="digits", ')
-    for _ in range(2):  # as a notebook's cell
-        result = run(code + LOADED + ANY_MODEL, directory)
-        assert result.returncode == 0, result.stderr
+    cell = code + LOADED + ANY_MODEL
+    result = run(cell + cell, directory)  # as a notebook's cell that is run again
+    assert result.returncode == 0, result.stderr
     assert (directory / "best.png").exists() and (directory / "retrained-mine/model.pdmodel").exists()
     assert read_architecture(directory / "small.json").images.class_names == tuple("0123456789")
 

@@ -408,12 +408,12 @@ def test_other_settings(tmp_path):
 
 
 def test_a_search_from_before_a_setting_goes_on_with_what_it_did(tmp_path):
-    search(tmp_path, 1)  # whose settings name neither of the two
+    search(tmp_path, 1)  # whose settings name none of them
     text = refusal(tmp_path, settings={**SETTINGS, "edge_probability": 0.15})
     assert "edge_probability was 0.5 and is 0.15" in text
     text = refusal(tmp_path, settings={**SETTINGS, "shared_heads": True})
     assert "shared_heads was False and is True" in text
-    as_they_were = {"edge_probability": 0.5, "shared_heads": False}
+    as_they_were = {"edge_probability": 0.5, "shared_heads": False, "shortcut": False}
     assert AllSettings.of_earlier_searches() == as_they_were
     SearchRecord(tmp_path, {**SETTINGS, **as_they_were}, resume=True, earlier=as_they_were)
 

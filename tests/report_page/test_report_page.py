@@ -181,14 +181,14 @@ def test_command_serves_on_this_machine_only_until_interrupted(tmp_path):
     command = [sys.executable, "report.py", "--serve", "--port=0", f"--log_dir={tmp_path}"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, cwd=ROOT, **pipes) as server:
-        address = server.stdout.readline().split()[0]
-        assert address.startswith("http://127.0.0.1:")
-        port = address.rstrip("/").rpartition(":")[2]
-        other = subprocess.run([*command, f"--port={port}"], cwd=ROOT, **pipes)
-        assert other.returncode == 1
-        assert other.stderr == f"report.py: --port={port}: Address already in use; name another one\n"
-        server.send_signal(signal.SIGINT)
         try:
+            address = server.stdout.readline().split()[0]
+            assert address.startswith("http://127.0.0.1:")
+            port = address.rstrip("/").rpartition(":")[2]
+            other = subprocess.run([*command, f"--port={port}"], cwd=ROOT, **pipes)
+            assert other.returncode == 1
+            assert other.stderr == f"report.py: --port={port}: Address already in use; name another one\n"
+            server.send_signal(signal.SIGINT)
             assert server.wait(30) == 0 and server.stderr.read() == ""
         finally:
             server.kill()

@@ -46,12 +46,16 @@ def test_compares_a_quarter_of_the_steps_at_most_50(num_steps, names, first, las
     assert first_models == models[: 2 * first] and last_models == models[2 * last :]
 
 
-def test_a_single_step_is_compared_with_nothing_but_a_baseline():
-    models, baseline = [model(0, 0.5), model(1, 0.7)], [model(0, 0.2), model(1, 0.4)]
-    assert compare(models, []).means.keys() == {"first step"} and not compare(models, []).differences
-    difference = compare(models, baseline).differences["last - baseline"]
+def test_the_last_step_is_compared_with_the_first_one():
+    models = [model(0, 0.2), model(1, 0.4), model(2, 0.5), model(3, 0.7)]  # two models a step
+    difference = compare(models).differences["last - first"]
     assert difference[:2] == pytest.approx((0.3, math.hypot(0.1, 0.1)))
     assert difference.in_errors == pytest.approx(0.3 / math.hypot(0.1, 0.1))
+
+
+def test_a_single_step_is_compared_with_nothing():
+    comparison = compare([model(0, 0.5), model(1, 0.7)])
+    assert comparison.means.keys() == {"first step"} and not comparison.differences
 
 
 def test_pareto_front_is_what_no_other_model_dominates():

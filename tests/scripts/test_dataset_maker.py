@@ -19,6 +19,7 @@ import pytest
 import autodl_design.image_data.cifar
 import dataset_maker
 from autodl_design.image_data import whole_directory
+from autodl_design.image_data.digits import digits_source, load_digits
 from dataset_maker import DatasetError, load_batch, load_subset, load_test_images
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -136,6 +137,13 @@ def test_digits(tmp_path):
     # zeros are hollow, ones are not
     centre = planes[:, 0, 12:20, 14:18].mean(axis=(1, 2))
     assert centre[subset.train_labels == 0].mean() < 0.5 * centre[subset.train_labels == 1].mean()
+
+
+def test_digits_have_the_size_that_is_asked_for():
+    small, usual = (load_digits(size)[0].reshape(-1, 3, size, size) for size in (16, 32))
+    np.testing.assert_array_equal(small, usual[:, :, ::2, ::2])
+    with pytest.raises(DatasetError, match="--image_size=20: of the digits it must be a multiple of 8"):
+        digits_source(20)
 
 
 def test_the_seed_decides_the_draw(cifar, tmp_path):

@@ -79,6 +79,7 @@ def all_operations(edges):
 CASES = [
     network_of(all_operations(edges=0.5), width=16, ratio=4, num_cells=3, num_stages=3),
     network_of(all_operations(edges=0.0), num_stages=3, size=13),
+    network_of(all_operations(edges=0.2), num_cells=2, shortcut=True),
     *(
         network_of(random_architecture(k, seed=0, num_nodes=4), **values)
         for k, values in enumerate([{"num_stages": 1}, {"num_cells": 2, "size": 9}, {"num_stages": 3}])

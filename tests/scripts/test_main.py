@@ -135,9 +135,9 @@ def test_there_is_nothing_to_resume(tmp_path):
 
 def main_with(trainers, monkeypatch):
     """main.main, whose search has these trainers, and which leaves this process its signals."""
-    search = main.search
+    search = main.search_to_its_end
     with monkeypatch.context() as patch:
-        patch.setattr(main, "search", lambda settings: search(settings, trainers=trainers))
+        patch.setattr(main, "search_to_its_end", lambda settings: search(settings, trainers=trainers))
         patch.setattr(main, "STOP_SIGNALS", ())
         main.main([])
 

@@ -11,17 +11,22 @@ import subprocess
 import sys
 import time
 
+import helpers
 import numpy as np
 import pytest
 from helpers import ROOT
+from PIL import Image
 
+import export
 import retrain
 from autodl_design.checked_io.files import read_arrays, write_arrays
 from autodl_design.retraining.plan import stretched
 from autodl_design.retraining.settings import RetrainError, RetrainSettings
 from autodl_design.search_space.architecture_file import read_architecture
+from autodl_design.search_space.reference import Reference
 from autodl_design.settings.fields import SettingsError
 from autodl_design.trained_model.model_files import read_network
+from export import ExportError, ExportSettings
 
 MODEL_FILES = ("network.json", "weights.npz", "model.pdmodel", "model.pdiparams", "classes.txt")
 
@@ -149,6 +154,63 @@ def test_the_test_file_beside_the_images_of_the_search(config, digits_path, tmp_
     elsewhere = dataclasses.replace(config, data_path=str(data_path), output_dir=str(tmp_path / "other"))
     with pytest.raises(retrain.DatasetError, match="test.pkl holds images of another size"):
         retrain.retrain(elsewhere)
+
+
+def test_a_reference_is_trained_resumed_used_and_exported_as_a_found_network_is(
+    digits_path, tmp_path, capsys
+):
+    config = RetrainSettings(
+        reference="resnet8",
+        width=4,
+        epochs=2,
+        data_path=str(digits_path),
+        output_dir=str(tmp_path / "whole"),
+    )
+    whole = retrain.retrain(config)
+    assert capsys.readouterr().out.startswith("5214 parameters, ")
+    network = read_network(whole.directory)
+    assert network.design == Reference("resnet8") and network.accuracy == whole.accuracy
+
+    stopped = dataclasses.replace(config, output_dir=str(tmp_path / "stopped"))
+    with pytest.MonkeyPatch.context() as patch:
+        train_epoch, epochs = retrain.ChildTraining.train_epoch, []
+
+        def interrupted(self):
+            epochs.append(1)
+            if len(epochs) == 2:
+                raise KeyboardInterrupt
+            return train_epoch(self)
+
+        patch.setattr(retrain.ChildTraining, "train_epoch", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            retrain.retrain(stopped)
+    with pytest.raises(RetrainError, match="--reference=vgg has another architecture or recipe"):
+        retrain.retrain(dataclasses.replace(stopped, reference="vgg", resume=True))
+    resumed = RetrainSettings(output_dir=stopped.output_dir, resume=True, epochs=2)
+    with pytest.raises(RetrainError, match="--num_cells=2: a reference has no cells"):
+        retrain.retrain(dataclasses.replace(resumed, num_cells=2))
+    retrain.retrain(resumed)
+    for name in MODEL_FILES:
+        assert (tmp_path / "stopped" / name).read_bytes() == (whole.directory / name).read_bytes()
+
+    picture = tmp_path / "a.png"
+    Image.new("RGB", (20, 20), (200, 10, 90)).save(picture)
+    predicted = helpers.run("predict.py", f"--model={whole.directory}", picture)
+    assert predicted.returncode == 0 and predicted.stdout.startswith(f"{picture}: "), predicted.stderr
+    with pytest.raises(ExportError, match="the model is the reference resnet8"):
+        export.export(ExportSettings(model=str(whole.directory), output=str(tmp_path / "my_network.py")))
+    assert not (tmp_path / "my_network.py").exists()
+
+
+def test_a_reference_has_flags_of_its_own(config):
+    with pytest.raises(RetrainError, match="--architecture and --reference: name one of them"):
+        retrain.retrain(dataclasses.replace(config, reference="vgg"))
+    with pytest.raises(RetrainError, match="--num_cells=2: a reference has no cells"):
+        retrain.retrain(dataclasses.replace(config, architecture=None, reference="vgg", num_cells=2))
+    with pytest.raises(RetrainError, match="such as log/best.json, or a --reference, such as vgg"):
+        retrain.retrain(dataclasses.replace(config, architecture=None))
+    with pytest.raises(SettingsError, match="reference cannot be 'alexnet': it must be vgg or conv5 or"):
+        RetrainSettings(reference="alexnet")
 
 
 # --- The right images -------------------------------------------------------------------------------
@@ -408,7 +470,8 @@ def test_a_damaged_checkpoint_gets_one_line(config, stopped, content):
 def test_a_mistake_gets_one_line(tmp_path):
     directory = tmp_path / "none"
     line = refused(run("--resume", f"--output_dir={directory}"))
-    assert line == "retrain.py: --architecture is missing: name a file such as log/best.json\n"
+    advice = "name a file such as log/best.json, or a --reference, such as vgg"
+    assert line == f"retrain.py: --architecture is missing: {advice}\n"
     assert not directory.exists()
 
 

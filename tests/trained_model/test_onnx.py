@@ -1,6 +1,8 @@
 """What `retrain.py --onnx` writes, in ONNX Runtime, which knows nothing of Paddle."""
 
+import dataclasses
 import json
+import math
 import re
 import shutil
 import sys
@@ -11,6 +13,12 @@ from helpers import ROOT, run
 from PIL import Image
 
 from autodl_design.image_data.subset import load_subset
+from autodl_design.search_space.image_origin import ImageOrigin
+from autodl_design.search_space.reference import REFERENCE_NAMES, Reference, reference_recipe
+from autodl_design.trained_model.inference import Classifier
+from autodl_design.trained_model.model_files import Network
+from autodl_design.trained_model.onnx_export import to_onnx
+from autodl_design.trained_model.paddle_export import to_paddle
 
 if sys.version_info >= (3, 13):
     pytest.skip("there is no paddle2onnx for this Python", allow_module_level=True)
@@ -45,3 +53,23 @@ def test_the_probabilities_are_those_of_predict(trained, digits_path, tmp_path, 
     monkeypatch.chdir(tmp_path)
     exec(EXAMPLE, {})
     assert capsys.readouterr().out.strip() == lines[0].partition(".png: ")[2].split()[0]
+
+
+@pytest.mark.parametrize("name", REFERENCE_NAMES)
+def test_a_reference(name, easy_subset):
+    config = dataclasses.replace(reference_recipe(), width=4)
+    images = ImageOrigin.of("data_path", "mine", easy_subset)
+    network, rng = Network(Reference(name), config, images, accuracy=0.5), np.random.default_rng(0)
+    with Classifier(network) as classifier:
+        weights = {
+            key: rng.normal(0, math.sqrt(2 / math.prod(shape[1:])), shape).astype(np.float32)
+            if len(shape) > 1
+            else rng.uniform(0.5, 1.5, shape).astype(np.float32)
+            for key, shape in classifier.shapes.items()
+        }
+        classifier.load(weights)
+        expected = classifier(easy_subset.validation_images[:20])
+    session = onnxruntime.InferenceSession(to_onnx(*to_paddle(network, weights), network.class_names))
+    pixels = easy_subset.validation_images[:20].reshape(-1, 3, 32, 32).astype(np.float32)
+    np.testing.assert_allclose(session.run(None, {"pixels": pixels})[0], expected, atol=1e-5)
+    assert expected.std(axis=0).max() > 0.01
