@@ -156,7 +156,7 @@ class ChildTraining:
                 total = static.create_global_var([1], 0, "float32", True, name=name)
                 paddle.assign(total + paddle.reshape(value, [1]), total)
 
-            self.num_params = count_parameters(self.program)
+            self.num_params, self.macs = count_parameters(self.program), layers.macs
             if self.num_params > MAX_PARAMETERS:
                 raise SettingsError(
                     f"the network would have {self.num_params:,} parameters, more than {MAX_PARAMETERS:,}: "
@@ -273,6 +273,7 @@ def train_child(
         validation_loss=validation_loss,
         train_loss=train_loss,
         num_params=trainer.num_params,
+        macs=trainer.macs,
         seconds=time.perf_counter() - start,
     )
 

@@ -39,6 +39,7 @@ class ModelRecord(NamedTuple):
     seconds: float | None  # of training; None where it failed
     num_params: int | None  # trainable ones; None as the accuracy is
     network: str | None = None  # the architecture's network_id; further runs of earlier versions lack it
+    macs: int | None = None  # multiply-accumulate operations for an image; earlier versions lack them
     run: int | None = None  # 1, 2, ... of the further runs of the best models, else None
 
     @property
@@ -93,9 +94,10 @@ CHECKS: dict[str, Callable[[Any], bool]] = {
     "seconds": _or_null(lambda value: _is_number(value, 0)),
     "num_params": _or_null(_is_count),
     "network": _is_text,
+    "macs": _is_count,
     "run": lambda value: _is_count(value) and value >= 1,
 }
-OPTIONAL = ("network", "run")
+OPTIONAL = ("network", "macs", "run")
 
 
 def from_json(content: dict[str, Any]) -> ModelRecord:

@@ -86,10 +86,11 @@ def count_line(models: Sequence[ModelRecord]) -> str:
 
 def model_table(search: Search, models: Sequence[ModelRecord]) -> Iterator[str]:
     """Accuracies as far as they are known, see `Search.accuracy`."""
-    yield "   mid  accuracy   parameters   reward   edges"
+    yield "   mid  accuracy   parameters   million MACs   reward   edges"
     for model in models:
         edges = "+".join(map(str, model.architecture.edges()))
-        sizes = f"{model.num_params:11,d}  {model.reward:7.3f}  {edges:>6}"
+        macs = "-" if model.macs is None else f"{model.macs / 1e6:,.2f}"
+        sizes = f"{model.num_params:11,d}  {macs:>13}  {model.reward:7.3f}  {edges:>6}"
         again = "  (mean of more runs)" if model.mid in search.again else ""
         yield f"{model.mid:6d}  {search.accuracy(model):8.3f}  {sizes}{again}"
 

@@ -20,6 +20,7 @@ class TrainResult:
     train_loss: float  # mean over the last epoch's batches
     num_params: int  # trainable ones
     seconds: float
+    macs: int = 0  # multiply-accumulate operations of the network for an image
 
 
 class Diverged(ArithmeticError):

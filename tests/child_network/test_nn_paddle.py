@@ -218,22 +218,31 @@ def test_a_reference_learns(name, easy_subset):
 
 
 @pytest.mark.parametrize(
-    ("name", "num_params"),
+    ("name", "weights_by_stage", "num_norms"),
     [
-        # Without biases, w channels: 27 w + (9 + 18 + 36 + 72 + 144) w^2, normalisations, classifier.
-        ("vgg", 27 * 32 + 279 * 32**2 + 2 * 14 * 32 + 128 * 10 + 10),
-        ("conv5", 75 * 32 + (50 + 72) * 32**2 + 2 * 7 * 32 + 128 * 10 + 10),
-        ("resnet8", 27 * 32 + (18 + 54 + 2 + 216 + 8) * 32**2 + 2 * 21 * 32 + 128 * 10 + 10),
+        # Of convolutions of w = 32 channels, twice as many in each further stage.
+        ("vgg", [27 * 32 + 9 * 32**2, (18 + 36) * 32**2, (72 + 144) * 32**2], 2 * (1 + 2 + 4)),
+        ("conv5", [75 * 32, 50 * 32**2, 72 * 32**2], 1 + 2 + 4),
+        (
+            "resnet8",
+            [27 * 32 + 18 * 32**2, (18 + 36 + 2) * 32**2, (72 + 144 + 8) * 32**2],
+            3 * (1 + 2 + 4),
+        ),
     ],
 )
-def test_size_of_a_reference(name, num_params):
+def test_size_of_a_reference(name, weights_by_stage, num_norms):
     with programs.static_programs():
         program = static.Program()
         with static.program_guard(program, static.Program()), paddle.utils.unique_name.guard():
             images = static.data("images", [2, 3, 32, 32])
             config = dataclasses.replace(reference_recipe(), width=32)
-            logits = network.build_network(Layers(True), images, Reference(name), 10, config)
+            layers = Layers(True)
+            logits = network.build_network(layers, images, Reference(name), 10, config)
+        num_params = sum(weights_by_stage) + 2 * num_norms * 32 + 128 * 10 + 10
         assert programs.count_parameters(program) == num_params
+        places = [32**2, 16**2, 8**2]  # at each of which a convolution uses all its weights
+        macs = sum(n * weights for n, weights in zip(places, weights_by_stage, strict=True)) + 128 * 10
+        assert layers.macs == macs
         assert list(logits.shape) == [2, 10]
         values = network.draw_parameters(program, np.random.default_rng(0))
     assert not any(value.any() for key, value in values.items() if key.endswith(".shift"))

@@ -36,14 +36,18 @@ def refusal(path, read=read_history):
 
 
 def test_records_are_read_as_they_were_written(path):
-    models = [model(1, 0.25, network="b"), model(0, **FAILED), model(2, 0.25, network="b", **CACHED)]
+    models = [
+        model(1, 0.25, network="b", macs=10),
+        model(0, **FAILED),
+        model(2, 0.25, network="b", **CACHED),
+    ]
     writer = HistoryWriter(path)
     for record in models:
         writer.append(record)
     assert read_history(path) == models
     assert list(json.loads(path.read_text().splitlines()[0])) == [
         "mid", "step", "tokens", "adjvec", "accuracy", "reward", "status", "reason", "seconds",
-        "num_params", "network",
+        "num_params", "network", "macs",
     ]  # fmt: skip
 
 
@@ -102,13 +106,14 @@ WRONG = {
     "seconds": [*NO_NUMBER, -1],
     "num_params": [*NO_COUNT],
     "network": [*NO_TEXT, None],
+    "macs": [*NO_COUNT],
     "run": [*NO_COUNT, 0],
 }
 
 
 @pytest.mark.parametrize("name", WRONG)
 def test_a_wrong_value_is_refused(path, name):
-    assert GOOD.keys() | {"run"} == WRONG.keys()
+    assert GOOD.keys() | {"macs", "run"} == WRONG.keys()
     for value in WRONG[name]:
         write(path, model(1, 0.1).to_json(), {**GOOD, name: value})
         assert "line 2" in refusal(path), value

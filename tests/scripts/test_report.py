@@ -45,7 +45,7 @@ def test_lists_the_best_their_operations_and_the_pareto_front(tmp_path, capsys):
     output = capsys.readouterr().out
     assert "6 models: 4 trained, 1 with the network of an earlier one, 1 failed" in output
     assert best_mids(output) == [1, 4, 5, 0]
-    assert re.search(r" 5 +0\.600 +12,345 +0\.250 +1\+0\n", output)
+    assert re.search(r" 5 +0\.600 +12,345 +- +0\.250 +1\+0\n", output)
     operations = output.partition("Their nodes")[2]
     assert re.search(r"\nmid +1 +4 +5 +0\nconv_1x1 +0\+1 +0\+1 ", operations)
     assert re.search(r"\nconv_3x3 +1\+0 +1\+0 ", operations)
