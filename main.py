@@ -210,6 +210,7 @@ def search_to_its_end(
         if steps_done >= num_steps and not missing_runs(record, num_candidates):
             # A stop may have come just before it.
             write_best(record, settings.child, settings.run.seed, facts.origin)
+            record.write_settings()
             print(f"the search in {record.directory} is complete")
             return in_order(record)
         progress = Progress(
@@ -244,6 +245,7 @@ def search_to_its_end(
                 agent, reward, batch_size, num_steps, first_step, saver(agent, record, settings)
             )
             log_steps(steps, agent, first_step, settings, record, progress)
+            record.write_settings()  # of no further steps
             if num_candidates:
                 train_candidates(reward, num_candidates)
         return in_order(record)
