@@ -20,7 +20,7 @@ from autodl_design.report_page.terminal_curve import terminal_curve
 
 ENOUGH = 3.0  # standard errors
 MOST_WINDOWS = 200  # that are looked at for when it began
-NOTICEABLE = 0.01  # change of its entropy, as a share, by which one sees that a policy has moved
+NOTICEABLE = 0.05  # change of its entropy, as a share, by which one sees that a policy has moved
 
 
 class Verdict(NamedTuple):
