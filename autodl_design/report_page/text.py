@@ -14,6 +14,7 @@ from autodl_design.report_page.verdict import policy_line, verdict
 from autodl_design.search_loop.guessing import guessing_line
 from autodl_design.search_loop.summary import BALANCED, next_commands, random_start
 from autodl_design.search_space.cells import OPERATION_NAMES
+from autodl_design.trainers.job import CurvePoint
 
 NUM_BEST = 10
 MOST_COLUMNS = 100
@@ -32,6 +33,8 @@ def report_lines(search: Search, groups: Sequence[Group]) -> Iterator[str]:
     chance = f"; chance is {search.chance:.3f}" if search.chance else ""
     yield f"{count_line(search.models)}{chance}."
     yield from wrapped(f"The best is {describe_best(search)}.")
+    if (curve := search.best.model.curve) and len(curve) > 1:
+        yield from wrapped(f"Its training in the search: {curve_text(curve)}.")
     if search.final:
         yield ""
         yield from final_lines(search)
@@ -74,6 +77,15 @@ def wrapped(text: str) -> list[str]:
 
 def describe_best(search: Search) -> str:
     return search.best.describe(count_of(search.settings, "validation_images"), search.chance)
+
+
+def curve_text(curve: Sequence[CurvePoint]) -> str:
+    return "; ".join(
+        f"after epoch {point.epoch} training loss {point.train_loss:.2f}"
+        + ("" if point.validation_loss is None else f", validation loss {point.validation_loss:.2f}")
+        + f", accuracy {point.accuracy:.3f}"
+        for point in curve
+    )
 
 
 def count_line(models: Sequence[ModelRecord]) -> str:

@@ -180,6 +180,7 @@ def model_record(
         seconds=round(result.seconds, 3),
         num_params=result.num_params,
         macs=result.macs,
+        curve=result.curve or None,
     )
 
 

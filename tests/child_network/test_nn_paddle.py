@@ -211,6 +211,25 @@ def test_training_follows_from_its_seed(easy_subset):
     assert losses([3, 2]) != first
 
 
+def test_measuring_on_the_way_changes_no_weight(easy_subset):
+    config = dataclasses.replace(TINY, epochs=12)
+    curve = nn_paddle.train_child(ARCHITECTURE, easy_subset, config, 0).curve
+    assert [point.epoch for point in curve] == [3, 6, 12]
+
+    images = easy_subset.validation_images, easy_subset.validation_labels
+    with nn_paddle.ChildTraining(ARCHITECTURE, config, easy_subset, np.random.default_rng(0)) as training:
+        losses = [training.train_epoch()[0] for _ in range(12)]
+        accuracy, validation_loss = training.evaluate(*images)
+    assert [point.train_loss for point in curve] == [losses[2], losses[5], losses[11]]
+    assert curve[-1][2:] == (validation_loss, accuracy)
+    assert curve[-1].validation_loss < curve[0].validation_loss
+
+
+def test_a_short_training_is_measured_at_its_end_only():
+    epochs = [ChildSettings(epochs=n).measured_epochs for n in (1, 2, 9, 10, 20)]
+    assert epochs == [(1,), (2,), (9,), (2, 5, 10), (5, 10, 20)]
+
+
 @pytest.mark.parametrize("name", REFERENCE_NAMES)
 def test_a_reference_learns(name, easy_subset):
     config = dataclasses.replace(reference_recipe(), width=8, epochs=8, train_batch_size=16)
