@@ -80,6 +80,7 @@ def export(config: ExportSettings) -> list[Path]:
     else:
         network, facts, weights = untrained(found), facts_of_search(found), None
     text = source_code(config.to, network, output.name, weights is not None, facts)
+    output.parent.mkdir(parents=True, exist_ok=True)
     written = [output]
     if weights is not None:
         written.append(output.with_suffix(suffix))

@@ -49,7 +49,7 @@ from autodl_design.search_loop.training_reward import (
     RewardOf,
     SearchError,
     TrainingReward,
-    accuracy_less_parameters,
+    accuracy_less_size,
     name_of,
 )
 from autodl_design.search_space.cells import OPERATION_NAMES
@@ -168,7 +168,7 @@ def search(
     """Search until --num_models are done, from the last checkpoint where --resume finds one.
 
     agent: proposes architectures, in place of the one that the settings name.
-    reward_of: what the agent is to maximise, in place of the accuracy less --params_penalty.
+    reward_of: what the agent is to maximise, in place of the accuracy less the penalties for size.
     trainers: train the models, in place of this machine's or a cluster's trainers.
 
     Returns the history, the models by their numbers; of a search that --max_minutes stopped as far as it
@@ -202,7 +202,7 @@ def search_to_its_end(
             compare_settings(Path(files.log_dir), decided, remembered, earlier)  # before a cluster is met
         start_trainers = trainers_of(settings, TrainJob(subset, settings.child, settings.run.seed))
     if reward_of is None:
-        reward_of = accuracy_less_parameters(settings.search.params_penalty)
+        reward_of = accuracy_less_size(settings.search.params_penalty, settings.search.macs_penalty)
     num_steps = settings.run.num_steps
     num_candidates = settings.search.final_candidates
     with SearchRecord(files.log_dir, decided, files.resume, remembered, earlier) as record:
@@ -210,6 +210,7 @@ def search_to_its_end(
         if steps_done >= num_steps and not missing_runs(record, num_candidates):
             # A stop may have come just before it.
             write_best(record, settings.child, settings.run.seed, facts.origin)
+            record.write_settings()
             print(f"the search in {record.directory} is complete")
             return in_order(record)
         progress = Progress(
@@ -244,6 +245,7 @@ def search_to_its_end(
                 agent, reward, batch_size, num_steps, first_step, saver(agent, record, settings)
             )
             log_steps(steps, agent, first_step, settings, record, progress)
+            record.write_settings()  # of no further steps
             if num_candidates:
                 train_candidates(reward, num_candidates)
         return in_order(record)

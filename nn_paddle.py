@@ -44,7 +44,7 @@ from autodl_design.image_data.subset import Subset
 from autodl_design.search_space.child import MAX_PARAMETERS, ChildSettings, check_fit
 from autodl_design.search_space.reference import Design
 from autodl_design.settings.fields import SettingsError
-from autodl_design.trainers.job import Diverged, Job, OnEpoch, TrainResult
+from autodl_design.trainers.job import CurvePoint, Diverged, Job, OnEpoch, TrainResult
 
 EVALUATION_BATCH = 25  # with 100, evaluation takes half as much memory again as a training update
 
@@ -156,7 +156,7 @@ class ChildTraining:
                 total = static.create_global_var([1], 0, "float32", True, name=name)
                 paddle.assign(total + paddle.reshape(value, [1]), total)
 
-            self.num_params = count_parameters(self.program)
+            self.num_params, self.macs = count_parameters(self.program), layers.macs
             if self.num_params > MAX_PARAMETERS:
                 raise SettingsError(
                     f"the network would have {self.num_params:,} parameters, more than {MAX_PARAMETERS:,}: "
@@ -246,7 +246,8 @@ def train_child(
     seed: int | Sequence[int],
     on_epoch: OnEpoch | None = None,
 ) -> TrainResult:
-    """Train one network from scratch and evaluate it on the validation images.
+    """Train one network from scratch and evaluate it on the validation images, at the end and at the other
+    `config.measured_epochs`. Evaluations do not change what is trained.
 
     seed: an int or a sequence of ints, as numpy.random.default_rng takes it.
     on_epoch: called after every epoch with its number (from 1) and the training loss and accuracy,
@@ -257,6 +258,7 @@ def train_child(
     """
     start = time.perf_counter()
     rng = np.random.default_rng(seed)
+    curve: list[CurvePoint] = []
     with ChildTraining(design, config, subset, rng) as trainer:
         for epoch in range(1, config.epochs + 1):
             train_loss, train_accuracy = trainer.train_epoch()
@@ -264,15 +266,20 @@ def train_child(
                 on_epoch(epoch, train_loss, train_accuracy)
             if not math.isfinite(train_loss):
                 raise Diverged
-        accuracy, validation_loss = trainer.evaluate(subset.validation_images, subset.validation_labels)
+            if epoch in config.measured_epochs:
+                accuracy, loss = trainer.evaluate(subset.validation_images, subset.validation_labels)
+                validation_loss = loss if math.isfinite(loss) else None
+                curve.append(CurvePoint(epoch, train_loss, validation_loss, accuracy))
 
-    if not math.isfinite(validation_loss):
+    if validation_loss is None:
         raise Diverged
     return TrainResult(
         accuracy=accuracy,
         validation_loss=validation_loss,
         train_loss=train_loss,
         num_params=trainer.num_params,
+        macs=trainer.macs,
+        curve=tuple(curve),
         seconds=time.perf_counter() - start,
     )
 

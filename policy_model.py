@@ -119,6 +119,8 @@ class PolicyModel(parl.Model):
         """All but the LSTM's second biases, which stay zero."""
         return [p for name, p in self.named_parameters() if "bias_hh" not in name]
 
+    # Weights near the end of the finite numbers overflow; an update then sees it (LearningError).
+    @np.errstate(over="ignore", invalid="ignore")
     @paddle.no_grad()
     def sample(self, batch_size: int) -> Sample:
         """Draws architectures; the randomness is that of Paddle's global generator."""

@@ -166,6 +166,8 @@ def run(
             f"{len(subset.validation_images)} validation images, {named(images.origin.class_names)}",
             flush=True,
         )
+        if not subset.balanced:
+            print("validation accuracies are balanced: means over the classes, which differ in size")
         if stored:
             checkpoint = go_on(config, stored, images, trainer)
         else:

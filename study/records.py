@@ -28,7 +28,7 @@ from autodl_design.image_data.errors import DatasetError
 from autodl_design.image_data.subset import Subset
 from autodl_design.record.history import ModelRecord, RecordError, from_json, read_history
 from autodl_design.record.log_dir import FINAL_NAME, HISTORY_NAME, SETTINGS_NAME
-from autodl_design.search_loop.training_reward import accuracy_less_parameters, model_record
+from autodl_design.search_loop.training_reward import accuracy_less_size, model_record
 from autodl_design.search_space.child import ChildSettings
 from autodl_design.settings import command_line
 from autodl_design.settings.fields import Settings, SettingsError, setting
@@ -195,7 +195,7 @@ def train_missing(
             for count, (job, outcome) in enumerate(pool.run(jobs), 1):
                 network = f"{job.mid:016x}"
                 own = job._replace(mid=networks[network].mid)
-                run = model_record(0, own, outcome, accuracy_less_parameters(0.0), failed_reward=0.0)
+                run = model_record(0, own, outcome, accuracy_less_size(0.0, 0.0), failed_reward=0.0)
                 if run.failed:
                     raise RecordError(f"model {run.mid} could not be trained again: {run.reason}")
                 print(f"{count} of {len(jobs)}: {run.accuracy:.3f}", flush=True)

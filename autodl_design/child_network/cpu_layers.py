@@ -14,7 +14,6 @@ from autodl_design.backend.programs import on_gpu
 from autodl_design.child_network.layers import (
     Layers,
     Variable,
-    conv_weight,
     new_name,
     same_padding_of,
     static,
@@ -50,17 +49,11 @@ class ChannelsLast(Layers):
     def images(self, pixels: Variable) -> Variable:
         return pixels
 
-    def conv2d(
-        self,
-        x: Variable,
-        channels: int,
-        kernel: tuple[int, int],
-        stride: tuple[int, int] = (1, 1),
-        dilation: int = 1,
+    def convolution(
+        self, x: Variable, weight: Variable, stride: tuple[int, int], dilation: int
     ) -> Variable:
-        if kernel != (1, 1) or stride != (1, 1):
-            return super().conv2d(x, channels, kernel, stride, dilation)
-        weight = conv_weight(channels, self.channels(x), kernel)
+        if tuple(weight.shape[2:]) != (1, 1) or stride != (1, 1):
+            return super().convolution(x, weight, stride, dilation)
         return _product(x, paddle.reshape(weight, weight.shape[:2]))
 
     def max_pool_with_mask(self, x: Variable, kernel: int, padding: list[int]) -> Variable:

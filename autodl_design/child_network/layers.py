@@ -24,13 +24,17 @@ Initial = Callable[[np.random.Generator, Sequence[int]], np.ndarray]  # (rng, sh
 
 
 class Layers:
-    """training: whether BN normalises with the batch's own statistics, and gradients will be asked for."""
+    """training: whether BN normalises with the batch's own statistics, and gradients will be asked for.
+
+    macs: multiply-accumulate operations for an image, of the convolutions and linear layers so far.
+    """
 
     data_format = "NCHW"
     shares_sums = False  # whether what several nodes add up is added up once
 
     def __init__(self, training: bool):
         self.training = training
+        self.macs = 0
 
     def images(self, pixels: Variable) -> Variable:
         """pixels [B, H, W, 3] in this layout."""
@@ -54,8 +58,24 @@ class Layers:
     ) -> Variable:
         """Convolution of x to `channels`, without a bias."""
         weight = conv_weight(channels, self.channels(x), kernel)
-        padding = same_padding(self.size(x), kernel, stride, dilation)
+        places = [math.ceil(size / step) for size, step in zip(self.size(x), stride, strict=True)]
+        self.macs += math.prod(places) * math.prod(weight.shape)
+        return self.convolution(x, weight, stride, dilation)
+
+    def convolution(
+        self, x: Variable, weight: Variable, stride: tuple[int, int], dilation: int
+    ) -> Variable:
+        """weight: [channels out, channels in, height, width]."""
+        padding = same_padding(self.size(x), weight.shape[2:], stride, dilation)
         return F.conv2d(x, weight, None, list(stride), padding, dilation, data_format=self.data_format)
+
+    def linear(self, x: Variable, outputs: int) -> Variable:
+        """x [B, C] to [B, outputs], with a bias."""
+        inputs = x.shape[1]
+        weight = parameter(new_name("weight"), [inputs, outputs], he_normal(fan_in=inputs))
+        bias = parameter(new_name("bias"), [outputs], filled(0.0))
+        self.macs += inputs * outputs
+        return F.linear(x, weight, bias)
 
     def max_pool(self, x: Variable, kernel: int, stride: int) -> Variable:
         padding = same_padding(self.size(x), (kernel, kernel), (stride, stride))

@@ -8,16 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from autodl_design.backend.paddle_backend import paddle
-from autodl_design.child_network.layers import (
-    F,
-    Layers,
-    Variable,
-    filled,
-    he_normal,
-    new_name,
-    parameter,
-    static,
-)
+from autodl_design.child_network.layers import Layers, Variable, static
 from autodl_design.child_network.operations import OPERATIONS
 from autodl_design.child_network.references import REFERENCES
 from autodl_design.child_network.shared_sums import share_summands
@@ -91,10 +82,7 @@ def build_network(
     features = layers.mean(x)
     if dropout_mask is not None:
         features = features * dropout_mask
-    num_features = features.shape[1]
-    weight = parameter(new_name("weight"), [num_features, num_classes], he_normal(fan_in=num_features))
-    bias = parameter(new_name("bias"), [num_classes], filled(0.0))
-    return F.linear(features, weight, bias)
+    return layers.linear(features, num_classes)
 
 
 def draw_parameters(program: static.Program, rng: np.random.Generator) -> dict[str, np.ndarray]:

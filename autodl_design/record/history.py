@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from autodl_design.checked_io.files import GrowingFile, read_json_lines, torn_line
 from autodl_design.search_space.architecture import Architecture
+from autodl_design.trainers.job import CurvePoint
 
 STATUSES = ("ok", "cached", "failed")
 LARGEST = 2**63 - 1
@@ -39,6 +40,8 @@ class ModelRecord(NamedTuple):
     seconds: float | None  # of training; None where it failed
     num_params: int | None  # trainable ones; None as the accuracy is
     network: str | None = None  # the architecture's network_id; further runs of earlier versions lack it
+    macs: int | None = None  # multiply-accumulate operations for an image; earlier versions lack them
+    curve: tuple[CurvePoint, ...] | None = None  # of its training; earlier versions lack it
     run: int | None = None  # 1, 2, ... of the further runs of the best models, else None
 
     @property
@@ -55,6 +58,8 @@ class ModelRecord(NamedTuple):
         for name, value in self._asdict().items():
             if name == "architecture":
                 content |= {"tokens": list(value.tokens), "adjvec": list(value.adjvec)}
+            elif name == "curve" and value is not None:
+                content[name] = [list(point) for point in value]
             elif value is not None or name not in OPTIONAL:
                 content[name] = value
         return content
@@ -80,6 +85,19 @@ def _are_counts(value: Any) -> bool:
     return type(value) is list and all(map(_is_count, value))
 
 
+def _is_curve(value: Any) -> bool:
+    return type(value) is list and all(map(_is_point, value)) and bool(value)
+
+
+def _is_point(value: Any) -> bool:
+    """Of a curve; its epochs rise, but no reader relies on that."""
+    if type(value) is not list or len(value) != len(CurvePoint._fields):
+        return False
+    epoch, train_loss, validation_loss, accuracy = value
+    losses = _is_number(train_loss) and (validation_loss is None or _is_number(validation_loss))
+    return _is_count(epoch) and losses and _is_number(accuracy, 0, 1)
+
+
 # What each field of a record may hold in a file.
 CHECKS: dict[str, Callable[[Any], bool]] = {
     "mid": _is_count,
@@ -93,9 +111,11 @@ CHECKS: dict[str, Callable[[Any], bool]] = {
     "seconds": _or_null(lambda value: _is_number(value, 0)),
     "num_params": _or_null(_is_count),
     "network": _is_text,
+    "macs": _is_count,
+    "curve": _is_curve,
     "run": lambda value: _is_count(value) and value >= 1,
 }
-OPTIONAL = ("network", "run")
+OPTIONAL = ("network", "macs", "curve", "run")
 
 
 def from_json(content: dict[str, Any]) -> ModelRecord:
@@ -109,6 +129,8 @@ def from_json(content: dict[str, Any]) -> ModelRecord:
                 raise ValueError(f"{name} cannot be {reprlib.repr(values[name])}")
         elif name not in OPTIONAL:
             raise ValueError(f"has no {name}")
+    if "curve" in values:
+        values["curve"] = tuple(CurvePoint(*point) for point in values["curve"])
     architecture = Architecture.of(values.pop("tokens"), values.pop("adjvec"))
     for name in ("accuracy", "num_params"):
         if (values[name] is None) != (values["status"] == "failed"):

@@ -89,7 +89,8 @@ class SearchRecord:
         files = self.files
         self.known: dict[int, ModelRecord] = {}
         self.checkpoint: Checkpoint | None = None
-        if holds_search(self.directory):
+        resumed = holds_search(self.directory)
+        if resumed:
             if files.history.exists():
                 self.known = {model.mid: model for model in read_history(files.history)}
             if not resume:
@@ -101,8 +102,16 @@ class SearchRecord:
             check_end(files.final_candidates)
             compare_settings(self.directory, settings, remembered, earlier)
             self.checkpoint = self._newest_checkpoint()
-        write_whole(files.settings, settings_content({**settings, **remembered}))
+        self._new_settings: bytes | None = settings_content({**settings, **remembered})
+        if not resumed:
+            self.write_settings()
         self.history = HistoryWriter(files.history)
+
+    def write_settings(self) -> None:
+        """Once: a resumed search keeps those it had until nothing refuses the resumption any more."""
+        if self._new_settings is not None:
+            write_whole(self.files.settings, self._new_settings)
+            self._new_settings = None
 
     def _newest_checkpoint(self) -> Checkpoint | None:
         """The newest that is whole and comes after no model that is missing from the history, so that none
@@ -131,6 +140,7 @@ class SearchRecord:
         self.history.check()  # a checkpoint comes after no model that is missing there
         try:
             write_checkpoint(self.directory, Checkpoint(step, state, tokens, adjvec))
+            self.write_settings()
         except OSError as error:
             raise RecordError(f"{error.filename or self.directory}: {error.strerror}") from error
         except (TypeError, ValueError) as error:

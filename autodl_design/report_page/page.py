@@ -122,6 +122,7 @@ def _contents(search: Search, others: Sequence[Search]) -> dict[str, Any]:
         "front": [_row(search, model) for model in search.front],
         "comparison": statistics.compare(models),
         "difference_text": difference_text,
+        "with_macs": any(model.macs is not None for model in best),
         "with_reward": any(model.reward != model.accuracy for model in best),
         "course": pictures.inline_svg(pictures.draw_course(search)),
         "sizes": pictures.inline_svg(pictures.draw_front(search)),

@@ -218,25 +218,27 @@ def _entropy(axes: Axes, search: Search) -> None:
 
 
 def _means(axes: Axes, search: Search, field: str) -> tuple[list[int], dict[int, list[ModelRecord]]]:
-    """Draws the mean of each step, and of several with its standard error. Returns the models by step."""
+    """Draws the mean of each step and, of long searches, of several steps; the one that is drawn last with
+    its standard error. Returns the models by step."""
     by_step: dict[int, list[ModelRecord]] = {}
     for model in search.models:
         if not model.failed:
             by_step.setdefault(model.step, []).append(model)
     steps = sorted(by_step)
-    means = [np.mean([getattr(model, field) for model in by_step[step]]) for step in steps]
-    marker = "." if len(steps) <= MOST_MARKERS else ""
-    axes.plot(steps, means, color=MEAN, marker=marker, linewidth=0.8, label="mean of a step")
     window = max(1, len(steps) // 10)
     if window > 1:
-        ends = np.unique(np.linspace(window, len(steps), MOST_MARKERS).astype(int))
-        parts = ([model for step in steps[end - window : end] for model in by_step[step]] for end in ends)
-        smooth = [mean_of(part, field) for part in parts]
-        mean, error = (np.array([getattr(one, name) for one in smooth]) for name in ("mean", "error"))
-        label = f"mean of {window} steps"
-        last = [steps[end - 1] for end in ends]
-        axes.plot(last, mean, color=SMOOTH, linewidth=2, label=label)
-        axes.fill_between(last, mean - error, mean + error, color=SMOOTH, alpha=0.15, linewidth=0)
+        means = [np.mean([getattr(model, field) for model in by_step[step]]) for step in steps]
+        marker = "." if len(steps) <= MOST_MARKERS else ""
+        axes.plot(steps, means, color=MEAN, marker=marker, linewidth=0.8, label="mean of a step")
+    ends = np.unique(np.linspace(window, len(steps), MOST_MARKERS).astype(int))
+    parts = ([model for step in steps[end - window : end] for model in by_step[step]] for end in ends)
+    smooth = [mean_of(part, field) for part in parts]
+    mean, error = (np.array([getattr(one, name) for one in smooth]) for name in ("mean", "error"))
+    of = f"{window} steps" if window > 1 else "a step"
+    last = [steps[end - 1] for end in ends]
+    marker = "." if window == 1 else ""
+    axes.plot(last, mean, color=SMOOTH, linewidth=2, marker=marker, label=f"mean of {of} +- its error")
+    axes.fill_between(last, mean - error, mean + error, color=SMOOTH, alpha=0.15, linewidth=0)
     return steps, by_step
 
 

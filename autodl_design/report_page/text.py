@@ -14,6 +14,7 @@ from autodl_design.report_page.verdict import policy_line, verdict
 from autodl_design.search_loop.guessing import guessing_line
 from autodl_design.search_loop.summary import BALANCED, next_commands, random_start
 from autodl_design.search_space.cells import OPERATION_NAMES
+from autodl_design.trainers.job import CurvePoint
 
 NUM_BEST = 10
 MOST_COLUMNS = 100
@@ -32,6 +33,8 @@ def report_lines(search: Search, groups: Sequence[Group]) -> Iterator[str]:
     chance = f"; chance is {search.chance:.3f}" if search.chance else ""
     yield f"{count_line(search.models)}{chance}."
     yield from wrapped(f"The best is {describe_best(search)}.")
+    if (curve := search.best.model.curve) and len(curve) > 1:
+        yield from wrapped(f"Its training in the search: {curve_text(curve)}.")
     if search.final:
         yield ""
         yield from final_lines(search)
@@ -76,6 +79,15 @@ def describe_best(search: Search) -> str:
     return search.best.describe(count_of(search.settings, "validation_images"), search.chance)
 
 
+def curve_text(curve: Sequence[CurvePoint]) -> str:
+    return "; ".join(
+        f"after epoch {point.epoch} training loss {point.train_loss:.2f}"
+        + ("" if point.validation_loss is None else f", validation loss {point.validation_loss:.2f}")
+        + f", accuracy {point.accuracy:.3f}"
+        for point in curve
+    )
+
+
 def count_line(models: Sequence[ModelRecord]) -> str:
     status = Counter(model.status for model in models)
     return (
@@ -86,10 +98,11 @@ def count_line(models: Sequence[ModelRecord]) -> str:
 
 def model_table(search: Search, models: Sequence[ModelRecord]) -> Iterator[str]:
     """Accuracies as far as they are known, see `Search.accuracy`."""
-    yield "   mid  accuracy   parameters   reward   edges"
+    yield "   mid  accuracy   parameters   million MACs   reward   edges"
     for model in models:
         edges = "+".join(map(str, model.architecture.edges()))
-        sizes = f"{model.num_params:11,d}  {model.reward:7.3f}  {edges:>6}"
+        macs = "-" if model.macs is None else f"{model.macs / 1e6:,.2f}"
+        sizes = f"{model.num_params:11,d}  {macs:>13}  {model.reward:7.3f}  {edges:>6}"
         again = "  (mean of more runs)" if model.mid in search.again else ""
         yield f"{model.mid:6d}  {search.accuracy(model):8.3f}  {sizes}{again}"
 

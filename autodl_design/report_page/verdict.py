@@ -20,7 +20,7 @@ from autodl_design.report_page.terminal_curve import terminal_curve
 
 ENOUGH = 3.0  # standard errors
 MOST_WINDOWS = 200  # that are looked at for when it began
-NOTICEABLE = 0.01  # share of its entropy that a policy has lost before one sees it
+NOTICEABLE = 0.05  # change of its entropy, as a share, by which one sees that a policy has moved
 
 
 class Verdict(NamedTuple):
@@ -101,24 +101,23 @@ def _since(models: Sequence[ModelRecord], field: str, first: Estimate, window: i
 
 def policy_line(steps: Sequence[Mapping[str, float]], settings: Mapping[str, Any]) -> str | None:
     """How far the policy has moved, by its entropy, where the log of steps has it."""
-    entropies = [
-        row["token_entropy"] + row["edge_entropy"]
-        for row in steps
-        if {"token_entropy", "edge_entropy"} <= row.keys()
-    ]
-    if len(entropies) < 2 or not all(map(math.isfinite, entropies)) or entropies[0] <= 0:
+    left = {}  # shares of the entropy at the start
+    for name, field in (("operations", "token_entropy"), ("edges", "edge_entropy")):
+        entropies = [row[field] for row in steps if field in row]
+        if len(entropies) < 2 or not all(map(math.isfinite, entropies)):
+            return None
+        if entropies[0] > 0:  # cells of one node have no edges
+            left[name] = entropies[-1] / entropies[0]
+    if not left:
         return None
-    left = entropies[-1] / entropies[0]
-    if left > 1 - NOTICEABLE:
-        faster = "a higher --learning_rate" + " or --shared_heads" * (not settings.get("shared_heads"))
+    if all(abs(share - 1) < NOTICEABLE for share in left.values()):
+        shared_heads = ", --shared_heads" * (not settings.get("shared_heads"))
         return (
-            f"The policy is still as at the start, with {100 * left:.1f} % of its entropy of "
-            f"{entropies[0]:.1f} nats: {faster} may make it learn faster"
+            "The policy is still as at the start, by its entropy: more steps"
+            f"{shared_heads} or a higher --learning_rate may move it"
         )
-    return (
-        f"The policy has {100 * left:.0f} % of the entropy left that it began with "
-        f"({entropies[-1]:.1f} of {entropies[0]:.1f} nats)"
-    )
+    shares = " and ".join(f"{100 * share:.0f} % for {name}" for name, share in left.items())
+    return f"The policy has moved: its entropy is {shares} of what it was at the start"
 
 
 def learning_lines(log_dir: Path, encoding: str | None = None) -> Iterator[str]:
@@ -136,7 +135,7 @@ def learning_lines(log_dir: Path, encoding: str | None = None) -> Iterator[str]:
     by_step: dict[int, list[ModelRecord]] = {}
     for model in models:
         by_step.setdefault(model.step, []).append(model)
-    if len(by_step) > 1:
+    if len(by_step) > 2:  # of two the verdict says all
         field, steps = field_of(models), sorted(by_step)
         yield from terminal_curve([mean_of(by_step[step], field).mean for step in steps], encoding)
         yield f"mean {field} of each step, from step {steps[0]} to step {steps[-1]}"

@@ -10,8 +10,8 @@ from typing import Any
 from autodl_design.record.history import ModelRecord
 from autodl_design.record.reading import chance_of, count_of
 
-# Of a model. Networks of the quick size, trained on 72 images of four classes, had a mean accuracy of 0.30
-# after 10 updates and of 0.51 after 360.
+# Of a model. Trained on 72 images of CIFAR-10, of four classes, 20 networks of the quick size had a mean
+# accuracy of 0.29 after the 10 updates of five epochs, and of 0.59 after 207 by the flags named here.
 ENOUGH_UPDATES = 200
 SMALL_BATCH = 8
 

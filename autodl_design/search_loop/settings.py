@@ -67,6 +67,13 @@ class SearchSettings(Settings):
     params_penalty: float = setting(
         0.0, "Reward taken off for every million parameters of the network.", low=0, high=1e6
     )
+    macs_penalty: float = setting(
+        0.0,
+        "Reward taken off for every million multiply-accumulate operations of the network for an image.",
+        low=0,
+        high=1e6,
+        before=0.0,
+    )
     final_candidates: int = setting(
         0,
         "At the end, this many networks are trained three times more and ranked by their mean: the best by "

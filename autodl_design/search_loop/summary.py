@@ -32,7 +32,7 @@ def opening(settings: AllSettings, facts: ImageFacts) -> Iterator[str]:
     yield (
         f"a new search: {run.planned_models:,} models{asked} in steps of {run.batch_size}, of "
         f"{settings.policy.num_nodes} nodes a cell, {child.num_stages} stages of {cells}, width "
-        f"{child.width}, {child.epochs} epochs"
+        f"{child.width}, {child.epochs} epoch{'s' * (child.epochs > 1)}"
     )
     if facts.origin:
         images = facts.remembered

@@ -1,6 +1,6 @@
 """From architectures to rewards: train what was not trained before, and keep a record of it.
 
-reward = TrainingReward(trainers, record, progress, ChildSettings(), 0, accuracy_less_parameters(0.0))
+reward = TrainingReward(trainers, record, progress, ChildSettings(), 0, accuracy_less_size(0.0, 0.0))
 rewards = reward(step, tokens, adjvec)
 """
 
@@ -19,10 +19,11 @@ from autodl_design.search_space.child import ChildSettings
 from autodl_design.search_space.image_origin import ImageOrigin
 from autodl_design.trainers.job import Job, Outcome, Trainers
 
-# What the agent is to maximise, as a function of a network's accuracy and its number of parameters. Not of
-# time, which differs from run to run: a resumed search would not be the same search any more.
-RewardOf = Callable[[float, int], float]
-DEFAULT_REWARD = "accuracy_less_parameters"  # the name of the default one
+# What the agent is to maximise, as a function of a network's accuracy, its number of parameters and its
+# MACs (multiply-accumulate operations for an image), or of the first two of them. Not of time, which
+# differs from run to run: a resumed search would not be the same search any more.
+RewardOf = Callable[[float, int, int], float] | Callable[[float, int], float]
+DEFAULT_REWARD = "accuracy_less_parameters"  # how files name the default one, from before it knew MACs
 
 
 class SearchError(Exception):
@@ -44,13 +45,24 @@ def name_of(reward_of: RewardOf) -> str:
     )
 
 
-def accuracy_less_parameters(params_penalty: float) -> RewardOf:
-    """params_penalty: what every million parameters costs."""
+def accuracy_less_size(params_penalty: float, macs_penalty: float) -> RewardOf:
+    """What every million parameters and every million MACs cost."""
 
-    def accuracy_less_parameters(accuracy: float, num_params: int) -> float:
-        return accuracy - params_penalty * num_params / 1e6
+    def accuracy_less_size(accuracy: float, num_params: int, macs: int) -> float:
+        return accuracy - params_penalty * num_params / 1e6 - macs_penalty * macs / 1e6
 
-    return accuracy_less_parameters
+    return accuracy_less_size
+
+
+def reward_from(reward_of: RewardOf, accuracy: float, num_params: int, macs: int) -> float:
+    """Where accuracy and parameters are enough for `reward_of` to be called, it does not get the MACs."""
+    try:
+        inspect.signature(reward_of).bind(accuracy, num_params)
+    except TypeError:
+        return float(reward_of(accuracy, num_params, macs))
+    except ValueError:  # a function in C may not say what it takes
+        pass
+    return float(reward_of(accuracy, num_params))
 
 
 class TrainingReward:
@@ -162,11 +174,13 @@ def model_record(
         return failed
     return failed._replace(
         accuracy=result.accuracy,
-        reward=float(reward_of(result.accuracy, result.num_params)),
+        reward=reward_from(reward_of, result.accuracy, result.num_params, result.macs),
         status="ok",
         reason=None,
         seconds=round(result.seconds, 3),
         num_params=result.num_params,
+        macs=result.macs,
+        curve=result.curve or None,
     )
 
 

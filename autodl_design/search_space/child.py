@@ -6,6 +6,7 @@ from autodl_design.settings.fields import Settings, SettingsError, setting
 
 LARGEST = 1e38  # a little below the end of float32
 MAX_PARAMETERS = 200_000_000  # a network of the default size has about a million
+CURVE_FROM = 10  # epochs; an evaluation costs half an epoch where it has as many images
 BYTES_A_PIXEL = 12  # of the padded training images, which a trainer holds as floats
 MAX_TABLE_BYTES = 8_000_000_000  # of all of them; the pixels are counted in 32 bits
 
@@ -79,6 +80,14 @@ class ChildSettings(Settings):
         """Epochs of a period of the learning rate, and of the warm-up with which it begins."""
         period = float(self.epochs) if self.T_0 is None else self.T_0
         return period, period / 10 if self.warmup is None else self.warmup
+
+    @property
+    def measured_epochs(self) -> tuple[int, ...]:
+        """After which a network is evaluated in its training: the last one and, where that adds a tenth to
+        the time at most, the ones at a quarter and at half of the way."""
+        if self.epochs < CURVE_FROM:
+            return (self.epochs,)
+        return self.epochs // 4, self.epochs // 2, self.epochs
 
     @property
     def features(self) -> int:

@@ -8,7 +8,9 @@ import contextlib
 import io
 import json
 import tempfile
+import warnings
 from pathlib import Path
+from types import ModuleType
 
 from autodl_design.trained_model.onnx_names import with_names
 
@@ -22,18 +24,24 @@ class OnnxError(Exception):
 def check_installed() -> None:
     """Raises OnnxError where paddle2onnx cannot be imported."""
     try:
-        import paddle2onnx  # noqa: F401
+        _paddle2onnx()
     except ImportError as error:
         raise OnnxError(
             f"--onnx needs `pip install --no-deps -r requirements/onnx.txt` ({error})"
         ) from error
 
 
+def _paddle2onnx() -> ModuleType:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that a compiler which nothing here uses has no cache
+        import paddle2onnx
+    return paddle2onnx
+
+
 def to_onnx(program: bytes, parameters: bytes, class_names: tuple[str, ...]) -> bytes:
     """The content of an .onnx file, from those of a .pdmodel and a .pdiparams file: from `pixels` to
     `probabilities`, with the names of the classes, as a JSON list, in its metadata. Raises OnnxError."""
-    import paddle2onnx
-
+    paddle2onnx = _paddle2onnx()
     remarks = io.StringIO()  # on its own formats, and on an error, which it prints and does not raise
     with tempfile.TemporaryDirectory() as directory, contextlib.redirect_stdout(remarks):
         prefix = Path(directory, "model")

@@ -13,6 +13,15 @@ class Job(NamedTuple):
     run: int = 0  # further ones train the same model from other random numbers
 
 
+class CurvePoint(NamedTuple):
+    """What was measured of a network in its training."""
+
+    epoch: int  # after which
+    train_loss: float  # mean over the epoch's batches
+    validation_loss: float | None  # None where it is not finite
+    accuracy: float  # on the validation images
+
+
 @dataclasses.dataclass(frozen=True)
 class TrainResult:
     accuracy: float  # on the validation images, after the last epoch
@@ -20,6 +29,8 @@ class TrainResult:
     train_loss: float  # mean over the last epoch's batches
     num_params: int  # trainable ones
     seconds: float
+    macs: int = 0  # multiply-accumulate operations of the network for an image
+    curve: tuple[CurvePoint, ...] = ()  # at the epochs of ChildSettings.measured_epochs
 
 
 class Diverged(ArithmeticError):

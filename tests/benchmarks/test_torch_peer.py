@@ -8,8 +8,14 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="PyTorch is for the benchmarks alone")
 
+from autodl_design.backend import programs  # noqa: E402
 from autodl_design.backend.paddle_backend import paddle  # noqa: E402
+from autodl_design.child_network.cpu_layers import ChannelsFirst, ChannelsLast  # noqa: E402
+from autodl_design.child_network.layers import Layers, static  # noqa: E402
+from autodl_design.child_network.network import build_network  # noqa: E402
+from autodl_design.search_space.architecture import Architecture  # noqa: E402
 from autodl_design.search_space.cells import decode  # noqa: E402
+from autodl_design.search_space.child import ChildSettings  # noqa: E402
 from benchmarks import torch_peer  # noqa: E402
 from checks import reference as check_reference  # noqa: E402
 from policy_model import PolicyModel  # noqa: E402
@@ -48,6 +54,29 @@ def test_child_network_against_the_reference():
     for case in json.loads(check_reference.DEFAULT_CASES.read_text()):
         wrong = [d for d in check_reference.check(case, run_peer) if not d.ok]
         assert not wrong
+
+
+@pytest.mark.parametrize("kind", [Layers, ChannelsFirst, ChannelsLast])
+def test_multiply_accumulate_operations(kind):
+    """Of a network with every operation, counted by what its layers put out."""
+    tokens, adjvec = [*range(10)] * 2, (np.random.default_rng(0).random(90) < 0.2).astype(int)
+    config = ChildSettings(width=16, num_cells=2)
+    counted = []
+
+    def count(layer, inputs, output):
+        counted.append(output.numel() * layer.weight[0].numel())
+
+    model = torch_peer.ChildNetwork(decode(tokens, adjvec), config)
+    for layer in model.modules():
+        if isinstance(layer, (torch.nn.Conv2d, torch.nn.Linear)):
+            layer.register_forward_hook(count)
+    model.eval()(torch.zeros(1, 3, 16, 16))
+    with programs.static_programs():
+        with static.program_guard(static.Program(), static.Program()), paddle.utils.unique_name.guard():
+            layers = kind(training=True)
+            images = layers.images(static.data("images", [2, 16, 16, 3]))
+            build_network(layers, images, Architecture.of(tokens, adjvec), 10, config)
+    assert layers.macs == sum(counted) > 100_000
 
 
 def test_policy_scores_as_ours():

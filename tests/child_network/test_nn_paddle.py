@@ -211,6 +211,25 @@ def test_training_follows_from_its_seed(easy_subset):
     assert losses([3, 2]) != first
 
 
+def test_measuring_on_the_way_changes_no_weight(easy_subset):
+    config = dataclasses.replace(TINY, epochs=12)
+    curve = nn_paddle.train_child(ARCHITECTURE, easy_subset, config, 0).curve
+    assert [point.epoch for point in curve] == [3, 6, 12]
+
+    images = easy_subset.validation_images, easy_subset.validation_labels
+    with nn_paddle.ChildTraining(ARCHITECTURE, config, easy_subset, np.random.default_rng(0)) as training:
+        losses = [training.train_epoch()[0] for _ in range(12)]
+        accuracy, validation_loss = training.evaluate(*images)
+    assert [point.train_loss for point in curve] == [losses[2], losses[5], losses[11]]
+    assert curve[-1][2:] == (validation_loss, accuracy)
+    assert curve[-1].validation_loss < curve[0].validation_loss
+
+
+def test_a_short_training_is_measured_at_its_end_only():
+    epochs = [ChildSettings(epochs=n).measured_epochs for n in (1, 2, 9, 10, 20)]
+    assert epochs == [(1,), (2,), (9,), (2, 5, 10), (5, 10, 20)]
+
+
 @pytest.mark.parametrize("name", REFERENCE_NAMES)
 def test_a_reference_learns(name, easy_subset):
     config = dataclasses.replace(reference_recipe(), width=8, epochs=8, train_batch_size=16)
@@ -218,22 +237,31 @@ def test_a_reference_learns(name, easy_subset):
 
 
 @pytest.mark.parametrize(
-    ("name", "num_params"),
+    ("name", "weights_by_stage", "num_norms"),
     [
-        # Without biases, w channels: 27 w + (9 + 18 + 36 + 72 + 144) w^2, normalisations, classifier.
-        ("vgg", 27 * 32 + 279 * 32**2 + 2 * 14 * 32 + 128 * 10 + 10),
-        ("conv5", 75 * 32 + (50 + 72) * 32**2 + 2 * 7 * 32 + 128 * 10 + 10),
-        ("resnet8", 27 * 32 + (18 + 54 + 2 + 216 + 8) * 32**2 + 2 * 21 * 32 + 128 * 10 + 10),
+        # Of convolutions of w = 32 channels, twice as many in each further stage.
+        ("vgg", [27 * 32 + 9 * 32**2, (18 + 36) * 32**2, (72 + 144) * 32**2], 2 * (1 + 2 + 4)),
+        ("conv5", [75 * 32, 50 * 32**2, 72 * 32**2], 1 + 2 + 4),
+        (
+            "resnet8",
+            [27 * 32 + 18 * 32**2, (18 + 36 + 2) * 32**2, (72 + 144 + 8) * 32**2],
+            3 * (1 + 2 + 4),
+        ),
     ],
 )
-def test_size_of_a_reference(name, num_params):
+def test_size_of_a_reference(name, weights_by_stage, num_norms):
     with programs.static_programs():
         program = static.Program()
         with static.program_guard(program, static.Program()), paddle.utils.unique_name.guard():
             images = static.data("images", [2, 3, 32, 32])
             config = dataclasses.replace(reference_recipe(), width=32)
-            logits = network.build_network(Layers(True), images, Reference(name), 10, config)
+            layers = Layers(True)
+            logits = network.build_network(layers, images, Reference(name), 10, config)
+        num_params = sum(weights_by_stage) + 2 * num_norms * 32 + 128 * 10 + 10
         assert programs.count_parameters(program) == num_params
+        places = [32**2, 16**2, 8**2]  # at each of which a convolution uses all its weights
+        macs = sum(n * weights for n, weights in zip(places, weights_by_stage, strict=True)) + 128 * 10
+        assert layers.macs == macs
         assert list(logits.shape) == [2, 10]
         values = network.draw_parameters(program, np.random.default_rng(0))
     assert not any(value.any() for key, value in values.items() if key.endswith(".shift"))

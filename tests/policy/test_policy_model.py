@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -170,6 +171,16 @@ def test_frequencies_of_whole_architectures_match_their_probabilities():
     bits = np.concatenate([sample.tokens.numpy(), sample.adjvec.numpy()], axis=1)
     counts = np.bincount(bits @ (2 ** np.arange(5, -1, -1)), minlength=64)
     assert chisquare(counts, draws * p / p.sum()).pvalue > 1e-3
+
+
+def test_weights_that_overflow_are_sampled_from_without_a_warning():
+    model = PolicyModel(num_nodes=2, num_tokens=3, hidden_size=8)
+    for parameter in model.parameters():
+        parameter.set_value(paddle.full_like(parameter, 3e38))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        sample = model.sample(4)
+    assert set(sample.tokens.numpy().ravel()) <= {0, 1, 2}
 
 
 def test_entropies_average_to_minus_the_log_probability():

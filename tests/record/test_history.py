@@ -14,6 +14,7 @@ from autodl_design.record.history import (
     read_final_runs,
     read_history,
 )
+from autodl_design.trainers.job import CurvePoint
 
 GOOD = model(3, 0.4, network="ab").to_json()
 
@@ -36,14 +37,16 @@ def refusal(path, read=read_history):
 
 
 def test_records_are_read_as_they_were_written(path):
-    models = [model(1, 0.25, network="b"), model(0, **FAILED), model(2, 0.25, network="b", **CACHED)]
+    curve = CurvePoint(5, 2.0, None, 0.1), CurvePoint(10, 1.5, 2.5, 0.25)
+    trained = model(1, 0.25, network="b", macs=10, curve=curve)
+    models = [trained, model(0, **FAILED), model(2, 0.25, network="b", **CACHED)]
     writer = HistoryWriter(path)
     for record in models:
         writer.append(record)
     assert read_history(path) == models
     assert list(json.loads(path.read_text().splitlines()[0])) == [
         "mid", "step", "tokens", "adjvec", "accuracy", "reward", "status", "reason", "seconds",
-        "num_params", "network",
+        "num_params", "network", "macs", "curve",
     ]  # fmt: skip
 
 
@@ -102,13 +105,27 @@ WRONG = {
     "seconds": [*NO_NUMBER, -1],
     "num_params": [*NO_COUNT],
     "network": [*NO_TEXT, None],
+    "macs": [*NO_COUNT],
+    "curve": [
+        None,
+        1,
+        {},
+        [],
+        [1],
+        [[]],
+        [[1, 2, 3]],
+        *([[1, x, 0.5, 0.5]] for x in [*NO_NUMBER, None]),
+        *([[1, 0.5, x, 0.5]] for x in NO_NUMBER),
+        [[1, 0.5, 0.5, 1.5]],
+        [[-1, 0.5, 0.5, 0.5]],
+    ],
     "run": [*NO_COUNT, 0],
 }
 
 
 @pytest.mark.parametrize("name", WRONG)
 def test_a_wrong_value_is_refused(path, name):
-    assert GOOD.keys() | {"run"} == WRONG.keys()
+    assert GOOD.keys() | {"macs", "curve", "run"} == WRONG.keys()
     for value in WRONG[name]:
         write(path, model(1, 0.1).to_json(), {**GOOD, name: value})
         assert "line 2" in refusal(path), value

@@ -19,7 +19,7 @@ from helpers import ROOT
 from model_records import model, write_steps
 
 import main
-from autodl_design.checked_io.files import write_arrays
+from autodl_design.checked_io.files import read_arrays, write_arrays
 from autodl_design.record.history import HistoryWriter, RecordError, read_final_runs, read_history
 from autodl_design.record.reading import read_settings
 from autodl_design.record.search_record import SearchRecord
@@ -110,6 +110,43 @@ def test_killed_and_resumed_is_as_never_stopped(whole, tmp_path, kills):
     assert_same_search(broken, whole, 10)
     mids = [json.loads(line)["mid"] for line in (broken / "history.jsonl").open()]
     assert sorted(mids) == list(range(40))  # none lost, none trained twice
+
+
+def twice(path):
+    path.write_bytes(2 * path.read_bytes())
+
+
+def three_nodes(path):
+    path.write_text(json.dumps({**json.loads(path.read_text()), "num_nodes": 3}))
+
+
+def runs_without_number(path):
+    path.write_bytes((path.parent / "history.jsonl").read_bytes())
+
+
+def no_state(path):
+    numbers, arrays = read_arrays(path)
+    write_arrays(path, {**numbers, "baseline": None}, arrays)
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("steps.csv", twice),
+        ("search.json", three_nodes),
+        ("final_candidates.jsonl", runs_without_number),
+        ("checkpoint_6.npz", no_state),
+    ],
+)
+def test_a_resumption_that_is_refused_late_changes_no_file(parts, name, damage):
+    """And does not count as the one that the search was last started with."""
+    damage(parts / name)
+    before = looks(parts)
+    result = pseudo_search(parts, "--resume", num_models=44)
+    _, errors = result.communicate()
+    assert result.returncode == 1 and errors.count("\n") == 1
+    after = looks(parts)
+    assert {name for name in after if after[name] != before.get(name)} <= {"best.json"}  # as it was, anew
 
 
 def test_a_finished_search_goes_on_to_more_models(whole, parts):
@@ -376,7 +413,7 @@ def test_a_search_from_before_a_setting_goes_on_with_what_it_did(tmp_path):
     assert "edge_probability was 0.5 and is 0.15" in text
     text = refusal(tmp_path, settings={**SETTINGS, "shared_heads": True})
     assert "shared_heads was False and is True" in text
-    as_they_were = {"edge_probability": 0.5, "shared_heads": False, "shortcut": False}
+    as_they_were = {"edge_probability": 0.5, "shared_heads": False, "shortcut": False, "macs_penalty": 0.0}
     assert AllSettings.of_earlier_searches() == as_they_were
     SearchRecord(tmp_path, {**SETTINGS, **as_they_were}, resume=True, earlier=as_they_were)
 

@@ -277,7 +277,7 @@ def test_browser_puts_new_models_on_the_page(tmp_path, monkeypatch):
     with serving(Growing(tmp_path / "log")) as server:
         address = f"http://127.0.0.1:{server.port}/"
         shown = Page(chromium(tmp_path, f"--virtual-time-budget={4000 * page.REFRESH_SECONDS}", address))
-    assert "looked at" in shown.text
+    assert "last at" in shown.text
     assert "best accuracy, model 0" not in shown.text and "best accuracy, model" in shown.text
 
 

@@ -147,7 +147,7 @@ def test_a_trained_model_taken_home(framework, trained, digits_path, tmp_path):
 def test_an_untrained_network_learns(framework, searched, tmp_path):
     """All of its weights have gradients, and their initial values are those of a search."""
     pytest.importorskip(framework)
-    path = tmp_path / "my_network.py"
+    path = tmp_path / "a folder to be made" / "my_network.py"
     best = str(searched / "my log/best.json")
     assert export.export(ExportSettings(architecture=best, to=framework, output=str(path))) == [path]
     module = module_of(path)
@@ -223,7 +223,7 @@ def test_onnx_has_names_and_an_example_that_runs(trained, tmp_path):
         (["--architecture=BEST"], "is a file of an earlier version"),
         (["--model=MODEL", "--output=my-network.py"], "name a file that can be imported"),
         (["--model=MODEL", "--output=my_network"], "name a file that can be imported"),
-        (["--model=MODEL", "--output=/none/my_network.py"], "No such file or directory"),
+        (["--model=MODEL", "--output=MODEL/weights.npz/my_network.py"], "weights.npz: File exists"),
     ],
 )
 def test_a_mistake_gets_one_line(flags, complaint, trained, best_json, tmp_path):

@@ -19,6 +19,7 @@ from autodl_design.record.history import RecordError
 from autodl_design.report_page.pictures import draw_course, draw_front, draw_search
 from autodl_design.report_page.searches import Search, grouped
 from autodl_design.report_page.text import report_lines
+from autodl_design.trainers.job import CurvePoint
 
 
 def write(directory, models, name="history.jsonl"):
@@ -32,10 +33,13 @@ def best_mids(output):
     return [int(line.split()[0]) for line in table.splitlines()]
 
 
+CURVE = CurvePoint(5, 2.0, None, 0.1), CurvePoint(10, 1.5, 2.5, 0.5)
+
+
 def test_lists_the_best_their_operations_and_the_pareto_front(tmp_path, capsys):
     models = [
         model(0, 0.2, network="a"),
-        model(1, 0.5, network="b"),
+        model(1, 0.5, network="b", macs=2_340_000, curve=CURVE),
         model(2, 0.5, network="b", **CACHED),
         model(3, **FAILED),
         model(4, 0.3, num_params=100, network="c"),
@@ -44,8 +48,13 @@ def test_lists_the_best_their_operations_and_the_pareto_front(tmp_path, capsys):
     report.report(write(tmp_path / "log", models), [], tmp_path)
     output = capsys.readouterr().out
     assert "6 models: 4 trained, 1 with the network of an earlier one, 1 failed" in output
+    assert (
+        "Its training in the search: after epoch 5 training loss 2.00, accuracy 0.100; after epoch 10\n"
+        "training loss 1.50, validation loss 2.50, accuracy 0.500.\n"
+    ) in output
     assert best_mids(output) == [1, 4, 5, 0]
-    assert re.search(r" 5 +0\.600 +12,345 +0\.250 +1\+0\n", output)
+    assert re.search(r" 1 +0\.500 +12,345 +2\.34 +0\.500 +1\+0\n", output)
+    assert re.search(r" 5 +0\.600 +12,345 +- +0\.250 +1\+0\n", output)
     operations = output.partition("Their nodes")[2]
     assert re.search(r"\nmid +1 +4 +5 +0\nconv_1x1 +0\+1 +0\+1 ", operations)
     assert re.search(r"\nconv_3x3 +1\+0 +1\+0 ", operations)

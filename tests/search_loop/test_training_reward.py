@@ -19,7 +19,12 @@ from autodl_design.search_loop.settings import (
     RunSettings,
     SearchSettings,
 )
-from autodl_design.search_loop.training_reward import SearchError, TrainingReward, accuracy_less_parameters
+from autodl_design.search_loop.training_reward import (
+    SearchError,
+    TrainingReward,
+    accuracy_less_size,
+    reward_from,
+)
 from autodl_design.search_space import architecture_file
 from autodl_design.search_space.architecture import Architecture
 from autodl_design.search_space.child import ChildSettings
@@ -49,16 +54,16 @@ class Trainers:
                 names = [list(OPERATIONS)[token] for token in job.architecture.tokens]
                 num_params = 10_000 * sum(WEIGHTS.get(name, 0) for name in names)
                 accuracy = self.accuracies.get((job.mid, job.run), 0.5)
-                yield job, Outcome(TrainResult(accuracy, 1.0, 1.0, num_params, 2.0))
+                yield job, Outcome(TrainResult(accuracy, 1.0, 1.0, num_params, 2.0, macs=5 * num_params))
 
 
 @pytest.fixture
 def make_reward(tmp_path):
     """reward, record = make_reward(trainers)"""
 
-    def make(trainers, params_penalty=0.0, **options):
+    def make(trainers, params_penalty=0.0, macs_penalty=0.0, **options):
         record = SearchRecord(tmp_path, {}, resume=True)
-        reward_of = accuracy_less_parameters(params_penalty)
+        reward_of = accuracy_less_size(params_penalty, macs_penalty)
         reward = TrainingReward(trainers, record, Progress(0, 1), ChildSettings(), 0, reward_of, **options)
         return reward, record
 
@@ -121,6 +126,27 @@ def test_history_shows_accuracy_and_reward_apart(make_reward):
     rewards = reward(0, TOKENS[:1], ADJVEC[:1])  # 9 + 25 weights: 0.34 million
     assert record.known[0].accuracy == 0.5
     assert rewards[0] == record.known[0].reward == pytest.approx(0.5 - 0.5 * 0.34)
+
+
+def test_macs_count_in_the_reward(make_reward):
+    reward, record = make_reward(Trainers(), params_penalty=0.5, macs_penalty=0.1)
+    rewards = reward(0, TOKENS[:1], ADJVEC[:1])
+    assert record.known[0].macs == 1_700_000
+    assert rewards[0] == pytest.approx(0.5 - 0.5 * 0.34 - 0.1 * 1.7)
+
+
+def test_a_reward_gets_the_macs_where_it_needs_them():
+    def of_two(accuracy, num_params):
+        return accuracy - num_params
+
+    def of_three(accuracy, num_params, macs):
+        return accuracy - num_params - macs
+
+    def of_two_or_more(accuracy, num_params, weight=0.5):
+        return weight * accuracy
+
+    rewards = (of_two, of_three, of_two_or_more, max)
+    assert [reward_from(reward, 0.5, 10, 100) for reward in rewards] == [-9.5, -109.5, 0.25, 10]
 
 
 def test_params_penalty_steers_the_search_to_smaller_networks(tmp_path):

@@ -18,7 +18,7 @@ async function refresh() {
       if (shownModel !== undefined) showModel(shownModel);
     }
     shown = text;
-    line.textContent = `The page follows the search; it looked at ${new Date().toLocaleTimeString()}.`;
+    line.textContent = `Brought up to date every ${seconds} seconds, last at ${new Date().toLocaleTimeString()}.`;
     line.className = "";
   } catch {
     line.textContent = "report.py --serve does not answer any more; this is the last that it showed.";
