@@ -23,7 +23,7 @@ from autodl_design.trainers.job import Job, Outcome, Trainers
 # What the agent is to maximise, as a function of a network's accuracy, its number of parameters and its
 # MACs (multiply-accumulate operations for an image), or of the first two of them. Not of time, which
 # differs from run to run: a resumed search would not be the same search any more.
-RewardOf = Callable[[float, int, int], float] | Callable[[float, int], float]
+RewardOf = Callable[..., float]
 DEFAULT_REWARD = "accuracy_less_parameters"  # how files name the default one, from before it knew MACs
 
 

@@ -17,6 +17,7 @@ import contextlib
 import math
 import platform
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -49,6 +50,7 @@ except ModuleNotFoundError:
 
 LOCAL_HEAD = "127.0.0.1:6379"  # where `ray start --head` listens
 CONNECT_SECONDS = 10
+LOST = "Ray has ended on this machine: start it again, as docs/clusters.md says, and go on by --resume"
 
 # --- In the search's process --------------------------------------------------------------------------
 
@@ -131,7 +133,10 @@ def _survey(address: str) -> Cluster:
 
 
 class RayTrainers:
-    """Arguments after the first are TrainerPool's. `retries` is Ray's max_retries, which leaves out what
+    """Where Ray ends on this machine, so would this process a moment later, without a word, and models
+    would pass for failed: `run` raises DevicesError instead.
+
+    Arguments after the first are TrainerPool's. `retries` is Ray's max_retries, which leaves out what
     Ray tries again without limit: a model whose process ended for want of memory."""
 
     def __init__(
@@ -146,6 +151,7 @@ class RayTrainers:
         self.description = cluster.description
         self.model_timeout = model_timeout
         self.on_epoch = on_epoch
+        self.raylet = _raylet()
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         self.epochs = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})
         on_gpu = cluster.resources["num_gpus"] > 0
@@ -164,12 +170,15 @@ class RayTrainers:
         return self
 
     def __exit__(self, *exception) -> None:
+        if self.raylet:
+            self.raylet.close()
         ray.shutdown()  # ends what still runs
 
     def run(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, Outcome]]:
-        """Train all jobs; yields each as soon as it is done."""
+        """Train all jobs; yields each as soon as it is done. Raises DevicesError."""
         pending = {self.train.remote(job, *self.arguments): job for job in jobs}
         while pending:
+            self._check_raylet()
             done, _ = ray.wait(list(pending), num_returns=len(pending), timeout=0)
             if not done:
                 time.sleep(0.2)  # not in Ray's wait, in which Ctrl-C becomes a SystemError
@@ -177,13 +186,20 @@ class RayTrainers:
             for ref in done:
                 yield pending.pop(ref), self._collect(ref)
 
+    def _check_raylet(self) -> None:
+        """Raises DevicesError where it has ended."""
+        if self.raylet:
+            with contextlib.suppress(BlockingIOError):
+                if not self.raylet.recv(1):
+                    raise DevicesError(LOST)
+
     def _report_epochs(self) -> None:
         with contextlib.suppress(RayActorError):  # the queue is lost; training goes on without
             for epoch in self.epochs.get_nowait_batch(self.epochs.qsize()):
                 self.on_epoch(Epoch(*epoch))
 
     def _collect(self, ref: Any) -> Outcome:
-        """ref: Ray's handle of the result. Raises the trainer's DevicesError."""
+        """ref: Ray's handle of the result. Raises DevicesError, also a trainer's."""
         try:
             return ray.get(ref)
         except RayTaskError as error:
@@ -195,10 +211,26 @@ class RayTrainers:
             if math.isfinite(self.model_timeout):
                 reason += f" or was not done after {self.model_timeout:g} s"
             return Outcome(None, reason)
-        except (NodeDiedError, LocalRayletDiedError):
+        except LocalRayletDiedError as error:
+            raise DevicesError(LOST) from error
+        except NodeDiedError:
             return Outcome(None, "its machine was lost")
         except OutOfMemoryError:
             return Outcome(None, "its machine had no memory left")
+
+
+def _raylet() -> socket.socket | None:
+    """A connection to Ray's process on this machine, which ends with it; None in a process outside the
+    cluster, as with ray://HOST:10001."""
+    here = ray.get_runtime_context().get_node_id()
+    raylet = socket.socket(socket.AF_UNIX)
+    try:
+        raylet.connect(next(node["RayletSocketName"] for node in ray.nodes() if node["NodeID"] == here))
+    except OSError:
+        raylet.close()
+        return None
+    raylet.setblocking(False)
+    return raylet
 
 
 # --- In a trainer's process -------------------------------------------------------------------------

@@ -161,3 +161,37 @@ def test_nothing_is_lost_with_a_machine(easy_subset):
         cluster.shutdown()
     assert sorted(job.mid for job, outcome in done) == list(range(9))
     assert {job.mid: without_seconds(outcome.result) for job, outcome in done} == local
+
+
+@pytest.mark.slow
+def test_a_search_whose_own_machine_is_lost_ends_in_one_line_and_goes_on(digits_path, tmp_path):
+    def history(log_dir):
+        records = [json.loads(line) for line in (tmp_path / log_dir / "history.jsonl").open()]
+        return sorted(({**record, "seconds": None} for record in records), key=lambda record: record["mid"])
+
+    def command(log_dir, *flags):
+        return ["main.py", *TINY, f"--data_path={digits_path}", f"--log_dir={tmp_path / log_dir}", *flags]
+
+    ray.shutdown()
+    cluster = Cluster(initialize_head=True, head_node_args=NODE)
+    cluster.add_node(**NODE)
+    cluster.wait_for_nodes()
+    try:
+        search = subprocess.Popen(
+            [sys.executable, *command("ray", f"--cluster={cluster.address}")],
+            cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        while "  model 0: " not in (line := search.stdout.readline()):
+            assert line
+        (raylet,) = cluster.head_node.all_processes["raylet"]
+        raylet.process.kill()
+        _, errors = search.communicate(timeout=60)
+    finally:
+        cluster.shutdown()
+    assert search.returncode == 1
+    assert errors.count("\n") == 1 and "main.py: Ray has ended on this machine" in errors
+    assert all(record["status"] != "failed" for record in history("ray"))
+    for flags in (["local"], ["ray", "--resume"]):
+        result = run(*command(*flags))
+        assert (result.returncode, result.stderr) == (0, "")
+    assert history("ray") == history("local")
