@@ -60,7 +60,7 @@ class LoadedSearch(Search):
             mid=mid,
             accuracy=model.accuracy,
             num_params=model.num_params,
-            accuracy_of="one run",
+            accuracy_of="a training that was stopped, an estimate" if model.stopped else "one run",
         )
 
     def compare(self, *others: Search) -> list[Compared]:

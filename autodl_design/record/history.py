@@ -93,11 +93,11 @@ def _are_counts(value: Any) -> bool:
 
 
 def _is_curve(value: Any) -> bool:
-    return type(value) is list and all(map(_is_point, value)) and bool(value)
+    return type(value) is list and value != [] and all(map(_is_point, value))
 
 
 def _is_point(value: Any) -> bool:
-    """Of a curve; its epochs rise, but no reader relies on that."""
+    """Of a curve."""
     if type(value) is not list or len(value) != len(CurvePoint._fields):
         return False
     epoch, train_loss, validation_loss, accuracy = value

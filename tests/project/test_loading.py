@@ -85,6 +85,12 @@ def test_any_model_as_a_file_to_train(log_dir, tmp_path):
         search.network(0)
 
 
+def test_the_accuracy_of_a_stopped_model_is_said_to_be_an_estimate(log_dir):
+    write(log_dir, [*MODELS, model(4, 0.3, status="stopped", reason="after epoch 5")])
+    search = load_search(log_dir)
+    assert "estimate" in search.network(4).accuracy_of and search.network(0).accuracy_of == "one run"
+
+
 def test_searches_side_by_side(tmp_path):
     def searched(name, mean, **settings):
         rng = np.random.default_rng(len(name))
