@@ -9,6 +9,7 @@ from typing import Any
 
 from PIL import Image
 
+from autodl_design.checked_io.files import read_arrays, write_arrays
 from checks.hostile.case import Case, nothing
 from checks.hostile.flags import RETRAIN
 from checks.hostile.searches import NOT_JSON, device, made, replaced
