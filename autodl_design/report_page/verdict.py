@@ -20,7 +20,7 @@ from autodl_design.report_page.terminal_curve import terminal_curve
 
 ENOUGH = 3.0  # standard errors
 MOST_WINDOWS = 200  # that are looked at for when it began
-NOTICEABLE = 0.01  # change of its entropy, as a share, by which one sees that a policy has moved
+NOTICEABLE = 0.05  # change of its entropy, as a share, by which one sees that a policy has moved
 
 
 class Verdict(NamedTuple):
@@ -135,7 +135,7 @@ def learning_lines(log_dir: Path, encoding: str | None = None) -> Iterator[str]:
     by_step: dict[int, list[ModelRecord]] = {}
     for model in models:
         by_step.setdefault(model.step, []).append(model)
-    if len(by_step) > 1:
+    if len(by_step) > 2:  # of two the verdict says all
         field, steps = field_of(models), sorted(by_step)
         yield from terminal_curve([mean_of(by_step[step], field).mean for step in steps], encoding)
         yield f"mean {field} of each step, from step {steps[0]} to step {steps[-1]}"

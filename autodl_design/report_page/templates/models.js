@@ -80,6 +80,7 @@ document.addEventListener("mouseover", (event) => {
   hint.hidden = !model;
   if (!model) return;
   hint.textContent = describe(number, model);
+  hint.style.left = 0; // where it is not squeezed, to be measured
   const box = hint.getBoundingClientRect();
   hint.style.left = `${Math.max(0, Math.min(event.clientX + 12, innerWidth - box.width - 4))}px`;
   hint.style.top = `${event.clientY + 16 + box.height > innerHeight ? event.clientY - box.height - 8 : event.clientY + 16}px`;
