@@ -237,6 +237,7 @@ def search_to_its_end(
                 facts.chance if settings.search.failed_reward is None else settings.search.failed_reward,
                 settings.search.cache,
                 facts.origin,
+                settings.search.stop_poor,
             )
             agent = make_agent(settings) if agent is None else agent
             first_step = go_on(agent, record, progress)

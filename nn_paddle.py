@@ -44,7 +44,7 @@ from autodl_design.image_data.subset import Subset
 from autodl_design.search_space.child import MAX_PARAMETERS, ChildSettings, check_fit
 from autodl_design.search_space.reference import Design
 from autodl_design.settings.fields import SettingsError
-from autodl_design.trainers.job import CurvePoint, Diverged, Job, OnEpoch, TrainResult
+from autodl_design.trainers.job import CurvePoint, Diverged, Hurdle, Job, OnEpoch, TrainResult
 
 EVALUATION_BATCH = 25  # with 100, evaluation takes half as much memory again as a training update
 
@@ -245,6 +245,7 @@ def train_child(
     config: ChildSettings,
     seed: int | Sequence[int],
     on_epoch: OnEpoch | None = None,
+    hurdle_failed: Callable[[int, float], Hurdle | None] = lambda epoch, accuracy: None,
 ) -> TrainResult:
     """Train one network from scratch and evaluate it on the validation images, at the end and at the other
     `config.measured_epochs`. Evaluations do not change what is trained.
@@ -252,6 +253,8 @@ def train_child(
     seed: an int or a sequence of ints, as numpy.random.default_rng takes it.
     on_epoch: called after every epoch with its number (from 1) and the training loss and accuracy,
         both means over the epoch's batches.
+    hurdle_failed: called after every evaluation with the epoch and the accuracy; training ends where it
+        returns a hurdle.
 
     Raises ValueError where config and subset do not fit each other, Diverged where the loss is no longer
     finite.
@@ -270,6 +273,8 @@ def train_child(
                 accuracy, loss = trainer.evaluate(subset.validation_images, subset.validation_labels)
                 validation_loss = loss if math.isfinite(loss) else None
                 curve.append(CurvePoint(epoch, train_loss, validation_loss, accuracy))
+                if stopped := hurdle_failed(epoch, accuracy):
+                    break
 
     if validation_loss is None:
         raise Diverged
@@ -280,6 +285,7 @@ def train_child(
         num_params=trainer.num_params,
         macs=trainer.macs,
         curve=tuple(curve),
+        stopped=stopped,
         seconds=time.perf_counter() - start,
     )
 
@@ -295,4 +301,4 @@ class TrainJob:
 
     def __call__(self, job: Job, on_epoch: OnEpoch) -> TrainResult:
         seed = [self.seed, job.mid, job.run]
-        return train_child(job.architecture, self.subset, self.config, seed, on_epoch)
+        return train_child(job.architecture, self.subset, self.config, seed, on_epoch, job.failed_hurdle)

@@ -18,7 +18,7 @@ from autodl_design.checked_io.files import GrowingFile, read_json_lines, torn_li
 from autodl_design.search_space.architecture import Architecture
 from autodl_design.trainers.job import CurvePoint
 
-STATUSES = ("ok", "cached", "failed")
+STATUSES = ("ok", "cached", "failed", "stopped")
 LARGEST = 2**63 - 1
 LARGEST_REWARD = 1e38  # the agent takes rewards as 32-bit floats
 
@@ -33,10 +33,12 @@ class ModelRecord(NamedTuple):
     mid: int  # its number in the search, from 0 on
     step: int  # of the search, from 0 on
     architecture: Architecture  # in files as its tokens and its adjvec
-    accuracy: float | None  # on the validation images, 0 .. 1; None where, and only where, it failed
+    # On the validation images, 0 .. 1; of one that was stopped, what was expected of it. None where, and
+    # only where, it failed.
+    accuracy: float | None
     reward: float
-    status: str  # "ok": trained; "cached": has the result of an equal network; "failed"
-    reason: str | None  # why it failed, or whose result it has
+    status: str  # "ok": trained; "cached": has the result of an equal network; "failed"; "stopped": early
+    reason: str | None  # why it failed or was stopped, or whose result it has
     seconds: float | None  # of training; None where it failed
     num_params: int | None  # trainable ones; None as the accuracy is
     network: str | None = None  # the architecture's network_id; further runs of earlier versions lack it
@@ -46,8 +48,13 @@ class ModelRecord(NamedTuple):
 
     @property
     def trained(self) -> bool:
-        """Whether it was trained itself: it neither failed nor has the result of an equal network."""
+        """Whether it was trained itself, to the end."""
         return self.status == "ok"
+
+    @property
+    def stopped(self) -> bool:
+        """Whether --stop_poor ended its training early."""
+        return self.status == "stopped"
 
     @property
     def failed(self) -> bool:

@@ -90,9 +90,10 @@ def curve_text(curve: Sequence[CurvePoint]) -> str:
 
 def count_line(models: Sequence[ModelRecord]) -> str:
     status = Counter(model.status for model in models)
+    stopped = f", {status['stopped']:,} stopped early" if status["stopped"] else ""
     return (
         f"{len(models):,} models: {status['ok']:,} trained, {status['cached']:,} with the network of an "
-        f"earlier one, {status['failed']:,} failed"
+        f"earlier one, {status['failed']:,} failed{stopped}"
     )
 
 

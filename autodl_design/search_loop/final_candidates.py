@@ -3,7 +3,9 @@
 The highest of several hundred rewards, each of one training on few images, are mostly lucky. So only the
 first candidate is the model of the highest reward. The others are those that a regression on counts of
 edges and operations, fitted to all models of the search, ranks highest: it averages the luck of single
-trainings (agents/count_regression.py). Which ones they are follows from the history alone.
+trainings (agents/count_regression.py). It is fitted to models that --stop_poor stopped too, since it could
+not learn from the good ones alone what makes a model poor; they are no candidates. Which ones are follows
+from the history alone.
 
 LOG_DIR/final_candidates.jsonl gets a record a run, as soon as it is known.
 """
@@ -22,10 +24,12 @@ RUNS = 3  # of each candidate, besides the one in the search
 
 def choose_candidates(models: Iterable[ModelRecord], count: int) -> list[ModelRecord]:
     """As the top of this file says; every network once, fewer than `count` where there are not so many."""
-    networks = best_by_reward(models, len(list(models)))
-    architectures = [model.architecture for model in networks]
-    ranking = rank_by_counts(architectures, [model.reward for model in networks]) if networks else []
-    return [networks[place] for place in dict.fromkeys([0, *ranking]) if networks][:count]
+    models = sorted(models, key=lambda model: model.mid)
+    fitted = [*best_by_reward(models, len(models)), *(model for model in models if model.stopped)]
+    architectures = [model.architecture for model in fitted]
+    ranking = rank_by_counts(architectures, [model.reward for model in fitted]) if fitted else []
+    ranked = [fitted[place] for place in dict.fromkeys([0, *ranking]) if fitted]
+    return [model for model in ranked if model.trained][:count]
 
 
 def missing_runs(record: SearchRecord, count: int) -> list[Job]:

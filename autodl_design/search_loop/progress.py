@@ -88,6 +88,8 @@ class Progress:
         self.done += 1
         if model.accuracy is None:
             result = f"failed, {model.reason}"
+        elif model.stopped:
+            result = f"stopped {model.reason}"
         else:
             result = f"accuracy {model.accuracy:.3f}"
             if not model.run:

@@ -9,7 +9,7 @@ from typing import Any
 
 from autodl_design.policy.layout import count_parameters, steps_of
 from autodl_design.search_space.cells import OPERATION_NAMES
-from autodl_design.search_space.child import ChildSettings
+from autodl_design.search_space.child import CURVE_FROM, ChildSettings
 from autodl_design.settings.fields import Settings, SettingsError, setting
 
 # Values of many settings by name; a flag on the command line wins over them.
@@ -73,6 +73,12 @@ class SearchSettings(Settings):
         low=0,
         high=1e6,
         before=0.0,
+    )
+    stop_poor: bool = setting(
+        False,
+        "Whether the training of a model ends after a quarter or half of its epochs where its accuracy is "
+        "below the median of models of earlier steps; never of the first 20 models. It needs 10 epochs.",
+        before=False,
     )
     final_candidates: int = setting(
         0,
@@ -305,6 +311,11 @@ class AllSettings:
                 f"--agent={self.search.agent}: one node and one operation leave nothing to change"
             )
         check_batch_size(self.run, self.policy)
+        if self.search.stop_poor and self.child.epochs < CURVE_FROM:
+            raise SettingsError(
+                f"--stop_poor: a training of {self.child.epochs} epochs is evaluated at its end only; give "
+                f"{CURVE_FROM} --epochs or more, or leave --stop_poor out"
+            )
 
     @classmethod
     def of(cls, preset: str | None = None, **values: Any) -> "AllSettings":

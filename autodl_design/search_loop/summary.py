@@ -63,9 +63,10 @@ def summary(log_dir: Path, seconds: float) -> Iterator[str]:
     files = LogDir(log_dir)
     models = read_history(files.history) if files.history.exists() else []
     status = Counter(model.status for model in models)
+    stopped = f", {status['stopped']} stopped early" if status["stopped"] else ""
     yield (
         f"{len(models)} models: {status['ok']} trained, {status['cached']} with the network of an earlier "
-        f"one, {status['failed']} failed; {timedelta(seconds=round(seconds))} since the last start"
+        f"one, {status['failed']} failed{stopped}; {timedelta(seconds=round(seconds))} since the last start"
     )
     best = best_overall(log_dir, models)
     if best is None:

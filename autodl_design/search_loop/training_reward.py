@@ -14,6 +14,7 @@ from autodl_design.record.history import ModelRecord
 from autodl_design.record.search_record import SearchRecord
 from autodl_design.search_loop.best_file import write_best
 from autodl_design.search_loop.progress import Progress
+from autodl_design.search_loop.stop_poor import hurdles_of
 from autodl_design.search_space.architecture import Architecture
 from autodl_design.search_space.child import ChildSettings
 from autodl_design.search_space.image_origin import ImageOrigin
@@ -22,7 +23,7 @@ from autodl_design.trainers.job import Job, Outcome, Trainers
 # What the agent is to maximise, as a function of a network's accuracy, its number of parameters and its
 # MACs (multiply-accumulate operations for an image), or of the first two of them. Not of time, which
 # differs from run to run: a resumed search would not be the same search any more.
-RewardOf = Callable[[float, int, int], float] | Callable[[float, int], float]
+RewardOf = Callable[..., float]
 DEFAULT_REWARD = "accuracy_less_parameters"  # how files name the default one, from before it knew MACs
 
 
@@ -72,7 +73,7 @@ class TrainingReward:
 
     Models that the record knows, from before a search was interrupted, are not trained again. If `cache`,
     an architecture that describes a network already trained is not trained either; it gets that network's
-    accuracy. A model that could not be trained has the reward `failed_reward`.
+    accuracy. A model that could not be trained has the reward `failed_reward`. stop_poor: see stop_poor.py.
     """
 
     def __init__(
@@ -86,6 +87,7 @@ class TrainingReward:
         failed_reward: float = 0.1,
         cache: bool = True,
         images: ImageOrigin | None = None,
+        stop_poor: bool = False,
     ):
         self.trainers = trainers
         self.record = record
@@ -96,7 +98,8 @@ class TrainingReward:
         self.failed_reward = failed_reward
         self.cache = cache
         self.images = images
-        self.trained: dict[str, int] = {}  # mids of the networks that were trained, by network_id
+        self.stop_poor = stop_poor
+        self.trained: dict[str, int] = {}  # mids of the networks that have a result, by network_id
         for model in record.known.values():
             self._remember(model)
         self.best: ModelRecord | None = None
@@ -107,20 +110,23 @@ class TrainingReward:
     def __call__(self, step: int, tokens: np.ndarray, adjvec: np.ndarray) -> np.ndarray:
         """Rewards [B] of a step's architectures, row by row; raises SearchError where all failed."""
         architectures = Architecture.of_batch(tokens, adjvec)
+        models = self.record.known.values()
+        hurdles = hurdles_of(models, step, self.config) if self.stop_poor else ()
         jobs = [
-            Job(mid, architecture) for mid, architecture in enumerate(architectures, step * len(tokens))
+            Job(mid, architecture, hurdles=hurdles)
+            for mid, architecture in enumerate(architectures, step * len(tokens))
         ]
         networks = {job.mid: job.architecture.network_id(self.config.num_stages) for job in jobs}
         while waiting := [job for job in jobs if job.mid not in self.record.known]:
             for job, outcome in self.trainers.run(self._to_train(step, waiting, networks)):
                 self._done(self.model_record(step, job, outcome)._replace(network=networks[job.mid]))
-        models = [self.record.known[job.mid] for job in jobs]
-        if all(model.failed for model in models):
+        of_step = [self.record.known[job.mid] for job in jobs]
+        if all(model.failed for model in of_step):
             raise SearchError(
-                f"every model of step {step} failed; the last one: {models[-1].reason}. To try "
+                f"every model of step {step} failed; the last one: {of_step[-1].reason}. To try "
                 f"them again take their lines out of {self.record.files.history} and --resume"
             )
-        return np.array([model.reward for model in models])
+        return np.array([model.reward for model in of_step])
 
     def _to_train(self, step: int, waiting: list[Job], networks: dict[int, str]) -> list[Job]:
         """The first job of each network that nobody has trained yet. The others are done where the network
@@ -145,7 +151,7 @@ class TrainingReward:
         self.progress.model_done(model)
 
     def _remember(self, model: ModelRecord) -> None:
-        if model.trained and model.network:
+        if (model.trained or model.stopped) and model.network:
             self.trained[model.network] = model.mid
 
     def write_best(self) -> None:
@@ -172,11 +178,15 @@ def model_record(
     )
     if (result := outcome.result) is None:
         return failed
+    accuracy, status, reason = result.accuracy, "ok", None
+    if hurdle := result.stopped:
+        accuracy, status = min(max(accuracy + hurdle.gain, 0.0), 1.0), "stopped"
+        reason = f"after epoch {hurdle.epoch} with {result.accuracy:.3f}, below {hurdle.accuracy:.3f}"
     return failed._replace(
-        accuracy=result.accuracy,
-        reward=reward_from(reward_of, result.accuracy, result.num_params, result.macs),
-        status="ok",
-        reason=None,
+        accuracy=accuracy,
+        reward=reward_from(reward_of, accuracy, result.num_params, result.macs),
+        status=status,
+        reason=reason,
         seconds=round(result.seconds, 3),
         num_params=result.num_params,
         macs=result.macs,

@@ -7,10 +7,24 @@ from typing import NamedTuple, Protocol
 from autodl_design.search_space.architecture import Architecture
 
 
+class Hurdle(NamedTuple):
+    """Where a training is stopped that is behind others."""
+
+    epoch: int  # after which
+    accuracy: float  # below which
+    gain: float  # in accuracy, that is expected from there to the end
+
+
 class Job(NamedTuple):
     mid: int
     architecture: Architecture
     run: int = 0  # further ones train the same model from other random numbers
+    hurdles: tuple[Hurdle, ...] = ()
+
+    def failed_hurdle(self, epoch: int, accuracy: float) -> Hurdle | None:
+        """At which its training ends, if it does, with this accuracy after this epoch."""
+        failed = (h for h in self.hurdles if h.epoch == epoch and accuracy < h.accuracy)
+        return next(failed, None)
 
 
 class CurvePoint(NamedTuple):
@@ -24,13 +38,14 @@ class CurvePoint(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class TrainResult:
-    accuracy: float  # on the validation images, after the last epoch
+    accuracy: float  # on the validation images, after the last epoch that was trained
     validation_loss: float
     train_loss: float  # mean over the last epoch's batches
     num_params: int  # trainable ones
     seconds: float
     macs: int = 0  # multiply-accumulate operations of the network for an image
     curve: tuple[CurvePoint, ...] = ()  # at the epochs of ChildSettings.measured_epochs
+    stopped: Hurdle | None = None  # at which the training ended before its last epoch
 
 
 class Diverged(ArithmeticError):

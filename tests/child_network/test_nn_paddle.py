@@ -5,6 +5,7 @@ import contextlib
 import dataclasses
 import importlib
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from autodl_design.search_space.architecture import Architecture
 from autodl_design.search_space.child import ChildSettings, check_fit
 from autodl_design.search_space.reference import REFERENCE_NAMES, Reference, reference_recipe
 from autodl_design.settings.fields import SettingsError
-from autodl_design.trainers.job import Diverged
+from autodl_design.trainers.job import Diverged, Hurdle, Job
 
 TINY = ChildSettings(width=8, num_cells=1, num_stages=2, epochs=3, T_0=3.0, warmup=1.0)
 ARCHITECTURE = Architecture.of([1, 6, 3, 8, 2, 4], [1, 1, 0, 0, 1, 1])
@@ -223,6 +224,17 @@ def test_measuring_on_the_way_changes_no_weight(easy_subset):
     assert [point.train_loss for point in curve] == [losses[2], losses[5], losses[11]]
     assert curve[-1][2:] == (validation_loss, accuracy)
     assert curve[-1].validation_loss < curve[0].validation_loss
+
+
+def test_a_training_ends_at_a_hurdle(easy_subset):
+    config = dataclasses.replace(TINY, epochs=12)
+    whole = nn_paddle.train_child(ARCHITECTURE, easy_subset, config, 0)
+    accuracy = whole.curve[1].accuracy
+    job = Job(0, ARCHITECTURE, hurdles=(Hurdle(3, 0.0, 0.1), Hurdle(6, accuracy + 0.01, 0.1)))
+    train = nn_paddle.train_child
+    stopped = train(ARCHITECTURE, easy_subset, config, 0, hurdle_failed=job.failed_hurdle)
+    assert stopped.stopped == job.hurdles[1] and stopped.accuracy == accuracy
+    assert stopped.curve == whole.curve[:2] and whole.stopped is None
 
 
 def test_a_short_training_is_measured_at_its_end_only():
@@ -435,3 +447,11 @@ def test_networks_side_by_side_train_as_alone_and_another_layout_is_refused(easy
             np.testing.assert_array_equal(value, expected[name], err_msg=name)
     with training(TINY) as narrow:
         train(narrow)
+
+
+def test_a_training_under_python_w_error(easy_subset):
+    """Of operators Paddle warns, which was a traceback then."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with nn_paddle.ChildTraining(ARCHITECTURE, TINY, easy_subset, np.random.default_rng(0)):
+            pass

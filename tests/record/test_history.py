@@ -39,7 +39,8 @@ def refusal(path, read=read_history):
 def test_records_are_read_as_they_were_written(path):
     curve = CurvePoint(5, 2.0, None, 0.1), CurvePoint(10, 1.5, 2.5, 0.25)
     trained = model(1, 0.25, network="b", macs=10, curve=curve)
-    models = [trained, model(0, **FAILED), model(2, 0.25, network="b", **CACHED)]
+    stopped = model(4, 0.3, status="stopped", reason="after epoch 5", curve=curve[:1])
+    models = [trained, stopped, model(0, **FAILED), model(2, 0.25, network="b", **CACHED)]
     writer = HistoryWriter(path)
     for record in models:
         writer.append(record)

@@ -413,7 +413,10 @@ def test_a_search_from_before_a_setting_goes_on_with_what_it_did(tmp_path):
     assert "edge_probability was 0.5 and is 0.15" in text
     text = refusal(tmp_path, settings={**SETTINGS, "shared_heads": True})
     assert "shared_heads was False and is True" in text
-    as_they_were = {"edge_probability": 0.5, "shared_heads": False, "shortcut": False, "macs_penalty": 0.0}
+    as_they_were = {
+        "edge_probability": 0.5, "shared_heads": False, "shortcut": False, "macs_penalty": 0.0,
+        "stop_poor": False,
+    }  # fmt: skip
     assert AllSettings.of_earlier_searches() == as_they_were
     SearchRecord(tmp_path, {**SETTINGS, **as_they_were}, resume=True, earlier=as_they_were)
 

@@ -189,6 +189,19 @@ def test_candidates_are_the_best_one_and_those_that_all_models_speak_for():
     assert choose_candidates(models[200:201], 5) == []
 
 
+def test_the_regression_learns_of_stopped_models_too():
+    models = [
+        model(0, 0.9, [0, 1, 0, 1]),
+        model(1, 0.5, [1, 1, 1, 1]),
+        model(2, 0.5, [0, 0, 0, 0]),
+    ]
+    stopped = {"status": "stopped", "reason": "after epoch 5"}
+    models += [model(3, 0.1, [1, 1, 1, 0], **stopped), model(4, 0.1, [1, 1, 0, 1], **stopped)]
+    models.append(model(5, 0.8, [0, 0, 0, 1], **stopped))
+    assert [candidate.mid for candidate in choose_candidates(models[:3], 9)] == [0, 1, 2]
+    assert [candidate.mid for candidate in choose_candidates(models, 9)] == [0, 2, 1]
+
+
 def test_the_best_are_trained_again_and_ranked_by_their_mean(make_reward, capsys):
     tokens = np.array([[1, 2, 6, 6], [0, 0, 6, 6], [1, 1, 6, 6]])
     reward, record = make_reward(Trainers(accuracies={(0, 0): 0.4, (1, 0): 0.8, (2, 0): 0.7}))
