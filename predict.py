@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 AT_ONCE = 100  # pictures in memory
 SHOWN = 3  # classes of a picture
 STANDARD_INPUT = "-"
+MAX_LINE = 2**16  # bytes of a path there; Linux opens none of more than 4,096
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,7 +110,10 @@ def predict(config: PredictSettings, places: list[str]) -> bool:
     """Whether all pictures could be read."""
     directory = Path(config.model)
     network = read_network(directory)
-    pictures = list(find(config, places, network.class_names))
+    found = find(config, places, network.class_names)
+    pictures = list(islice(found, picture_table.MAX_PICTURES + 1))
+    if len(pictures) > picture_table.MAX_PICTURES:
+        raise PicturesError(f"more than {picture_table.MAX_PICTURES:,} pictures: classify them in parts")
     text: TextIO = io.StringIO() if config.output else sys.stdout
     write = WRITERS[config.format](text, network.class_names)
     labels, predicted, num_classified = [], [], 0
@@ -164,11 +168,19 @@ def find(config: PredictSettings, places: list[str], class_names: tuple[str, ...
 
 
 def listed_paths() -> Iterator[str]:
+    """Raises PicturesError where standard input is no list."""
     if sys.stdin is None:
         return
-    for line in sys.stdin.buffer:
-        if path := os.fsdecode(line.rstrip(b"\r\n")):
-            yield path
+    try:
+        while line := sys.stdin.buffer.readline(MAX_LINE + 1):
+            if len(line) > MAX_LINE:
+                raise PicturesError(
+                    f"standard input is no list of paths: a line has more than {MAX_LINE:,} bytes"
+                )
+            if path := os.fsdecode(line.rstrip(b"\r\n")):
+                yield path
+    except OSError as error:
+        raise PicturesError(f"standard input: {error.strerror or error}") from error
 
 
 def in_folder(folder: str, index_of: dict[str, int]) -> Iterator[Named]:

@@ -124,13 +124,14 @@ def draw(curves: dict[str, Curve]) -> bytes:
     """A picture, PNG: the curves with their standard errors."""
     figure = new_figure(9, 3.6)
     axes = figure.subplots(1, 2, sharex=True)
-    titles = (f"mean of the last {WINDOW} trained models", f"best so far, mean of {RUNS} more trainings")
+    titles = f"mean of the last {WINDOW} trained models", "highest reward so far, trained again"
     for agent, curve in curves.items():
         ends = WINDOW * np.arange(1, curve.trained.shape[1] + 1)
         for panel, values, title in zip(axes, (curve.trained, curve.best), titles, strict=True):
             mean, error = mean_and_error(values)
             count = len(curve.seeds)
-            (line,) = panel.plot(ends, mean, "o-", label=f"{agent}, {count} seed{'s' * (count > 1)}")
+            label = f"{agent}, {count} seed{'s' * (count > 1)} +- error"
+            (line,) = panel.plot(ends, mean, "o-", label=label)
             panel.fill_between(ends, mean - error, mean + error, color=line.get_color(), alpha=0.2)
             panel.set(title=title, xlabel="trained models", ylabel="accuracy on validation images")
             panel.grid(alpha=0.3)

@@ -232,11 +232,12 @@ def config_of_record(path: Path) -> ChildSettings:
 
 
 def show_records() -> None:
-    """The sum counts each training once: the random architectures with which evolution begins are those of
-    the random search of the same seed, and stand in the records of both."""
+    """Those from before the mend. The sum counts each training once: the random architectures with which
+    evolution begins are those of the random search of the same seed, and stand in the records of both."""
     seconds: dict[tuple, float] = {}
     print(f"{'record':40} trainings  touched  core-hours")
-    for path in sorted([*records.FOLDER.rglob(ARCHIVE), *records.FOLDER.rglob(f"*{SUFFIX}")]):
+    paths = sorted([*records.FOLDER.rglob(ARCHIVE), *records.FOLDER.rglob(f"*{SUFFIX}")])
+    for path in (path for path in paths if path.parent not in records.QUICK.values()):
         runs, config = trained(records.read_all(path)), config_of_record(path)
         touched = sum(is_touched(run, config) for run in runs)
         hours = sum(run.seconds for run in runs) / 3600

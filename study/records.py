@@ -40,6 +40,7 @@ SMALL = FOLDER / "small"  # the searches that are compared
 DENSE = FOLDER / "small_dense"  # an earlier try: searches that begin with dense cells
 OWN_HEADS = FOLDER / "small_own_heads"  # an earlier try: a head of the policy for each step
 THREE_CELLS = FOLDER / "small_three_cells"  # searches that were begun at another size
+QUICK = {name: FOLDER / f"quick_{name}" for name in ("digits", "cifar")}  # of the quick preset
 SIZES_MIXED = FOLDER / "sizes_mixed"  # a file a size: 24 networks, random, sparse and found ones
 SIZES_SPARSE = FOLDER / "sizes_sparse"  # a file a size: the sparse networks of SMALL and OWN_HEADS
 

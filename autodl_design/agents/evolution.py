@@ -49,6 +49,9 @@ def mutated(
     return tokens, adjvec
 
 
+LARGEST_REWARD = 1e38  # that a history holds; the squares of much larger ones are infinite
+
+
 def checked_models(
     state: dict[str, Any], num_nodes: int, num_tokens: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -67,8 +70,8 @@ def checked_models(
     for name, end in (("tokens", num_tokens), ("adjvec", 2)):
         if ((saved[name] < 0) | (saved[name] >= end)).any():
             raise ValueError(f"array {name} holds numbers outside 0 .. {end - 1}")
-    if not np.isfinite(saved["rewards"]).all():
-        raise ValueError("array rewards holds numbers that are not finite")
+    if not (np.abs(saved["rewards"]) <= LARGEST_REWARD).all():
+        raise ValueError("array rewards holds numbers that are not finite, or too large for a reward")
     return saved["tokens"], saved["adjvec"], saved["rewards"]
 
 

@@ -2,8 +2,8 @@
 
 PARL 2.2.1 looks for Paddle through `paddle.fluid`, gone since Paddle 2.5, unless PARL_BACKEND is set
 before its first import. That import prints two lines and some deprecation warnings of no use to a user, and
-makes fork the default start method of multiprocessing, which is undone here. It takes more than a second;
-trainers, which need Paddle alone, do without.
+makes fork the default start method of multiprocessing, which is undone here. Trainers, which need Paddle
+alone, do without it.
 """
 
 import logging
@@ -13,7 +13,7 @@ import os
 # Before PARL, whose import forks a process that imports Paddle to see whether it is there, a second
 # saved if it already is.
 import autodl_design.backend.paddle_backend  # noqa: F401
-from autodl_design.backend.quiet_import import Without, quiet_import
+from autodl_design.backend.quiet_import import Postponed, Without, quiet_import
 
 os.environ["PARL_BACKEND"] = "paddle"
 
@@ -22,7 +22,7 @@ _start_method = multiprocessing.get_start_method(allow_none=True)
 logging.disable(logging.INFO)
 multiprocessing.set_start_method("fork", force=True)  # its import starts a process of a local function
 try:
-    with quiet_import(), Without("torch"):
+    with quiet_import(), Without("torch"), Postponed("scipy.signal"):
         import parl
 finally:
     multiprocessing.set_start_method(_start_method, force=True)  # the user's again

@@ -14,6 +14,7 @@ import gc
 import math
 import sys
 import threading
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -30,7 +31,9 @@ def static_programs() -> Iterator[None]:
     """Within it, static programs are built and run in the pre-PIR form (see the top of the file)."""
     guard = getattr(getattr(paddle, "pir_utils", None), "OldIrGuard", None)
     was_dynamic = paddle.in_dynamic_mode()
-    with guard() if guard else contextlib.nullcontext():
+    with guard() if guard else contextlib.nullcontext(), warnings.catch_warnings():
+        # What operators did in Paddle 1, which python -W error would raise.
+        warnings.filterwarnings("ignore", ".*\nThe behavior of expression", DeprecationWarning)
         paddle.enable_static()
         paddle.set_flags(
             {

@@ -12,6 +12,7 @@ ours, and ours change none of theirs. Neither needs pyplot.
 
 import importlib.util
 import io
+import logging
 import os
 import sys
 import warnings
@@ -43,6 +44,9 @@ def _import_matplotlib() -> ModuleType:
     return matplotlib
 
 
+_log = logging.getLogger("matplotlib")
+_level = _log.level
+_log.setLevel(logging.ERROR)  # not that its cache cannot be written, or is made now
 matplotlib = _import_matplotlib()
 # What other modules need of matplotlib they import from here, so that nothing imports it before.
 from matplotlib.axes import Axes as Axes  # noqa: E402
@@ -51,6 +55,8 @@ from matplotlib.patches import FancyArrowPatch as FancyArrowPatch  # noqa: E402
 from matplotlib.path import Path as LinePath  # noqa: E402, F401
 from matplotlib.ticker import MaxNLocator as MaxNLocator  # noqa: E402
 from matplotlib.ticker import StrMethodFormatter as StrMethodFormatter  # noqa: E402
+
+_log.setLevel(_level)
 
 # The backend is none of a figure's business: it says how pyplot shows figures.
 STYLE = {name: value for name, value in matplotlib.rcParamsDefault.items() if name != "backend"}

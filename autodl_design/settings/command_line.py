@@ -73,6 +73,10 @@ def start(
             _end(f"{script}: {one_line(error)}")
         except KeyboardInterrupt:
             _end(interrupts.EXIT_INTERRUPTED)
+        except Exception:
+            if interrupts.came():
+                _end(interrupts.EXIT_INTERRUPTED)
+            raise
         _end(0)
 
     try:

@@ -27,6 +27,11 @@ def raise_once() -> None:
     _handle(_raise)
 
 
+def came() -> bool:
+    """Whether it was pressed, and raised. Libraries make other errors of that: Paddle's import does."""
+    return signal.getsignal(signal.SIGINT) is do_nothing
+
+
 def _handle(handler) -> None:
     # What a shell starts in the background ignores Ctrl-C, and goes on to.
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:

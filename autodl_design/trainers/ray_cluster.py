@@ -50,6 +50,7 @@ except ModuleNotFoundError:
 
 LOCAL_HEAD = "127.0.0.1:6379"  # where `ray start --head` listens
 CONNECT_SECONDS = 10
+MOST_SECONDS = 1e9  # that a timer of the kernel is asked for; longer times never end
 LOST = "Ray has ended on this machine: start it again, as docs/clusters.md says, and go on by --resume"
 
 # --- In the search's process --------------------------------------------------------------------------
@@ -257,7 +258,7 @@ def _train(
         except RuntimeError as error:
             raise DevicesError(f"no trainer can use the GPU of {platform.node()}: {error}") from error
     # At the end of this time the kernel ends the process, even one that hangs in native code.
-    signal.setitimer(signal.ITIMER_REAL, model_timeout if math.isfinite(model_timeout) else 0)
+    signal.setitimer(signal.ITIMER_REAL, model_timeout if model_timeout < MOST_SECONDS else 0)
     try:
         return attempt(train, job, on_epoch)
     finally:

@@ -1,6 +1,6 @@
 """Hostile files, odd flags and faults, given to the real commands: does each end as the README promises?
 
-    python -m checks.hostile                            # all: some 10 minutes on two cores
+    python -m checks.hostile                            # all: up to an hour
     python -m checks.hostile --groups=flags,states
     python -m checks.hostile --sample=20                # every 20th of each group
 

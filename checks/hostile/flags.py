@@ -50,6 +50,12 @@ def fifo(here: Path) -> None:
     os.mkfifo(here / "flags")
 
 
+def modules(here: Path) -> None:
+    """Files of one's own that have the names of modules which the commands import."""
+    for name in ("signal", "random", "types", "string", "json", "numpy", "PIL", "paddle", "psutil"):
+        (here / f"{name}.py").write_text("raise SystemExit('not the module')\n")
+
+
 def flag_cases() -> list[Case]:
     found = []
     for name in FLOATS:
@@ -157,6 +163,34 @@ def environment_cases() -> list[Case]:
     add("read-only working directory", shell=f"mkdir r; exec unshare -m bash -c '{mounts}' bash \"$@\"")
     add("deleted working directory", codes=(0, 1), shell='mkdir gone; cd gone; rmdir ../gone; exec "$@"')
     add("20 open files", codes=(0, 1), shell='ulimit -n 20; exec "$@"')
+    add("modules in the working directory", prepare=modules)
+    for name, value in {"PYTHONOPTIMIZE": "2", "PYTHONWARNINGS": "error"}.items():
+        add(f"{name}={value}", environment={name: value})
+    for name, value in {
+        "PYTHONOPTIMIZE": "2",
+        "COLUMNS": "1",
+        "TERM": "\x1b[2J",
+        "LC_ALL": "tr_TR.UTF-8",
+        "PYTHONIOENCODING": "utf-16",
+    }.items():
+        for script, (file, *_) in COMMANDS.items():
+            environment = {name: value}
+            command = [file, "--help"]
+            label = f"{script} --help: {name}={value!r}"
+            found.append(Case("states", label, command, codes=(0,), environment=environment))
+    odd = {
+        "OMP_NUM_THREADS": "x",
+        "TZ": "Nowhere/../..",
+        "COLUMNS": "0",
+        "LINES": "x",
+        "NO_COLOR": "",
+        "PYTHONHASHSEED": "7",
+        "CUDA_VISIBLE_DEVICES": "\x1b[2J",
+    }
+    add("odd variables", environment=odd)
+    plain = "\"$@\" > out.txt || exit; ! grep -q $'\\x1b' out.txt"
+    add("FORCE_COLOR into a file", shell=plain, environment={"FORCE_COLOR": "1", "TTY_COMPATIBLE": "1"})
+    add("files of 3000 bytes", codes=(0, 1), shell='ulimit -f 3; exec "$@"')
     add("500 MB of addresses", ("dataset_maker", "report"), (0, 1), shell='ulimit -v 500000; exec "$@"')
     add(
         "SIGHUP",
@@ -165,6 +199,13 @@ def environment_cases() -> list[Case]:
         shell='(sleep 4; kill -HUP $$) & exec "$@"',
     )
     add("SIGINT", ("main", "simple_main", "retrain"), (0, 130), shell='(sleep 4; kill -INT $$) & exec "$@"')
+    stops = ("main", "simple_main", "retrain")
+    add("SIGINT twice", stops, (0, 130, -2), shell='(sleep 4; kill -INT $$; kill -INT $$) & exec "$@"')
+    add("SIGTERM", stops, (0, 143, -15), shell='(sleep 4; kill -TERM $$) & exec "$@"')
+    add("SIGINT amid the imports", codes=(0, 130), shell='(sleep 0.4; kill -INT $$) & exec "$@"')
+    add("stopped for seconds", stops, shell='(sleep 4; kill -STOP $$; sleep 3; kill -CONT $$) & exec "$@"')
+    both = '"$@" & "$@"; a=$?; wait $!; b=$?; ((a < 2 && b < 2)) || exit 9; exit $((a * b))'
+    add("two at once", ("dataset_maker", "main", "retrain", "report"), shell=both)
     small = 'unshare -m bash -c \'mount -t tmpfs -o size=64k x /dev/shm && exec "$@"\' bash "$@"'
     add("/dev/shm of 64 KB", ("main", "retrain", "dataset_maker"), (0, 1), shell=small)
     mounts = 'for d in ö log out; do mount -t tmpfs -o size=8k x $d; done; exec "$@"'

@@ -9,6 +9,7 @@ from typing import Any
 
 from PIL import Image
 
+from autodl_design.checked_io.files import read_arrays, write_arrays
 from checks.hostile.case import Case, nothing
 from checks.hostile.flags import RETRAIN
 from checks.hostile.searches import NOT_JSON, device, made, replaced
@@ -74,6 +75,11 @@ def earlier(
         (directory / "network.json").unlink()
         (directory / "weights.npz").unlink()
         (directory / "model.json").write_text(json.dumps({"image_size": size, "sha256": {}}))
+        checkpoint = directory / "checkpoint.npz"
+        numbers, arrays = read_arrays(checkpoint)
+        del numbers["images"]
+        numbers["options"] |= {"data_path": "cifar/mine", "input_dir": None}
+        write_arrays(checkpoint, numbers, arrays)
         damage(directory)
 
     return prepare
@@ -162,14 +168,14 @@ def cases(base: Path) -> list[Case]:
     ):
         found.append(Case("models", f"export {flag}", [*EXPORT, flag], model(lambda _: None)))
     for arguments in (
-        ["{base}"],
+        ["{base}/log"],
         ["{here}"],
         ["--labels=/dev/zero"],
         ["--labels={here}"],
         ["--output={here}"],
     ):
         command = ["predict.py", "--model={base}/model", *arguments]
-        codes = (0, 1) if arguments == ["{base}"] else (1,)
+        codes = (0, 1) if arguments == ["{base}/log"] else (1,)
         found.append(Case("models", f"predict {arguments[0]}", command, codes=codes, lines=1000))
     for kind, value in architectures().items():
         command = [part if "best" not in part else "--architecture={here}/best.json" for part in RETRAIN]

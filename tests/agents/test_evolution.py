@@ -130,6 +130,7 @@ def test_a_restored_agent_goes_on_bit_by_bit(done):
         ({"more": np.zeros(1)}, "unknown array 'more'"),
         ({"rewards": np.zeros((4, 1))}, "array adjvec is|array tokens is"),
         ({"rewards": np.full(4, np.nan)}, "rewards holds numbers that are not finite"),
+        ({"rewards": np.full(4, 1e200)}, "too large for a reward"),
         ({"tokens": np.zeros((3, 2 * N), np.int64)}, r"tokens is int64 \[3, 6\], not int64 \[4, 6\]"),
         ({"tokens": np.zeros((4, 2 * N))}, "tokens is float64"),
         ({"tokens": np.full((4, 2 * N), K)}, "tokens holds numbers outside 0 .. 4"),

@@ -5,6 +5,7 @@ import contextlib
 import dataclasses
 import importlib
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -446,3 +447,11 @@ def test_networks_side_by_side_train_as_alone_and_another_layout_is_refused(easy
             np.testing.assert_array_equal(value, expected[name], err_msg=name)
     with training(TINY) as narrow:
         train(narrow)
+
+
+def test_a_training_under_python_w_error(easy_subset):
+    """Of operators Paddle warns, which was a traceback then."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with nn_paddle.ChildTraining(ARCHITECTURE, TINY, easy_subset, np.random.default_rng(0)):
+            pass

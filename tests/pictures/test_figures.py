@@ -68,6 +68,11 @@ def test_pictures_are_made_whatever_the_environment_says(tmp_path, settings, bac
     assert result.stdout == f"{backend} {tmp_path}\n"
 
 
+def test_a_cache_that_cannot_be_written_is_no_news(tmp_path):
+    result = python(DRAW, tmp_path, MPLCONFIGDIR="/dev/null")
+    assert (result.returncode, result.stderr) == (0, "")
+
+
 def test_nothing_imports_matplotlib_before_the_guarded_import():
     importing = [
         path.relative_to(ROOT)

@@ -93,7 +93,7 @@ def imported_by(*statements):
 @pytest.mark.parametrize(
     ("module", "absent"),
     [
-        ("main", {"torch"}),  # PARL and tensorboardX would, and it takes seconds
+        ("main", {"torch", "scipy.signal"}),  # PARL and tensorboardX would, and it takes seconds
         ("report", {"paddle", "parl"}),
         ("autodl_design", {"numpy"}),  # which every import of a room imports first
         ("autodl_design.loading", {"paddle", "parl", "absl"}),

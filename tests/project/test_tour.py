@@ -6,7 +6,11 @@ from helpers import ROOT, run
 
 NOTEBOOK = ROOT / "docs/tour.ipynb"
 CODE = [cell for cell in json.loads(NOTEBOOK.read_text())["cells"] if cell["cell_type"] == "code"]
-TINY = {'"num_models": 60': '"num_models": 4, "batch_size": 2, "width": 4', "epochs=15": "epochs=1"}
+TINY = {
+    '"num_models": 80': '"num_models": 4, "batch_size": 2, "width": 4',
+    'size["num_models"] = 20': 'size["num_models"] = 2',
+    "epochs=15": "epochs=1",
+}
 
 
 def test_the_tour_runs_from_the_folder_it_lies_in(tmp_path):

@@ -1,6 +1,7 @@
 """predict.py as a user runs it."""
 
 import csv
+import io
 import json
 import os
 import re
@@ -13,6 +14,7 @@ import pytest
 from helpers import ROOT
 from PIL import Image
 
+import predict
 from autodl_design.image_data.subset import load_subset
 
 
@@ -184,3 +186,27 @@ def test_a_mistake_in_places_gets_one_line(trained, picture, tmp_path, arguments
     result = run(f"--model={trained.directory}", *arguments)
     assert result.returncode == 1
     assert complaint in result.stderr and result.stderr.count("\n") == 1
+
+
+def test_standard_input_that_is_no_list_is_refused_before_it_takes_the_memory(monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"a.png\n" + bytes(10**6))))
+    paths = predict.listed_paths()
+    assert next(paths) == "a.png"
+    with pytest.raises(predict.PicturesError, match="standard input is no list of paths"):
+        next(paths)
+
+
+def test_standard_input_that_cannot_be_read_is_named(monkeypatch, tmp_path):
+    with open(tmp_path / "file", "w") as file:
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BufferedReader(io.FileIO(file.fileno()))))
+        with pytest.raises(predict.PicturesError, match="standard input: Bad file descriptor"):
+            next(predict.listed_paths())
+
+
+def test_a_list_without_end_is_refused(trained, monkeypatch):
+    monkeypatch.setattr("autodl_design.image_data.picture_table.MAX_PICTURES", 3)
+    endless = io.TextIOWrapper(io.BytesIO(b"a.png\n" * 1000))
+    monkeypatch.setattr("sys.stdin", endless)
+    config = predict.PredictSettings(model=str(trained.directory))
+    with pytest.raises(predict.PicturesError, match="more than 3 pictures"):
+        predict.predict(config, ["-"])

@@ -1,11 +1,13 @@
 """Ctrl-C ends a script without a traceback, during its imports too and when it comes twice."""
 
+import os
 import signal
 import subprocess
 import sys
 import time
 
 import pytest
+from helpers import ROOT
 
 from autodl_design.settings import interrupts
 
@@ -29,6 +31,27 @@ def test_ctrl_c(start, code, output):
     program = PROGRAM.format(start=start, times=2)
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (code, output, "")
+
+
+def test_ctrl_c_of_which_a_library_makes_another_error(tmp_path):
+    """As Paddle's import does."""
+    (tmp_path / "script.py").write_text("""
+import os, signal
+from autodl_design.settings import command_line
+
+def main(arguments):
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+    except KeyboardInterrupt as error:
+        raise ImportError("initialization failed") from error
+
+command_line.start(main, ())
+""")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, tmp_path / "script.py"], capture_output=True, text=True, env=environment
+    )
+    assert (done.returncode, done.stderr) == (130, "")
 
 
 def test_a_program_in_the_background_goes_on_to_ignore_it():

@@ -17,6 +17,7 @@ COMMANDS = {
     "finalists_dense.txt": f"study.finalists {DENSE} --edge_probability=0.5 --finalists=3",
     "figures.txt": "study.figures",
     "tabular.txt": "study.tabular_tables",
+    "quick.txt": "study.quick",
 }
 SLOW = {"sizes_mixed.txt", "sizes_sparse.txt", "figures.txt"}
 NUMBER = r"-?\d+\.\d+"
