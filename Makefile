@@ -11,7 +11,7 @@ INSTALLED_DEV := $(VENV)/.installed-dev
 INSTALLED_ALL := $(VENV)/.installed-all
 SUBSET := cifar/pickle-cifar-10
 
-# Logical cores, as many as the user may have; more than eight would only import Paddle at the same time.
+# As many as tests/conftest.py says; more than eight would only import Paddle at the same time.
 PYTEST := $(VENV)/bin/python -m pytest -n logical --maxprocesses=8 --dist=loadgroup --durations=10
 
 PADDLE_INDEX := https://www.paddlepaddle.org.cn/packages/stable

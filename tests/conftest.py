@@ -22,7 +22,7 @@ from dataset_maker import Subset, SubsetSettings, make_subset
 # On a machine without CUDA, builds of Paddle for GPUs warn on standard error that they miss it; see
 # autodl_design/backend/paddle_backend.py. The commands that tests run inherit this.
 os.environ["GLOG_minloglevel"] = "2"
-# As many tests run at a time as there are cores.
+# The tests that run at a time take all cores.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # A shell lets its background jobs, and so all commands that they start, ignore Ctrl-C.
@@ -35,6 +35,11 @@ BEYOND_INSTALLING = ("there is a GPU", "for CPUs", "no CIFAR-10 batches", "no pa
 
 def pytest_addoption(parser):
     parser.addoption("--skip-nothing", action="store_true", help="a test that is skipped fails")
+
+
+def pytest_xdist_auto_num_workers(config):
+    """One more than there are cores that the user may have: some tests wait."""
+    return len(os.sched_getaffinity(0)) + 1
 
 
 def fail_if_skipped(config, report):

@@ -7,7 +7,7 @@ from helpers import ROOT, run
 NOTEBOOK = ROOT / "docs/tour.ipynb"
 CODE = [cell for cell in json.loads(NOTEBOOK.read_text())["cells"] if cell["cell_type"] == "code"]
 TINY = {
-    '"num_models": 80': '"num_models": 4, "batch_size": 2, "width": 4',
+    '"num_models": 80': '"num_models": 4, "batch_size": 2, "width": 4, "epochs": 1, "trainers": "cpu:1"',
     'size["num_models"] = 20': 'size["num_models"] = 2',
     "epochs=15": "epochs=1",
 }

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 # Flags of main.py: two steps of two models.
 TINY = [
     "--num_nodes=2", "--width=4", "--num_stages=2", "--num_cells=1", "--epochs=2", "--T_0=2",
-    "--warmup=1", "--batch_size=2", "--num_models=4", "--trainers=cpu:2",
+    "--warmup=1", "--batch_size=2", "--num_models=4", "--trainers=cpu:1",
 ]  # fmt: skip
 
 # Models of two nodes a cell that are trained within a second.

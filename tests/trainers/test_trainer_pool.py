@@ -201,10 +201,10 @@ def test_memory_stays_flat_over_50_models(easy_subset):
 
 
 def test_a_model_that_takes_too_long_fails(easy_subset):
-    with TrainerPool([CPU], TrainJob(easy_subset, ENDLESS, 7), retries=1, model_timeout=3) as pool:
+    with TrainerPool([CPU], TrainJob(easy_subset, ENDLESS, 7), retries=1, model_timeout=1) as pool:
         ((job, outcome),) = pool.run(JOBS[:1])
         process = process_of(pool)
-    assert outcome.result is None and "not done after 3 s" in outcome.error
+    assert outcome.result is None and "not done after 1 s" in outcome.error
     assert not process.is_alive()
 
 
