@@ -20,7 +20,7 @@ import dataclasses
 import signal
 import sys
 import time
-from contextlib import nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +37,11 @@ from autodl_design.record.reading import read_settings
 from autodl_design.record.search_record import SearchRecord, compare_settings, holds_search
 from autodl_design.report_page.verdict import learning_lines
 from autodl_design.search_loop.best_file import write_best
-from autodl_design.search_loop.final_candidates import missing_runs, train_candidates
+from autodl_design.search_loop.final_candidates import climb, is_complete
 from autodl_design.search_loop.image_facts import ImageFacts
 from autodl_design.search_loop.progress import Progress
 from autodl_design.search_loop.settings import PRESETS, AllSettings, SearchSettings
-from autodl_design.search_loop.start_trainers import trainers_of
+from autodl_design.search_loop.start_trainers import find_trainers
 from autodl_design.search_loop.steps import go_on, log_steps, saver
 from autodl_design.search_loop.summary import opening, resume_command, summary
 from autodl_design.search_loop.training_reward import (
@@ -53,7 +53,7 @@ from autodl_design.search_loop.training_reward import (
     name_of,
 )
 from autodl_design.search_space.cells import OPERATION_NAMES
-from autodl_design.search_space.child import check_fit
+from autodl_design.search_space.child import ChildSettings, check_fit
 from autodl_design.search_space.image_origin import find_path
 from autodl_design.settings import command_line, interrupts
 from autodl_design.settings.fields import SettingsError
@@ -133,6 +133,9 @@ def settings_from_flags() -> AllSettings:
         _check_resumable_from_here(path, saved)
         kept = AllSettings.kept_names()  # a file does not say where to connect or to write
         kept_values = {name: saved[name] for name in kept & saved.keys()}
+        for name, other in (("ladder", "final_candidates"), ("final_candidates", "ladder")):
+            if FLAGS[name].present:  # in the place of the other
+                kept_values.pop(other, None)
         if "data_path" in kept_values:
             kept_values["data_path"] = find_path(saved, "absolute_data_path", "data_path")
         values = {**AllSettings.of_earlier_searches(), **kept_values, **values}
@@ -190,24 +193,28 @@ def search_to_its_end(
 ) -> list[ModelRecord]:
     """`search`, which raises interrupts.TimeIsUp where --max_minutes stops it."""
     files, earlier = settings.files, AllSettings.of_earlier_searches()
+    rungs, batch_size = settings.rungs, settings.run.batch_size
+    configs = [settings.child, *(rung.config for rung in rungs)]
     facts = ImageFacts()
     if trainers is None:
         subset = dataset_maker.load_subset(files.data_path, files.chunk_size)
-        check_fit(settings.child, len(subset.train_images), subset.image_size)
+        for config in configs:
+            check_fit(config, len(subset.train_images), subset.image_size)
         facts = ImageFacts.of(files.data_path, subset)
     decided = {**all_that_decides(settings, agent, reward_of), **facts.decided}
     remembered = {**settings.to_remember(), **facts.remembered}
     if trainers is None:
         if files.resume and LogDir(files.log_dir).settings.exists():
             compare_settings(Path(files.log_dir), decided, remembered, earlier)  # before a cluster is met
-        start_trainers = trainers_of(settings, TrainJob(subset, settings.child, settings.run.seed))
+        start_trainers = find_trainers(settings.trainers, any(config.amp for config in configs))
+    elif any(rung.size for rung in rungs):
+        raise SettingsError("ladder: trainers of your own train at one size; leave the others out")
     if reward_of is None:
         reward_of = accuracy_less_size(settings.search.params_penalty, settings.search.macs_penalty)
     num_steps = settings.run.num_steps
-    num_candidates = settings.search.final_candidates
     with SearchRecord(files.log_dir, decided, files.resume, remembered, earlier) as record:
         steps_done = record.checkpoint.step if record.checkpoint else 0
-        if steps_done >= num_steps and not missing_runs(record, num_candidates):
+        if steps_done >= num_steps and is_complete(record, rungs):
             # A stop may have come just before it.
             write_best(record, settings.child, settings.run.seed, facts.origin)
             record.write_settings()
@@ -220,15 +227,17 @@ def search_to_its_end(
             max((model.accuracy for model in record.known.values() if model.accuracy), default=None),
             facts.chance,
         )
-        started = start_trainers(progress.epoch_done) if trainers is None else nullcontext(trainers)
-        limit = interrupts.time_limit(settings.run.max_minutes)
-        with limit, progress, started as trainers:
+
+        def start(config: ChildSettings, most: int) -> AbstractContextManager[Trainers]:
+            if trainers is not None:
+                return nullcontext(trainers)
+            return start_trainers(TrainJob(subset, config, settings.run.seed), most, progress.epoch_done)
+
+        with interrupts.time_limit(settings.run.max_minutes), progress:
             if not record.known:
                 for line in opening(settings, facts):
                     progress.print(line)
-            progress.print(trainers.description)
             reward = TrainingReward(
-                trainers,
                 record,
                 progress,
                 settings.child,
@@ -239,16 +248,18 @@ def search_to_its_end(
                 facts.origin,
                 settings.search.stop_poor,
             )
-            agent = make_agent(settings) if agent is None else agent
-            first_step = go_on(agent, record, progress)
-            batch_size = settings.run.batch_size
-            steps = autodl.search(
-                agent, reward, batch_size, num_steps, first_step, saver(agent, record, settings)
-            )
-            log_steps(steps, agent, first_step, settings, record, progress)
+            if steps_done < num_steps:
+                with start(settings.child, batch_size) as reward.trainers:
+                    progress.print(reward.trainers.description)
+                    agent = make_agent(settings) if agent is None else agent
+                    first_step = go_on(agent, record, progress)
+                    steps = autodl.search(
+                        agent, reward, batch_size, num_steps, first_step, saver(agent, record, settings)
+                    )
+                    log_steps(steps, agent, first_step, settings, record, progress)
             record.write_settings()  # of no further steps
-            if num_candidates:
-                train_candidates(reward, num_candidates)
+            if rungs:
+                climb(reward, rungs, lambda rung: start(rung.config, rung.networks * rung.runs))
         return in_order(record)
 
 

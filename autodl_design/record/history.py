@@ -20,6 +20,7 @@ from autodl_design.trainers.job import CurvePoint
 
 STATUSES = ("ok", "cached", "failed", "stopped")
 LARGEST = 2**63 - 1
+LONGEST_SIZE = 1000  # characters
 LARGEST_REWARD = 1e38  # the agent takes rewards as 32-bit floats
 
 
@@ -45,6 +46,7 @@ class ModelRecord(NamedTuple):
     macs: int | None = None  # multiply-accumulate operations for an image; earlier versions lack them
     curve: tuple[CurvePoint, ...] | None = None  # of its training; earlier versions lack it
     run: int | None = None  # 1, 2, ... of the further runs of the best models, else None
+    size: str | None = None  # of a further run, where it is not the search's: see search_loop/ladder.py
 
     @property
     def trained(self) -> bool:
@@ -121,8 +123,9 @@ CHECKS: dict[str, Callable[[Any], bool]] = {
     "macs": _is_count,
     "curve": _is_curve,
     "run": lambda value: _is_count(value) and value >= 1,
+    "size": lambda value: _is_text(value) and 0 < len(value) <= LONGEST_SIZE,
 }
-OPTIONAL = ("network", "macs", "curve", "run")
+OPTIONAL = ("network", "macs", "curve", "run", "size")
 
 
 def from_json(content: dict[str, Any]) -> ModelRecord:
@@ -170,14 +173,14 @@ def read_final_runs(path: Path) -> list[ModelRecord]:
 
 def _read(path: Path) -> list[ModelRecord]:
     models: list[ModelRecord] = []
-    lines: dict[tuple[int, int | None], int] = {}
+    lines: dict[tuple[int, int | None, str | None], int] = {}
     try:
         for number, content in enumerate(read_json_lines(path), 1):
             try:
                 model = from_json(content)
             except ValueError as error:
                 raise RecordError(f"{path}: line {number}: {error}; mend or remove it") from error
-            if (first := lines.setdefault((model.mid, model.run), number)) != number:
+            if (first := lines.setdefault((model.mid, model.run, model.size), number)) != number:
                 raise RecordError(f"{path}: line {number} is of model {model.mid}, as line {first} is")
             num_tokens = len(model.architecture.tokens)
             if models and num_tokens != len(models[0].architecture.tokens):

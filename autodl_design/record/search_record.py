@@ -37,6 +37,7 @@ class SearchRecord:
     remembered: what `read_settings` is to return from now on besides.
     earlier: values of settings in searches that were made before these settings existed.
 
+    settings: these and what is remembered.
     known: the models of the history, by mid.
     checkpoint: from where the search goes on. None in a new search, and in one whose checkpoints are gone;
         that one starts at its first step, and trains only models that are not known.
@@ -102,7 +103,8 @@ class SearchRecord:
             check_end(files.final_candidates)
             compare_settings(self.directory, settings, remembered, earlier)
             self.checkpoint = self._newest_checkpoint()
-        self._new_settings: bytes | None = settings_content({**settings, **remembered})
+        self.settings = {**settings, **remembered}
+        self._new_settings: bytes | None = settings_content(self.settings)
         if not resumed:
             self.write_settings()
         self.history = HistoryWriter(files.history)

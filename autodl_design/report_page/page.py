@@ -118,7 +118,10 @@ def _contents(search: Search, others: Sequence[Search]) -> dict[str, Any]:
         "chance": search.chance,
         "facts": _facts(search, plan),
         "best": [_row(search, model) for model in best],
-        "final": [(mid, mean, runs_text(accuracies)) for mid, mean, accuracies in search.final],
+        "final": [
+            (size, [(final.mid, final.mean, runs_text(final.accuracies)) for final in ranking])
+            for size, ranking in search.final_by_size.items()
+        ],
         "front": [_row(search, model) for model in search.front],
         "comparison": statistics.compare(models),
         "difference_text": difference_text,

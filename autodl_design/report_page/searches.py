@@ -24,8 +24,8 @@ from autodl_design.search_space.cells import OPERATION_NAMES
 
 # Settings that say how long, from where and with which seed, not how.
 NOT_COMPARED = {
-    "seed", "num_models", "data_path", "absolute_data_path", "final_candidates", "training_images",
-    "validation_images", "balanced_accuracy", "num_classes", "image_size",
+    "seed", "num_models", "data_path", "absolute_data_path", "final_candidates", "ladder",
+    "training_images", "validation_images", "balanced_accuracy", "num_classes", "image_size",
 }  # fmt: skip
 MOST_DIFFERENCES = 3  # that a group's name holds
 WINDOWS = 20  # points of a curve
@@ -64,9 +64,17 @@ class Search:
 
     @cached_property
     def again(self) -> dict[int, float]:
-        """Mean accuracies of the models that were trained again: better known than by one run, of which the
-        highest are partly luck."""
-        return {final.mid: final.mean for final in self.final}
+        """Mean accuracies of the models that were trained again at the search's size: better known than by
+        one run, of which the highest are partly luck."""
+        return {final.mid: final.mean for final in self.final if not final.size}
+
+    @cached_property
+    def final_by_size(self) -> dict[str, list[FinalMean]]:
+        """The models that were trained again, in the order of `read_final_means`."""
+        sizes: dict[str, list[FinalMean]] = {}
+        for final in self.final:
+            sizes.setdefault(final.size, []).append(final)
+        return sizes
 
     def accuracy(self, model: ModelRecord) -> float:
         """Of a trained model, as far as it is known."""
@@ -77,7 +85,7 @@ class Search:
     def best(self) -> Best:
         found = best_overall(self.log_dir, self.models) if self.final else None
         (highest,) = best_by_reward(self.models, 1)
-        return found or Best(highest, self.accuracy(highest), 1)
+        return found or Best(highest, self.accuracy(highest), 1, highest.num_params or 0)
 
     def best_of_one_run(self, count: int) -> list[ModelRecord]:
         """Of the models that were not trained again, those of the highest reward, the best first."""

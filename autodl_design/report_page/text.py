@@ -149,7 +149,10 @@ def side_by_side_lines(groups: Sequence[Group]) -> Iterator[str]:
 def final_lines(search: Search) -> Iterator[str]:
     """The models that were trained again, by their mean."""
     in_search = {model.mid: model.accuracy for model in search.models}
-    yield "Trained again from other random numbers, by their mean:"
-    yield "   mid    mean  in the search  runs"
-    for mid, mean, accuracies in search.final:
-        yield f"{mid:6d}  {mean:6.3f}  {in_search.get(mid, math.nan):13.3f}  {runs_text(accuracies)}"
+    for size, ranking in search.final_by_size.items():
+        at = f" at {size}" if size else ""
+        yield f"Trained again from other random numbers{at}, by their mean:"
+        yield "   mid    mean  in the search  runs"
+        for final in ranking:
+            runs = runs_text(final.accuracies)
+            yield f"{final.mid:6d}  {final.mean:6.3f}  {in_search.get(final.mid, math.nan):13.3f}  {runs}"

@@ -7,19 +7,23 @@ trainings (agents/count_regression.py). It is fitted to models that --stop_poor 
 not learn from the good ones alone what makes a model poor; they are no candidates. Which ones are follows
 from the history alone.
 
+They climb a ladder of sizes (ladder.py): each rung trains the best of the rung before, by the mean of their
+runs there. Without --ladder it has one rung, of the search's own size.
+
 LOG_DIR/final_candidates.jsonl gets a record a run, as soon as it is known.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import NamedTuple
 
 from autodl_design.agents.count_regression import rank_by_counts
-from autodl_design.record.best import best_by_reward, best_overall, read_final_means, runs_text
+from autodl_design.record.best import FinalMean, best_by_reward, best_overall, final_means, runs_text
 from autodl_design.record.history import HistoryWriter, ModelRecord, RecordError, read_final_runs
 from autodl_design.record.search_record import SearchRecord
+from autodl_design.search_loop.ladder import Rung
 from autodl_design.search_loop.training_reward import TrainingReward
-from autodl_design.trainers.job import Job
-
-RUNS = 3  # of each candidate, besides the one in the search
+from autodl_design.trainers.job import Job, Trainers
 
 
 def choose_candidates(models: Iterable[ModelRecord], count: int) -> list[ModelRecord]:
@@ -32,47 +36,84 @@ def choose_candidates(models: Iterable[ModelRecord], count: int) -> list[ModelRe
     return [model for model in ranked if model.trained][:count]
 
 
-def missing_runs(record: SearchRecord, count: int) -> list[Job]:
-    """What is still to be trained of the `count` candidates. Raises RecordError where the file that holds
-    the others is not of this search."""
-    done = {(run.mid, run.run) for run in _known_runs(record)}
-    return [
-        Job(model.mid, model.architecture, run)
-        for model in choose_candidates(record.known.values(), count)
-        for run in range(1, RUNS + 1)
-        if (model.mid, run) not in done
-    ]
+class Standing(NamedTuple):
+    """Of a rung."""
+
+    rung: Rung
+    missing: list[Job]  # that are still to be trained
+    ranking: list[FinalMean]  # of the rung's models by the runs it asks for, the best first
 
 
-def train_candidates(reward: TrainingReward, count: int) -> None:
-    """Train the `count` candidates RUNS times more, from other random numbers, and rank them by the mean of
-    these runs. best.json follows after each run."""
+def standings(record: SearchRecord, rungs: Sequence[Rung]) -> list[Standing]:
+    """Of the rungs from the first one on, as far as one that is not complete. Raises RecordError where the
+    file of the runs that are done is not of this search."""
+    runs = _known_runs(record)
+    models = choose_candidates(record.known.values(), rungs[0].networks) if rungs else []
+    reached: list[Standing] = []
+    for rung in rungs:
+        own = {(run.mid, run.run): run for run in runs if (run.size or "") == rung.size}
+        jobs = [
+            Job(model.mid, model.architecture, run)
+            for model in models[: rung.networks]
+            for run in range(1, rung.runs + 1)
+        ]
+        missing = [job for job in jobs if (job.mid, job.run) not in own]
+        # Of these jobs alone: another ladder may have had more.
+        ranking = final_means(own[job.mid, job.run] for job in jobs if job not in missing)
+        reached.append(Standing(rung, missing, ranking))
+        if missing:
+            break
+        models = [record.known[final.mid] for final in ranking]
+    return reached
+
+
+def is_complete(record: SearchRecord, rungs: Sequence[Rung]) -> bool:
+    return not any(standing.missing for standing in standings(record, rungs))
+
+
+def climb(
+    reward: TrainingReward,
+    rungs: Sequence[Rung],
+    start: Callable[[Rung], AbstractContextManager[Trainers]],
+) -> None:
+    """Train what is missing of the rungs, one after the other, and print their rankings. start: trainers
+    for a rung. best.json follows after each run."""
     record, progress = reward.record, reward.progress
-    jobs = missing_runs(record, count)
-    progress.begin_phase(len(jobs))
-    writer = HistoryWriter(record.files.final_candidates)
-    for job, outcome in reward.trainers.run(jobs):
-        model = record.known[job.mid]
-        run = reward.model_record(model.step, job, outcome)._replace(run=job.run, network=model.network)
-        writer.append(run)
-        reward.write_best()
-        progress.model_done(run)
-    writer.check()
-    writer.close()
-
-    candidates = {model.mid: model for model in choose_candidates(record.known.values(), count)}
-    progress.print(f"{len(candidates)} final candidates, by their mean accuracy over {RUNS} more runs:")
-    ranking = [final for final in read_final_means(record.directory) if final.mid in candidates]
-    for final in ranking:
-        in_search = candidates[final.mid].accuracy
-        runs = runs_text(final.accuracies)
-        progress.print(
-            f"  model {final.mid}: mean {final.mean:.3f} ({runs}); in the search {in_search:.3f}"
-        )
+    for number, rung in enumerate(rungs):
+        missing = standings(record, rungs)[number].missing
+        progress.begin_phase(len(missing), rung.config.epochs)
+        if missing:
+            with start(rung) as trainers:
+                _train(reward, rung, missing, trainers)
+        ranking = standings(record, rungs)[number].ranking
+        for line in _ranking_lines(record, rung, ranking):
+            progress.print(line)
     best = best_overall(record.directory, list(record.known.values()))
     assert best is not None  # since there are candidates
     place = "the first of them" if best.model.mid == ranking[0].mid else "a candidate of an earlier time"
     progress.print(f"{record.files.best} is model {best.model.mid} now, {place}")
+
+
+def _train(reward: TrainingReward, rung: Rung, jobs: Sequence[Job], trainers: Trainers) -> None:
+    writer = HistoryWriter(reward.record.files.final_candidates)
+    for job, outcome in trainers.run(jobs):
+        model = reward.record.known[job.mid]
+        run = reward.model_record(model.step, job, outcome)
+        run = run._replace(run=job.run, network=model.network, size=rung.size or None)
+        writer.append(run)
+        reward.write_best()
+        reward.progress.model_done(run)
+    writer.check()
+    writer.close()
+
+
+def _ranking_lines(record: SearchRecord, rung: Rung, ranking: Sequence[FinalMean]) -> Iterator[str]:
+    at = f" at {rung.size}" if rung.size else ""
+    runs = "one more run" if rung.runs == 1 else f"{rung.runs} more runs"
+    yield f"{len(ranking)} final candidates{at}, by their mean accuracy over {runs}:"
+    for final in ranking:
+        in_search, of_runs = record.known[final.mid].accuracy, runs_text(final.accuracies)
+        yield f"  model {final.mid}: mean {final.mean:.3f} ({of_runs}); in the search {in_search:.3f}"
 
 
 def _known_runs(record: SearchRecord) -> list[ModelRecord]:

@@ -30,7 +30,6 @@ class Progress:
         chance: float | None = None,
     ):
         self.total_models = total_models
-        self.num_epochs = num_epochs
         self.done = done
         self.best = best
         self.chance = chance
@@ -38,7 +37,7 @@ class Progress:
         self.step = 0
         self.training: dict[tuple[int, int], Epoch] = {}  # by mid and run
         self.started = time.monotonic()
-        self.begin_phase(0)
+        self.begin_phase(0, num_epochs)
         # What Rich takes for a terminal may be a file, where FORCE_COLOR or TTY_COMPATIBLE is set.
         self.is_terminal = sys.stdout.isatty() and Console(file=sys.stdout).is_terminal
         self.console = Console(
@@ -59,9 +58,11 @@ class Progress:
     def __exit__(self, *exception) -> None:
         self.live.stop()
 
-    def begin_phase(self, more_models: int) -> None:
-        """`more_models` are to be trained; from now on the time that is left is estimated by them."""
+    def begin_phase(self, more_models: int, num_epochs: int) -> None:
+        """`more_models` are to be trained for so many epochs; from now on the time that is left is
+        estimated by them."""
         self.total_models += more_models
+        self.num_epochs = num_epochs
         self.phase_started, self.done_before = time.monotonic(), self.done
         self.waiting = True  # for the trainers' first sign of life: their start is no time of a model
 

@@ -8,6 +8,7 @@ import math
 from typing import Any
 
 from autodl_design.policy.layout import count_parameters, steps_of
+from autodl_design.search_loop.ladder import RUNS, Rung, ladder_of
 from autodl_design.search_space.cells import OPERATION_NAMES
 from autodl_design.search_space.child import CURVE_FROM, ChildSettings
 from autodl_design.settings.fields import Settings, SettingsError, setting
@@ -86,6 +87,13 @@ class SearchSettings(Settings):
         "reward, and those that a regression on the search's own models ranks highest.",
         low=0,
         high=10_000,
+        free=True,
+        remembered=True,
+    )
+    ladder: str | None = setting(
+        None,
+        "In place of --final_candidates: at the end, networks are trained again at several sizes, fewer at "
+        'each. "20x1 epochs=10, 4x2 width=64": 20 once for 10 epochs, the best 4 twice at width 64.',
         free=True,
         remembered=True,
     )
@@ -316,6 +324,17 @@ class AllSettings:
                 f"--stop_poor: a training of {self.child.epochs} epochs is evaluated at its end only; give "
                 f"{CURVE_FROM} --epochs or more, or leave --stop_poor out"
             )
+        if self.search.ladder and self.search.final_candidates:
+            raise SettingsError("--ladder and --final_candidates: name one of them")
+        _ = self.rungs
+
+    @property
+    def rungs(self) -> list[Rung]:
+        """What is trained again after the search. Raises SettingsError where --ladder is none."""
+        if self.search.ladder:
+            return ladder_of(self.search.ladder, self.child, PRESETS)
+        count = self.search.final_candidates
+        return [Rung(count, RUNS, "", self.child)] if count else []
 
     @classmethod
     def of(cls, preset: str | None = None, **values: Any) -> "AllSettings":

@@ -1,6 +1,7 @@
 """From architectures to rewards: train what was not trained before, and keep a record of it.
 
-reward = TrainingReward(trainers, record, progress, ChildSettings(), 0, accuracy_less_size(0.0, 0.0))
+reward = TrainingReward(record, progress, ChildSettings(), 0, accuracy_less_size(0.0, 0.0))
+reward.trainers = trainers
 rewards = reward(step, tokens, adjvec)
 """
 
@@ -76,9 +77,10 @@ class TrainingReward:
     accuracy. A model that could not be trained has the reward `failed_reward`. stop_poor: see stop_poor.py.
     """
 
+    trainers: Trainers  # to be set before the first call
+
     def __init__(
         self,
-        trainers: Trainers,
         record: SearchRecord,
         progress: Progress,
         config: ChildSettings,
@@ -89,7 +91,6 @@ class TrainingReward:
         images: ImageOrigin | None = None,
         stop_poor: bool = False,
     ):
-        self.trainers = trainers
         self.record = record
         self.progress = progress
         self.config = config

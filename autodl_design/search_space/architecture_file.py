@@ -41,6 +41,7 @@ class FoundArchitecture:
     accuracy: float  # in the search, on the validation images
     num_params: int
     accuracy_of: str = "one run"  # what the accuracy is, for people who read the file
+    accuracy_error: float | None = None  # its standard error; None where it is not known
     images: ImageOrigin | None = None  # None in files of earlier versions
 
 
@@ -50,6 +51,7 @@ def write_architecture(path: Path, found: FoundArchitecture) -> None:
         "version": VERSION,
         "accuracy": float(found.accuracy),
         "accuracy_of": found.accuracy_of,
+        "accuracy_error": found.accuracy_error and round(found.accuracy_error, 4),
         "num_params": int(found.num_params),
         "mid": int(found.mid),
         "seed": int(found.seed),
@@ -115,9 +117,13 @@ def _found(content: Any) -> FoundArchitecture:
     if content["version"] != VERSION:
         raise ValueError(f"version {content['version']!r}, not {VERSION}")
     architecture, config = _parse_architecture(content), parse_recipe(content["recipe"])
-    content = {"accuracy_of": "one run", "num_params": 0, "images": None} | content  # of early versions
-    for name, high in (("mid", math.inf), ("seed", 2**32 - 1), ("accuracy", 1), ("num_params", math.inf)):
-        if type(content[name]) not in ((int, float) if name == "accuracy" else (int,)):
+    early = {"accuracy_of": "one run", "accuracy_error": None, "num_params": 0, "images": None}
+    content = early | content  # of early versions
+    bounds = {"mid": math.inf, "seed": 2**32 - 1, "accuracy": 1, "num_params": math.inf}
+    if content["accuracy_error"] is not None:
+        bounds["accuracy_error"] = 1
+    for name, high in bounds.items():
+        if type(content[name]) not in ((int, float) if name.startswith("accuracy") else (int,)):
             raise ValueError(f"{name} is not a number")
         if not 0 <= content[name] <= high:  # nor where it is NaN
             raise ValueError(f"{name} is out of bounds")
@@ -125,7 +131,8 @@ def _found(content: Any) -> FoundArchitecture:
         raise ValueError("accuracy_of is not a text")
     origin = content["images"]
     images = None if origin is None else ImageOrigin.from_json(origin)
-    numbers = {name: content[name] for name in ("mid", "seed", "accuracy", "num_params", "accuracy_of")}
+    names = ("mid", "seed", "accuracy", "num_params", "accuracy_of", "accuracy_error")
+    numbers = {name: content[name] for name in names}
     return FoundArchitecture(architecture, config, **numbers, images=images)
 
 

@@ -78,6 +78,8 @@ def connect(address: str) -> Cluster:
         address = LOCAL_HEAD
     _check_that_ray_listens(address)
     sigterm_handler = signal.getsignal(signal.SIGTERM)
+    if ray.is_initialized():  # by trainers that were not needed
+        return _survey(address)
     try:
         ray.init(
             address,

@@ -185,6 +185,16 @@ def of_a_search() -> dict[str, Damage]:
             )
             + "\n"
         ),
+        "runs of a size that is none": lambda d: (d / "final_candidates.jsonl").write_text(
+            json.dumps(
+                {
+                    **json.loads((d / "history.jsonl").read_text().splitlines()[0]),
+                    "run": 1,
+                    "size": "width=0 \x1b[2J",
+                }
+            )
+            + "\n"
+        ),
         "runs without number": lambda d: (d / "final_candidates.jsonl").write_text(
             (d / "history.jsonl").read_text()
         ),

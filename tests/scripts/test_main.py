@@ -85,7 +85,7 @@ def test_one_seed_one_search(search, digits_path, tmp_path):
     def essence(records):
         return sorted((r["mid"], r["tokens"], r["adjvec"], r["accuracy"]) for r in records)
 
-    flags = [*TINY, f"--data_path={digits_path}", f"--log_dir={tmp_path}", "--trainers=cpu:1"]
+    flags = [*TINY, f"--data_path={digits_path}", f"--log_dir={tmp_path}"]
     assert run(*flags).returncode == 0
     records = [json.loads(line) for line in (tmp_path / "history.jsonl").open()]
     assert essence(records) == essence(search[1])
@@ -101,17 +101,17 @@ def test_an_earlier_search_is_left_alone(search, digits_path):
 
 def test_more_trainers_than_models(search):
     lines = search[0].stdout.splitlines()
-    assert lines[0] == "--trainers=cpu:5: there are never more than 2 models to train at a time"
-    assert "2 trainers on cpu" in lines
+    assert lines[2] == "--trainers=cpu:5: there are never more than 2 to train at a time"
+    assert lines[3] == "2 trainers on cpu"
 
 
 def test_begins_with_what_there_is_to_do(search):
     lines = search[0].stdout.splitlines()
-    assert lines[1] == (
+    assert lines[0] == (
         "a new search: 4 models in steps of 2, of 2 nodes a cell, 2 stages of 1 cell, width 4, 2 epochs"
     )
     images = "900 training images, 28 updates an epoch; 100 validation images; chance is 0.100"
-    assert lines[2] == images
+    assert lines[1] == images
 
 
 def test_num_models_is_a_count_in_whole_steps(tmp_path, capsys):
@@ -173,15 +173,17 @@ def test_a_first_step_of_guesses_is_named(searched, tmp_path):
 
 
 def test_resume_needs_no_other_flag(search, digits_path, tmp_path):
-    flags = [*TINY, "--trainers=cpu:1", f"--data_path={digits_path}", f"--log_dir={tmp_path}"]
+    flags = [*TINY, f"--data_path={digits_path}", f"--log_dir={tmp_path}"]
     assert run(*flags, "--num_models=2").returncode == 0
-    result = run("--resume", f"--log_dir={tmp_path}", "--num_models=4", "--final_candidates=1")
+    ladder = "1x2 epochs=1"
+    result = run("--resume", f"--log_dir={tmp_path}", "--num_models=4", f"--ladder={ladder}")
     assert result.returncode == 0 and result.stderr == ""
     records = [json.loads(line) for line in (tmp_path / "history.jsonl").open()]
     key = operator.itemgetter("mid", "tokens", "accuracy")
     assert sorted(map(key, records)) == sorted(map(key, search[1]))
     best = json.loads((tmp_path / "best.json").read_text())
-    assert best["accuracy_of"] == "the mean of 3 runs after the search"
+    assert best["accuracy_of"] == "the mean of 2 runs after the search at epochs=1"
+    assert best["recipe"]["epochs"] == 1
     assert f"best.json is model {best['mid']} now" in result.stdout
 
     again = run("--resume", f"--log_dir={tmp_path}")
@@ -282,7 +284,9 @@ def wait_for_trainer(process):
 @pytest.mark.parametrize("number, at_work", [(signal.SIGINT, False), (signal.SIGTERM, True)])
 def test_a_signal_ends_all_processes(digits_path, tmp_path, number, at_work):
     """While trainers start, and while they train."""
-    process = start(*TINY, f"--data_path={digits_path}", f"--log_dir={tmp_path}", "--num_models=100")
+    process = start(
+        *TINY, f"--data_path={digits_path}", f"--log_dir={tmp_path}", "--num_models=100", "--trainers=cpu:2"
+    )
     family = wait_for_trainer(process)
     while at_work and not process.stdout.readline().startswith("  model"):
         pass
@@ -295,7 +299,9 @@ def test_a_signal_ends_all_processes(digits_path, tmp_path, number, at_work):
 
 
 def test_no_trainer_outlives_a_crash(digits_path, tmp_path):
-    process = start(*TINY, f"--data_path={digits_path}", f"--log_dir={tmp_path}", "--num_models=100")
+    process = start(
+        *TINY, f"--data_path={digits_path}", f"--log_dir={tmp_path}", "--num_models=100", "--trainers=cpu:2"
+    )
     family = wait_for_trainer(process)
     while not process.stdout.readline().startswith("  model"):
         pass
@@ -380,7 +386,7 @@ def test_search_json_sets_only_what_it_is_meant_to(tmp_path, flag_values, monkey
 
 def test_settings_are_compared_before_a_cluster_is_met(digits_path, tmp_path, monkeypatch):
     main.search(settings_of(tmp_path), trainers=PseudoTrainers())
-    monkeypatch.setattr(main, "trainers_of", lambda *arguments: pytest.fail("too early"))
+    monkeypatch.setattr(main, "find_trainers", lambda *arguments: pytest.fail("too early"))
     settings = settings_of(tmp_path, resume=True, seed=1, cluster="127.0.0.1:1", data_path=str(digits_path))
     with pytest.raises(main.ERRORS, match="seed was 0 and is 1"):
         main.search(settings)

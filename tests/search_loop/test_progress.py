@@ -72,7 +72,7 @@ def test_status_counts_over_resumes_and_further_runs():
     progress = Progress(total_models=4, num_epochs=20, done=3, best=0.5)
     assert status_of(progress)[0] == "step 0   models 3 of 4   best 0.500"
     progress.model_done(model(3, 0.25))
-    progress.begin_phase(2)
+    progress.begin_phase(2, 20)
     for run in (1, 2):
         progress.epoch_done(Epoch(0, 0, math.nan, math.nan, run))
     assert len(status_of(progress)) == 4

@@ -1,6 +1,7 @@
 """What becomes of a model once its training ended: its reward, its record, and the cache."""
 
 import json
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import main
 from autodl_design.child_network.operations import OPERATIONS
 from autodl_design.record.history import RecordError, read_history
 from autodl_design.record.search_record import SearchRecord
-from autodl_design.search_loop.final_candidates import choose_candidates, train_candidates
+from autodl_design.search_loop.final_candidates import choose_candidates, climb
 from autodl_design.search_loop.progress import Progress
 from autodl_design.search_loop.settings import (
     AllSettings,
@@ -64,7 +65,8 @@ def make_reward(tmp_path):
     def make(trainers, params_penalty=0.0, macs_penalty=0.0, **options):
         record = SearchRecord(tmp_path, {}, resume=True)
         reward_of = accuracy_less_size(params_penalty, macs_penalty)
-        reward = TrainingReward(trainers, record, Progress(0, 1), ChildSettings(), 0, reward_of, **options)
+        reward = TrainingReward(record, Progress(0, 1), ChildSettings(), 0, reward_of, **options)
+        reward.trainers = trainers
         return reward, record
 
     return make
@@ -153,12 +155,12 @@ def test_params_penalty_steers_the_search_to_smaller_networks(tmp_path):
     def sizes(penalty):
         settings = AllSettings(
             SearchSettings(params_penalty=penalty),
-            RunSettings(num_models=1500),
+            RunSettings(num_models=800),
             FilesSettings(log_dir=str(tmp_path / str(penalty))),
             policy=PolicySettings(num_nodes=4),
         )
         models = main.search(settings, trainers=Trainers())
-        of_step = np.array([model.num_params for model in models]).reshape(150, 10)
+        of_step = np.array([model.num_params for model in models]).reshape(80, 10)
         return of_step[:20].mean(), of_step[-20:].mean()
 
     start, end = sizes(penalty=1.0)
@@ -202,12 +204,16 @@ def test_the_regression_learns_of_stopped_models_too():
     assert [candidate.mid for candidate in choose_candidates(models, 9)] == [0, 2, 1]
 
 
+def rungs(count):
+    return AllSettings.of(final_candidates=count).rungs
+
+
 def test_the_best_are_trained_again_and_ranked_by_their_mean(make_reward, capsys):
     tokens = np.array([[1, 2, 6, 6], [0, 0, 6, 6], [1, 1, 6, 6]])
     reward, record = make_reward(Trainers(accuracies={(0, 0): 0.4, (1, 0): 0.8, (2, 0): 0.7}))
     reward(0, tokens, np.zeros((3, 2), int))
-    reward.trainers = again = Trainers(accuracies={(2, 1): 0.6, (2, 2): 0.9})
-    train_candidates(reward, 2)
+    again = Trainers(accuracies={(2, 1): 0.6, (2, 2): 0.9})
+    climb(reward, rungs(2), lambda rung: nullcontext(again))
     assert again.mids == [1, 1, 1, 2, 2, 2]
     *_, first, second, best = ranking = capsys.readouterr().out.splitlines()[-3:]
     assert best.endswith("best.json is model 2 now, the first of them")
@@ -217,9 +223,7 @@ def test_the_best_are_trained_again_and_ranked_by_their_mean(make_reward, capsys
     assert "model 2: mean 0.667 (0.600, 0.900, 0.500); in the search 0.700" in first
     assert "model 1: mean 0.500 (0.500, 0.500, 0.500); in the search 0.800" in second
 
-    reward.trainers = again = Trainers()
-    train_candidates(reward, 2)
-    assert again.mids == []
+    climb(reward, rungs(2), lambda rung: pytest.fail("nothing is to be trained"))
     assert capsys.readouterr().out.splitlines()[-3:] == ranking
 
 
@@ -270,13 +274,9 @@ def test_best_json_says_what_the_records_say_wherever_a_search_is_stopped(tmp_pa
 def test_a_reward_that_is_no_number_ends_the_search_and_is_not_written(tmp_path):
     record = SearchRecord(tmp_path, {}, resume=False)
     reward = TrainingReward(
-        Trainers(),
-        record,
-        Progress(0, 1),
-        ChildSettings(),
-        0,
-        lambda accuracy, num_params: np.float32("nan"),
+        record, Progress(0, 1), ChildSettings(), 0, lambda accuracy, num_params: np.float32("nan")
     )
+    reward.trainers = Trainers()
     with pytest.raises(RecordError, match="history.jsonl: model 0 is not written: reward cannot be nan"):
         reward(0, TOKENS, ADJVEC)
     assert read_history(record.files.history) == []
@@ -285,8 +285,8 @@ def test_a_reward_that_is_no_number_ends_the_search_and_is_not_written(tmp_path)
 def test_runs_of_another_search_are_refused(make_reward, tmp_path):
     reward, record = make_reward(Trainers())
     reward(0, TOKENS, ADJVEC)
-    train_candidates(reward, 1)
+    climb(reward, rungs(1), lambda rung: nullcontext(Trainers()))
     path = tmp_path / "final_candidates.jsonl"
     path.write_text(path.read_text().replace('"tokens": [1, 2,', '"tokens": [1, 3,'))
     with pytest.raises(RecordError, match="final_candidates.jsonl has runs of other models"):
-        train_candidates(reward, 1)
+        climb(reward, rungs(1), lambda rung: nullcontext(Trainers()))
