@@ -16,8 +16,9 @@ The images are drawn from the 4,000 anew, so that the test images of the study d
 
 Accuracies are those on the 1,000 validation images after the last epoch, means over the networks of a kind
 with their standard errors; "-" where not all of them are trained yet. seconds: of a training on one core, a
-mean over the found and the sparse ones, as are parameters and MACs (multiply-accumulate operations for an
-image, in millions). What is random about a training follows from the network's name and the run.
+mean over the found and the sparse ones but for those that were interrupted, as are parameters and MACs
+(multiply-accumulate operations for an image, in millions). What is random about a training follows from
+the network's name and the run.
 """
 
 import csv
@@ -74,7 +75,7 @@ class Training(NamedTuple):
     size: str  # "" of a reference
     run: int
     accuracy: float
-    seconds: float
+    seconds: float  # NaN where it was interrupted
     num_params: int
     macs: int
 
@@ -199,7 +200,9 @@ def cell(trainings: list[Training]) -> str:
 def costs(trainings: list[Training]) -> str:
     if not trainings:
         return ""
-    seconds, num_params, macs = np.mean([t[4:] for t in trainings], axis=0)
+    num_params, macs = np.mean([(t.num_params, t.macs) for t in trainings], axis=0)
+    known = [t.seconds for t in trainings if not np.isnan(t.seconds)]
+    seconds = np.mean(known) if known else np.nan
     return f"{seconds:10.0f}{num_params:12,.0f}{macs / 1e6:8.1f}"
 
 

@@ -18,6 +18,7 @@ COMMANDS = {
     "figures.txt": "study.figures",
     "tabular.txt": "study.tabular_tables",
     "quick.txt": "study.quick",
+    "default_size.txt": "study.default_size",
 }
 SLOW = {"sizes_mixed.txt", "sizes_sparse.txt", "figures.txt"}
 NUMBER = r"-?\d+\.\d+"
