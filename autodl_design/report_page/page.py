@@ -122,6 +122,7 @@ def _contents(search: Search, others: Sequence[Search]) -> dict[str, Any]:
             (size, [(final.mid, final.mean, runs_text(final.accuracies)) for final in ranking])
             for size, ranking in search.final_by_size.items()
         ],
+        "again": bool(search.again),
         "front": [_row(search, model) for model in search.front],
         "comparison": statistics.compare(models),
         "difference_text": difference_text,

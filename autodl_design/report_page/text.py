@@ -41,7 +41,7 @@ def report_lines(search: Search, groups: Sequence[Group]) -> Iterator[str]:
     best = search.best_of_one_run(NUM_BEST)
     if best:
         yield ""
-        yield "The best by one run" + (" that were not trained again:" if search.final else ":")
+        yield "The best by one run" + (" that were not trained again:" if search.again else ":")
         yield from model_table(search, best)
         yield NOISE
         yield ""
