@@ -21,30 +21,25 @@ mean over the found and the sparse ones but for those that were interrupted, as 
 the network's name and the run.
 """
 
-import csv
 import dataclasses
-import gzip
-import io
 import zlib
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from autodl_design.agents.random_search import random_architectures
-from autodl_design.checked_io.files import write_whole
 from autodl_design.image_data.subset import Subset, load_subset
-from autodl_design.record.history import RecordError
 from autodl_design.search_loop.settings import PolicySettings
 from autodl_design.search_space.architecture import Architecture
-from autodl_design.search_space.architecture_file import read_architecture
+from autodl_design.search_space.architecture_file import ArchitectureError, read_architecture
 from autodl_design.search_space.child import ChildSettings
 from autodl_design.search_space.reference import REFERENCE_NAMES, Design, Reference, reference_recipe
 from autodl_design.settings import command_line
 from autodl_design.settings.fields import Settings, SettingsError, setting
 from autodl_design.settings.flags import define_flags, from_flags
-from study.records import DAMAGED, ERRORS, FOLDER
+from study.records import ERRORS, FOLDER
+from study.rows import chosen, read_rows, write_rows
 from study.statistics import estimate_of, shown
 
 BASE = ChildSettings(width=64, num_cells=1, ratio=4, epochs=20, train_batch_size=32)
@@ -64,7 +59,7 @@ SIZES: dict[str, dict[str, Any]] = {
     "shift0": {"bn_shift": 0.0},
     "c2_shortcut": {"num_cells": 2, "shortcut": True},
 }
-WIDTHS = (16, 32, 64)  # of the references
+WRITTEN = tuple(f"{name}-{width}" for name in REFERENCE_NAMES for width in (16, 32, 64))  # by hand
 REFERENCES = "references"  # as --train names them
 KINDS = ("found", "sparse", "dense")
 OF_A_KIND = 2
@@ -89,7 +84,7 @@ class ToTrain(NamedTuple):
 
 
 def networks(folder: Path) -> dict[str, Architecture]:
-    """By name; the folder has files of the found ones."""
+    """By name; the folder has files of the found ones. Raises ArchitectureError."""
     policy, rng = PolicySettings(), np.random.default_rng(2)
     designs = {}
     for number in range(1, OF_A_KIND + 1):
@@ -102,29 +97,23 @@ def networks(folder: Path) -> dict[str, Architecture]:
 
 
 def to_train(settings: "DefaultSizeSettings", folder: Path) -> list[ToTrain]:
-    """Raises SettingsError."""
-    kinds = listed("kinds", settings.kinds, KINDS)
-    todo = []
-    for size in listed("train", settings.train or "", (*SIZES, REFERENCES)):
-        if size == REFERENCES:
-            for name in REFERENCE_NAMES:
-                for width in WIDTHS:
-                    config = dataclasses.replace(reference_recipe(), width=width, epochs=BASE.epochs)
-                    todo.append(ToTrain(f"{name}-{width}", "", 1, Reference.of(name), config))
-            continue
-        config = dataclasses.replace(BASE, **SIZES[size])
-        for name, architecture in networks(folder).items():
-            if name.split("-")[0] in kinds:
-                todo.append(ToTrain(name, size, 1, architecture, config))
+    """Raises SettingsError, ArchitectureError."""
+    kinds = chosen("kinds", settings.kinds, KINDS)
+    sizes = chosen("train", settings.train or "all", (*SIZES, REFERENCES))
+    with_references = REFERENCES in sizes
+    sizes = [size for size in sizes if size != REFERENCES]
+    designs = networks(folder) if sizes else {}
+    todo = [
+        ToTrain(name, size, 1, architecture, dataclasses.replace(BASE, **SIZES[size]))
+        for size in sizes
+        for name, architecture in designs.items()
+        if name.split("-")[0] in kinds
+    ]
+    for name in WRITTEN if with_references else ():
+        reference, width = name.split("-")
+        config = dataclasses.replace(reference_recipe(), width=int(width), epochs=BASE.epochs)
+        todo.append(ToTrain(name, "", 1, Reference.of(reference), config))
     return [one._replace(run=run) for run in range(1, settings.runs + 1) for one in todo]
-
-
-def listed(flag: str, text: str, names: tuple[str, ...]) -> list[str]:
-    parts = text.split(",") if text else []
-    for part in parts:
-        if part not in names:
-            raise SettingsError(f"--{flag}={text}: there are {', '.join(names)}")
-    return parts
 
 
 def train(one: ToTrain, subset: Subset) -> Training:
@@ -141,31 +130,13 @@ def train_missing(path: Path, todo: list[ToTrain], subset: Subset) -> None:
         if one[:3] in {training[:3] for training in read_trainings(path)}:
             continue
         training = train(one, subset)
-        write_trainings(path, [*read_trainings(path), training])
+        write_rows(path, Training, [*read_trainings(path), training])
         print(f"{number} of {len(todo)}: {one.network} {one.size} {training.accuracy:.3f}", flush=True)
 
 
 def read_trainings(path: Path) -> list[Training]:
-    """None where there is no file. Raises RecordError where it is not one of `write_trainings`."""
-    if not path.exists():
-        return []
-    try:
-        rows = csv.DictReader(io.StringIO(gzip.decompress(path.read_bytes()).decode()))
-        return [
-            Training(**{name: kind(row[name]) for name, kind in Training.__annotations__.items()})
-            for row in rows
-        ]
-    except (*DAMAGED, KeyError) as error:
-        raise RecordError(f"{path} cannot be read: {error}") from error
-
-
-def write_trainings(path: Path, trainings: Iterable[Training]) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(Training._fields)
-    for training in sorted(trainings):
-        writer.writerow(f"{value:.6g}" if isinstance(value, float) else value for value in training)
-    write_whole(path, gzip.compress(text.getvalue().encode(), mtime=0))
+    """None where there is no file. Raises RecordError where it cannot be read."""
+    return read_rows(path, Training) if path.exists() else []
 
 
 def print_table(trainings: list[Training]) -> None:
@@ -180,7 +151,7 @@ def print_table(trainings: list[Training]) -> None:
                 + costs(by_kind["found"] + by_kind["sparse"])
             )
     print(f"\n{'reference':14}{'accuracy':>16}{'runs':>6}   seconds  parameters    MACs")
-    for name in (f"{name}-{width}" for name in REFERENCE_NAMES for width in WIDTHS):
+    for name in WRITTEN:
         runs = [training for training in trainings if training.network == name]
         if runs:
             estimate = estimate_of([run.accuracy for run in runs])
@@ -212,9 +183,9 @@ class DefaultSizeSettings(Settings):
 
     results: str = setting(str(FOLDER / "default_size"), "Directory of the trainings and of found_N.json.")
     train: str | None = setting(
-        None, f"What is to be trained, separated by commas: {', '.join((*SIZES, REFERENCES))}."
+        None, f"What is to be trained: all, or some of {', '.join((*SIZES, REFERENCES))}, with commas."
     )
-    kinds: str = setting(",".join(KINDS), "Which networks are trained at these sizes.")
+    kinds: str = setting("all", f"All, or some networks, at these sizes: {', '.join(KINDS)}.")
     runs: int = setting(1, "Trainings of each.", low=1, high=100)
     data_path: str | None = setting(None, "The images; with --train what is missing is trained.")
 
@@ -232,4 +203,4 @@ def main(arguments: list[str]) -> None:
 
 if __name__ == "__main__":
     define_flags(DefaultSizeSettings)
-    command_line.start(main, (DefaultSizeSettings,), ERRORS)
+    command_line.start(main, (DefaultSizeSettings,), (ArchitectureError, *ERRORS))

@@ -23,12 +23,9 @@ accuracy on citeseer, the mean of 20 seeds: for REINFORCE (proposals) from learn
 tournaments of 2, 3, 5 and 10. The predictor was not tuned here.
 """
 
-import csv
 import dataclasses
-import gzip
-import io
 import math
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable
 from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -36,9 +33,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import autodl
-from autodl_design.checked_io.files import write_whole
-from autodl_design.checked_io.messages import quoted
-from autodl_design.record.history import RecordError
 from autodl_design.search_loop.settings import (
     AllSettings,
     EvolutionSettings,
@@ -49,7 +43,8 @@ from autodl_design.settings import command_line
 from autodl_design.settings.fields import Settings, SettingsError, setting
 from autodl_design.settings.flags import FLAGS, define_flags, from_flags
 from main import make_agent
-from study.records import DAMAGED, ERRORS
+from study.records import ERRORS
+from study.rows import chosen, read_rows, write_rows
 from study.tabular_benchmarks import NAMES, Benchmark, BenchmarkError, Trained, open_benchmark
 
 AGENTS = ("reinforce", "evolution", "predictor", "random")
@@ -136,42 +131,10 @@ def run_search(
     )
 
 
-def read_results(path: Path) -> list[Result]:
-    """Raises RecordError where the file is not one of `write_results`."""
-    try:
-        rows = csv.DictReader(io.StringIO(gzip.decompress(path.read_bytes()).decode()))
-        return [
-            Result(**{name: kind(row[name]) for name, kind in Result.__annotations__.items()})
-            for row in rows
-        ]
-    except (*DAMAGED, KeyError) as error:
-        raise RecordError(f"{path} cannot be read: {error}") from error
-
-
-def write_results(path: Path, results: Iterable[Result]) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(Result._fields)
-    for result in sorted(results, key=lambda result: result[:5]):
-        writer.writerow(f"{value:.6g}" if isinstance(value, float) else value for value in result)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, gzip.compress(text.getvalue().encode(), mtime=0))
-
-
 def settings_of(agent: str, benchmark: Benchmark, seed: int, **values: Any) -> AllSettings:
     """values: settings of the agents by name, in the place of DEFAULTS. Raises SettingsError."""
     values = {**DEFAULTS, **values, "num_nodes": benchmark.num_nodes, "num_tokens": benchmark.num_tokens}
     return AllSettings.of(agent=agent, seed=seed, batch_size=BATCH_SIZE, **values)
-
-
-def chosen(config: TabularSettings, flag: str, names: tuple[str, ...]) -> list[str]:
-    """What a flag lists. Raises SettingsError where there is no such name."""
-    text = getattr(config, flag)
-    listed = list(names) if text == "all" else text.split(",")
-    for name in listed:
-        if name not in names:
-            raise SettingsError(f"--{flag}={quoted(text)}: there are {', '.join(names)}, and all")
-    return listed
 
 
 def main(arguments: list[str]) -> None:
@@ -180,10 +143,11 @@ def main(arguments: list[str]) -> None:
         raise SettingsError("--num_nodes and --num_tokens are those of the benchmark")
     fields = (field for group in GROUPS for field in dataclasses.fields(group))
     values = {field.name: FLAGS[field.name].value for field in fields}
-    names, rewards = chosen(config, "benchmark", NAMES), chosen(config, "reward", REWARDS)
-    counts, agents = chosen(config, "count", COUNTS), chosen(config, "agent", AGENTS)
+    names, rewards = chosen("benchmark", config.benchmark, NAMES), chosen("reward", config.reward, REWARDS)
+    counts, agents = chosen("count", config.count, COUNTS), chosen("agent", config.agent, AGENTS)
     output = Path(config.output) if config.output else None
-    kept = {result[:5]: result for result in read_results(output)} if output and output.exists() else {}
+    earlier = read_rows(output, Result) if output and output.exists() else []
+    kept = {result[:5]: result for result in earlier}
     print(HEADING)
     for name in names:
         benchmark = open_benchmark(name)
@@ -197,7 +161,7 @@ def main(arguments: list[str]) -> None:
             print_means(results)
             if output:
                 kept |= {result[:5]: result for result in results}
-                write_results(output, kept.values())
+                write_rows(output, Result, kept.values())
 
 
 HEADING = (

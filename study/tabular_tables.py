@@ -18,8 +18,9 @@ from autodl_design.settings import command_line
 from autodl_design.settings.fields import Settings, setting
 from autodl_design.settings.flags import define_flags, from_flags
 from study.records import ERRORS, FOLDER
+from study.rows import read_rows
 from study.statistics import mean_and_error
-from study.tabular import AGENTS, COUNTS, NAMES, Result, read_results
+from study.tabular import AGENTS, COUNTS, NAMES, Result
 
 PAIRS = (
     ("reinforce", "random"),
@@ -101,7 +102,7 @@ def print_differences(values: Values) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    results = read_results(Path(from_flags(TablesSettings).results))
+    results = read_rows(Path(from_flags(TablesSettings).results), Result)
     for count in COUNTS:
         for reward, (field, text) in SHOWN.items():
             if values := values_of(results, reward, count, field):

@@ -14,7 +14,7 @@ def quiet_import() -> Iterator[None]:
     does later, and not with a traceback through a library.
 
     What an import makes is never garbage. So the garbage collector rests meanwhile, and passes it over from
-    then on, at the end of the program too: 0.7 s of a command's 1.9.
+    then on, at the end of the program too: a program that only imports Paddle takes 1.2 s, not 1.9 s.
     """
     collected = gc.isenabled()
     gc.disable()

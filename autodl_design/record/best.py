@@ -26,10 +26,11 @@ class Best(NamedTuple):
         """num_images: on which the accuracy was measured; adds its standard error. chance: the accuracy of
         guessing."""
         error = f" +- {self.error(num_images):.3f}" if num_images else ""
-        runs = "one run"
-        if self.runs > 1 or self.size:
-            runs = f"mean of {self.runs} more runs" if self.runs > 1 else "one more run"
-        runs += f" at {self.size}" if self.size else ""
+        if self.runs > 1:
+            runs = f"mean of {self.runs} more runs"
+        else:
+            runs = "one more run" if self.size else "one run"
+        runs += at_size(self.size)
         runs += f"; chance is {chance:.3f}" if chance else ""
         return (
             f"model {self.model.mid}: accuracy {self.accuracy:.3f}{error} ({runs}), "
@@ -85,6 +86,11 @@ def _final_mean(mid: int, runs: list[ModelRecord], size: str) -> FinalMean:
     accuracies = [run.accuracy for run in runs]
     num_params = next((run.num_params for run in runs if run.num_params is not None), None)
     return FinalMean(mid, _mean(accuracies), accuracies, num_params, size)
+
+
+def at_size(size: str) -> str:
+    """ " at width=64", nothing of the search's own size."""
+    return f" at {size}" if size else ""
 
 
 def runs_text(accuracies: Sequence[float | None]) -> str:

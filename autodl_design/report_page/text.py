@@ -5,7 +5,7 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from autodl_design.record.best import runs_text
+from autodl_design.record.best import at_size, runs_text
 from autodl_design.record.history import ModelRecord
 from autodl_design.record.reading import count_of
 from autodl_design.report_page.searches import Group, Search, side_by_side, smallest
@@ -150,8 +150,7 @@ def final_lines(search: Search) -> Iterator[str]:
     """The models that were trained again, by their mean."""
     in_search = {model.mid: model.accuracy for model in search.models}
     for size, ranking in search.final_by_size.items():
-        at = f" at {size}" if size else ""
-        yield f"Trained again from other random numbers{at}, by their mean:"
+        yield f"Trained again from other random numbers{at_size(size)}, by their mean:"
         yield "   mid    mean  in the search  runs"
         for final in ranking:
             runs = runs_text(final.accuracies)

@@ -5,7 +5,7 @@ another, and at each start and end of a search: a stop may have come between a r
 """
 
 from autodl_design.checked_io.messages import quoted
-from autodl_design.record.best import best_overall
+from autodl_design.record.best import at_size, best_overall
 from autodl_design.record.history import RecordError
 from autodl_design.record.reading import count_of
 from autodl_design.record.search_record import SearchRecord
@@ -38,7 +38,7 @@ def write_best(
         seed=seed,
         accuracy=best.accuracy,
         num_params=best.num_params,
-        accuracy_of=runs + after + (f" at {best.size}" if best.size else ""),
+        accuracy_of=runs + after + at_size(best.size),
         accuracy_error=best.error(num_images) if num_images else None,
         images=images,
     )

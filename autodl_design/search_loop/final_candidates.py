@@ -18,7 +18,14 @@ from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 from autodl_design.agents.count_regression import rank_by_counts
-from autodl_design.record.best import FinalMean, best_by_reward, best_overall, final_means, runs_text
+from autodl_design.record.best import (
+    FinalMean,
+    at_size,
+    best_by_reward,
+    best_overall,
+    final_means,
+    runs_text,
+)
 from autodl_design.record.history import HistoryWriter, ModelRecord, RecordError, read_final_runs
 from autodl_design.record.search_record import SearchRecord
 from autodl_design.search_loop.ladder import Rung
@@ -59,7 +66,7 @@ def standings(record: SearchRecord, rungs: Sequence[Rung]) -> list[Standing]:
         ]
         missing = [job for job in jobs if (job.mid, job.run) not in own]
         # Of these jobs alone: another ladder may have had more.
-        ranking = final_means(own[job.mid, job.run] for job in jobs if job not in missing)
+        ranking = final_means(own[job.mid, job.run] for job in jobs if (job.mid, job.run) in own)
         reached.append(Standing(rung, missing, ranking))
         if missing:
             break
@@ -108,9 +115,8 @@ def _train(reward: TrainingReward, rung: Rung, jobs: Sequence[Job], trainers: Tr
 
 
 def _ranking_lines(record: SearchRecord, rung: Rung, ranking: Sequence[FinalMean]) -> Iterator[str]:
-    at = f" at {rung.size}" if rung.size else ""
     runs = "one more run" if rung.runs == 1 else f"{rung.runs} more runs"
-    yield f"{len(ranking)} final candidates{at}, by their mean accuracy over {runs}:"
+    yield f"{len(ranking)} final candidates{at_size(rung.size)}, by their mean accuracy over {runs}:"
     for final in ranking:
         in_search, of_runs = record.known[final.mid].accuracy, runs_text(final.accuracies)
         yield f"  model {final.mid}: mean {final.mean:.3f} ({of_runs}); in the search {in_search:.3f}"

@@ -18,9 +18,9 @@ from study.default_size import (
     read_trainings,
     to_train,
     train_missing,
-    write_trainings,
 )
 from study.records import FOLDER
+from study.rows import write_rows
 
 RECORDED = FOLDER / "default_size"
 
@@ -78,7 +78,7 @@ def test_a_file_that_is_none_is_named(tmp_path):
     path = tmp_path / "trainings.csv.gz"
     shutil.copy(RECORDED / "trainings.csv.gz", path)
     held = path.read_bytes()
-    write_trainings(path, read_trainings(path))
+    write_rows(path, Training, read_trainings(path))
     assert path.read_bytes() == held
     for content in (b"text", path.read_bytes()[:50]):
         path.write_bytes(content)

@@ -5,7 +5,9 @@ import pickle
 import numpy as np
 import pytest
 
+from autodl_design.record.history import RecordError
 from study import tabular, tabular_tables
+from study.rows import read_rows, write_rows
 from study.tabular_benchmarks import BenchmarkError, _read, graph_of, open_benchmark
 
 NAN = float("nan")
@@ -90,12 +92,12 @@ def test_files_that_ask_for_other_code_are_refused(tmp_path):
 def test_results_are_read_as_they_were_written(tmp_path):
     path = tmp_path / "results.csv.gz"
     results = [result(seed=seed) for seed in range(12)] + [result("nas-bench-201", best_validation=NAN)]
-    tabular.write_results(path, results[::-1])
-    read = tabular.read_results(path)
+    write_rows(path, tabular.Result, results[::-1])
+    read = read_rows(path, tabular.Result)
     assert str(sorted(read)) == str(sorted(results))
     path.write_bytes(path.read_bytes()[:-9])
-    with pytest.raises(tabular.RecordError, match="cannot be read"):
-        tabular.read_results(path)
+    with pytest.raises(RecordError, match="cannot be read"):
+        read_rows(path, tabular.Result)
 
 
 def test_means_and_differences(tmp_path, capsys):
